@@ -1,0 +1,22 @@
+//! The event log: the one truth that everything else in Carrel is derived from.
+//!
+//! [`EventLog`] is the port. The adapters behind it pass one conformance suite: [`memory`] for
+//! tests and simulations.
+//!
+//! The log knows nothing of what is in its records: it carries bytes. It must never know HTTP, a
+//! message broker or a hypervisor, and never asks for the time.
+//!
+//! Start reading at [`port`].
+
+pub mod chain;
+pub mod error;
+pub mod format;
+pub mod limits;
+pub mod memory;
+pub mod port;
+
+pub use error::{AppendError, CursorError, ReadError, Refused};
+pub use port::{
+    Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
+    SnapshotKey, Turn,
+};

@@ -1,0 +1,6 @@
+//! What Carrel's tests are made of: seeded randomness, made-up commands, private servers.
+//!
+//! Only tests and the load test depend on it.
+
+pub mod random;
+pub mod units;
