@@ -75,6 +75,8 @@ pub enum Refused {
     /// An earlier write or sync failed, so nothing that the page cache says can be believed.
     #[error("an earlier write failed ({0}); the process has to end and open the log anew")]
     Poisoned(String),
+    #[error("a part of the log that is needed can't be read: {0}")]
+    Damaged(String),
     #[error("the log was closed")]
     Closed,
     #[error("the log was opened for reading only")]
@@ -88,7 +90,7 @@ impl From<ReadError> for AppendError {
         match error {
             ReadError::Unreachable(cause) => Self::Refused(Refused::Unreachable(cause)),
             ReadError::Damaged(_) | ReadError::Io { .. } | ReadError::Corrupt(_) => {
-                Self::Refused(Refused::Poisoned(error.to_string()))
+                Self::Refused(Refused::Damaged(error.to_string()))
             }
         }
     }

@@ -9,6 +9,8 @@
 //! Start reading at [`port`].
 
 pub mod chain;
+pub mod disk;
+pub mod embedded;
 pub mod error;
 pub mod format;
 pub mod limits;

@@ -48,6 +48,10 @@ impl<'a> Fields<'a> {
         Ok(start..self.at)
     }
 
+    pub(crate) fn skip(&mut self, length: usize) -> Result<(), Malformed> {
+        self.range(length).map(drop)
+    }
+
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let range = self.range(N)?;
         let mut array = [0; N];
@@ -89,13 +93,11 @@ impl<'a> Fields<'a> {
         Ok(self.bytes.slice(range))
     }
 
-    /// What is left may only be zero padding, shorter than `below`.
-    pub(crate) fn padding(self, below: usize) -> Result<(), Malformed> {
-        let rest = &self.bytes[self.at..];
-        if rest.len() >= below || rest.iter().any(|byte| *byte != 0) {
-            return Err(Malformed(format!("{} bytes too many", rest.len())));
+    pub(crate) fn end(self) -> Result<(), Malformed> {
+        match self.left() {
+            0 => Ok(()),
+            left => Err(Malformed(format!("{left} bytes too many"))),
         }
-        Ok(())
     }
 }
 

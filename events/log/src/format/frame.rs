@@ -6,14 +6,16 @@
 //!       2     1  what it holds: 'U' a unit, 'N' a note, 'S' the seal, 'E' the end of an export
 //!       3     1  flags: bit 0 set on the last frame of a batch
 //!       4     4  length of the body in bytes, without padding
-//!       8     8  group: what was made durable together has the same number
+//!       8     8  where the frame's group starts in this file: a group was made durable at once, and
+//!                the next one was written only after that (0 in an export)
 //!      16     8  position of the body's first record; of the log's last record if it has none
 //!      24     4  CRC32C of the body and its padding
 //!      28     4  CRC32C of bytes 0 to 27
-//!      32     -  body, zero-padded to a multiple of 8 bytes
+//!      32     -  body; 0 to 7 zero bytes; 'Z', so that the frame is a multiple of 8 bytes long
 //! ```
 //!
 //! The header has a checksum of its own so that a length can be believed before the body is there.
+//! The last byte is never zero: a frame that ends in zeros was cut off.
 
 use super::fields::Malformed;
 
@@ -25,6 +27,7 @@ pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const MAGIC: [u8; 2] = *b"CF";
 const LAST_OF_BATCH: u8 = 1;
+const CLOSING_BYTE: u8 = b'Z';
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -60,7 +63,7 @@ pub struct Header {
     pub kind: Kind,
     pub last_of_batch: bool,
     pub body_len: usize,
-    pub group: u64,
+    pub group_start: u64,
     pub position: u64,
     pub body_crc: u32,
 }
@@ -90,7 +93,7 @@ impl Header {
             kind,
             last_of_batch: bytes[3] & LAST_OF_BATCH != 0,
             body_len,
-            group: u64_at(bytes, 8),
+            group_start: u64_at(bytes, 8),
             position: u64_at(bytes, 16),
             body_crc: u32_at(bytes, 24),
         })
@@ -117,8 +120,9 @@ impl Header {
     }
 }
 
+/// There is always room for the closing byte.
 pub const fn padded(length: usize) -> usize {
-    length.next_multiple_of(ALIGNMENT)
+    (length + 1).next_multiple_of(ALIGNMENT)
 }
 
 /// Appends a frame to `out`; `body` writes what is in it.
@@ -126,7 +130,7 @@ pub const fn padded(length: usize) -> usize {
 pub(crate) fn write(
     out: &mut Vec<u8>,
     kind: Kind,
-    group: u64,
+    group_start: u64,
     position: u64,
     body: impl FnOnce(&mut Vec<u8>),
 ) {
@@ -136,14 +140,15 @@ pub(crate) fn write(
     let body_start = start + HEADER_BYTES;
     let body_len = out.len() - body_start;
     assert!(body_len <= BODY_BYTES_MAX, "the limits keep bodies below {BODY_BYTES_MAX} bytes");
-    out.resize(body_start + padded(body_len), 0);
+    out.resize(body_start + padded(body_len) - 1, 0);
+    out.push(CLOSING_BYTE);
     let body_crc = crc32c::crc32c(&out[body_start..]);
 
     let mut header = [0; HEADER_BYTES];
     header[..2].copy_from_slice(&MAGIC);
     header[2] = kind.byte();
     header[4..8].copy_from_slice(&(body_len as u32).to_le_bytes());
-    header[8..16].copy_from_slice(&group.to_le_bytes());
+    header[8..16].copy_from_slice(&group_start.to_le_bytes());
     header[16..24].copy_from_slice(&position.to_le_bytes());
     header[24..28].copy_from_slice(&body_crc.to_le_bytes());
     finish(&mut header);
@@ -187,7 +192,7 @@ mod tests {
         let mut bytes = frame(b"hello");
         end_batch(&mut bytes, 0);
         let header = Header::read(&bytes).unwrap();
-        assert_eq!((header.kind, header.group, header.position), (Kind::Unit, 7, 42));
+        assert_eq!((header.kind, header.group_start, header.position), (Kind::Unit, 7, 42));
         assert!(header.last_of_batch);
         assert_eq!(bytes.len(), header.frame_len());
         assert_eq!(header.check(&bytes[HEADER_BYTES..]), Ok(()));

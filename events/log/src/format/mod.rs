@@ -4,4 +4,5 @@
 
 pub mod fields;
 pub mod frame;
+pub mod reader;
 pub mod unit;

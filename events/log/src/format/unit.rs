@@ -30,7 +30,7 @@ use carrel_model::trace::TraceParent;
 use uuid::Uuid;
 
 use super::fields::{Fields, Malformed, put_short_text, put_sized_bytes};
-use super::frame::{self, ALIGNMENT, HEADER_BYTES};
+use super::frame::{self, HEADER_BYTES};
 use crate::chain::Link;
 use crate::limits::UNIT_RECORDS_MAX;
 
@@ -126,7 +126,7 @@ pub fn read(body: &Bytes, position: u64) -> Result<Unit, Malformed> {
         let position = position.checked_add(nth).ok_or_else(|| Malformed::new("no position"))?;
         records.push(read_record(&mut fields, Position(position), &header)?);
     }
-    fields.padding(ALIGNMENT)?;
+    fields.end()?;
     Ok(Unit { records, link })
 }
 

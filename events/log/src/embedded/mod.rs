@@ -1,0 +1,599 @@
+//! The log on one machine: chunk files of our own, sled as their catalogue.
+//!
+//! ```text
+//!   <dir>/lock                        one process at a time
+//!         clean-stop                  where the log ended, if it was closed in order
+//!         chunks/0000000001.chunk     sealed: frames, checked and never changed (chunk.rs)
+//!                0000000001.index     can be made anew from it (index.rs)
+//!                0000000002.chunk     active: appended to (writer.rs, flush.rs)
+//!                next.prepared        zeros, waiting to be the third (keeper.rs)
+//!         snapshots/                  can be made anew by folding (snapshot.rs)
+//!         catalogue/                  sled; corrected from the files above (catalogue.rs)
+//! ```
+//!
+//! Three threads touch it: the caller's, which gives an append its place and encodes it; the
+//! flusher, which makes groups durable and acknowledges them; the keeper, which does what takes
+//! long. What they share is in [`inner`].
+
+mod archive;
+mod blocks;
+mod catalogue;
+pub mod chunk;
+mod clean;
+mod filter;
+mod flush;
+mod fresh;
+mod index;
+mod inner;
+mod keeper;
+pub mod note;
+mod open;
+mod scan;
+mod sealed;
+mod snapshot;
+mod tail;
+mod view;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use carrel_model::ids::CommandId;
+use carrel_model::name::{ConsumerName, LeaseName};
+use carrel_model::record::{CommandUnit, Epoch, Incarnation, Position, Record, StreamId, Version};
+use tokio::sync::{Notify, RwLock, RwLockWriteGuard, oneshot, watch};
+
+pub use self::catalogue::CataloguePlace;
+pub use self::chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, Layout};
+pub use self::open::{OpenError, Options, Report, Torn};
+
+use self::clean::CleanStop;
+use self::inner::{Counters, Inner, Job};
+use self::note::Note;
+use self::open::Opening;
+use self::view::{ActiveView, View};
+use self::writer::{Sequenced, Writer};
+use crate::disk::Disk;
+use crate::error::{AppendError, CursorError, ReadError, TooLarge};
+use crate::limits::{self, BATCH_BYTES_MAX, NAMES_MAX, SNAPSHOT_BYTES_MAX, TURN_CATCH_UP_MAX};
+use crate::port::{
+    Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
+    SnapshotKey, Turn,
+};
+
+/// Kept free for everybody else on the disk, and for what the log itself has to write to recover:
+/// several chunks of the default size.
+pub const RESERVE_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
+
+/// A chunk has room for its header, all notes, the largest batch and the seal.
+pub const CHUNK_BYTES_MIN: u64 = (chunk::HEADER_BYTES
+    + NAMES_MAX * note::NOTE_FRAME_BYTES_MAX
+    + BATCH_BYTES_MAX
+    + chunk::SEAL_FRAME_BYTES) as u64;
+
+#[derive(Debug)]
+pub struct EmbeddedLog {
+    inner: Arc<Inner>,
+    /// Readers of this lock are appends that don't mind each other; a turn has it alone.
+    place: RwLock<()>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    report: Report,
+}
+
+/// What the log did since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Groups made durable: one fdatasync each.
+    pub syncs: u64,
+    pub bytes: u64,
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a directory, or begins one there. Takes as long as the unsealed tail; lost
+    /// indexes are made anew afterwards, see [`EmbeddedLog::rebuilt`].
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, mut options: Options) -> Result<Self, OpenError> {
+        options.chunk_bytes = options.chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let layout = Layout::new(dir);
+        let mut opening =
+            Opening { disk: &disk, layout: &layout, options: &options, report: Report::default() };
+        let lock = opening.lock()?;
+        let (opened, catalogue) = opening.open()?;
+        let report = opening.report;
+        let rebuilding = opened
+            .sealed
+            .iter()
+            .filter(|chunk| report.rebuilding.contains(&chunk.seal.number))
+            .cloned()
+            .collect::<Vec<_>>();
+
+        let (jobs, queue) = mpsc::channel();
+        let writer = Writer::new(opened);
+        let (ends_at, _) = watch::channel(writer.durable.position);
+        let inner = Arc::new(Inner {
+            layout: layout.clone(),
+            disk: Arc::clone(&disk),
+            chunk_bytes: options.chunk_bytes,
+            reserve_bytes: options.reserve_bytes,
+            writer: Mutex::new(writer),
+            work: Condvar::new(),
+            ends_at,
+            failure: watch::channel(None).0,
+            room: Notify::new(),
+            jobs,
+            counters: Counters::default(),
+            rebuilds: watch::channel((rebuilding.len() as u64, 0)).0,
+            catalogue,
+            _lock: lock,
+        });
+        inner.job(Job::Prepare);
+        rebuilding.into_iter().for_each(|chunk| inner.job(Job::Rebuild(chunk)));
+        if let Err(refused) = inner.low_space(0) {
+            inner.writer().low_space = Some(refused);
+        }
+        let log = Self {
+            inner: Arc::clone(&inner),
+            place: RwLock::new(()),
+            threads: Mutex::new(Vec::new()),
+            report,
+        };
+        let flusher = Arc::clone(&inner);
+        log.start("log-flusher", move || flush::run(&flusher))?;
+        log.start("log-keeper", move || keeper::run(&inner, queue))?;
+        Ok(log)
+    }
+
+    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|error| OpenError::Thread(error.to_string()))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// What was not as a clean stop leaves it when the log was opened.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub fn activity(&self) -> Activity {
+        Activity {
+            syncs: self.inner.counters.syncs.load(Ordering::Relaxed),
+            bytes: self.inner.counters.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many lost indexes there were, and how many are there again.
+    pub fn rebuilds(&self) -> watch::Receiver<(u64, u64)> {
+        self.inner.rebuilds.subscribe()
+    }
+
+    /// Returns once no index is missing.
+    pub async fn rebuilt(&self) {
+        // The sender lives as long as this log.
+        let _ = self.rebuilds().wait_for(|(total, done)| done >= total).await;
+    }
+
+    /// Returns once a write or sync failed; the process has to end then.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.inner.failure.subscribe();
+        let failed = failure.wait_for(Option::is_some).await;
+        failed.ok().and_then(|cause| cause.clone()).unwrap_or_default()
+    }
+
+    async fn commit(
+        &self,
+        expected: Expected,
+        units: &[CommandUnit],
+        guard: Option<&Guard>,
+    ) -> Result<Vec<Answer>, AppendError> {
+        limits::check(units)?;
+        loop {
+            let room = self.inner.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match self.inner.sequence(expected, units, guard)? {
+                Sequenced::Known(answers) => return Ok(answers),
+                Sequenced::Gathered(answers, done) => {
+                    acknowledged(done).await?;
+                    return Ok(answers);
+                }
+                Sequenced::NoRoom => room.await,
+                Sequenced::IndexLost(_) => {}
+            }
+        }
+    }
+
+    /// Writes notes; `decide` sees the writer's state and may refuse.
+    async fn note(
+        &self,
+        decide: impl Fn(&Writer) -> Result<Option<Note>, CursorError> + Send,
+    ) -> Result<(), CursorError> {
+        loop {
+            let room = self.inner.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if let Some(done) = self.inner.note(&decide)? {
+                return acknowledged(done).await.map_err(into_cursor_error);
+            }
+            room.await;
+        }
+    }
+
+    fn view(&self, after: Position) -> View {
+        let writer = self.inner.writer();
+        let active = &writer.active;
+        let start = fresh::waypoint(&active.index.waypoints, after.next());
+        View {
+            sealed: Arc::clone(&writer.sealed),
+            active: ActiveView {
+                file: Arc::clone(&active.file),
+                path: active.path.clone(),
+                first: active.header.first,
+                start: start.map_or(chunk::HEADER_END, u64::from),
+                end: active.durable_end,
+            },
+            until: writer.durable.position,
+        }
+    }
+
+    /// The offsets of a stream's units in the active chunk, after a version.
+    fn active_postings(&self, stream: &StreamId, after: Version) -> Vec<u32> {
+        let writer = self.inner.writer();
+        let Some(postings) = writer.active.index.streams.get(stream) else { return Vec::new() };
+        let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
+        postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
+    }
+
+    /// Reads files on a thread that may wait for the disk.
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Inner) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let inner = Arc::clone(&self.inner);
+        let path = inner.layout.dir.clone();
+        let done = tokio::task::spawn_blocking(move || read(&inner)).await;
+        done.unwrap_or_else(|error| {
+            Err(ReadError::Io { action: "could not read", path, cause: error.to_string() })
+        })
+    }
+
+    /// Stops the threads once all that was accepted is written, and leaves the mark of a clean stop.
+    fn stop(&self) -> Result<(), ReadError> {
+        self.inner.writer().closed = true;
+        self.inner.work.notify_all();
+        self.inner.job(Job::Stop);
+        self.inner.room.notify_waiters();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        if threads.is_empty() {
+            return Ok(());
+        }
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        if let Err(error) = self.inner.catalogue.flush() {
+            tracing::warn!(error, "the catalogue could not be flushed");
+        }
+        let writer = self.inner.writer();
+        let left = if writer.failed.is_none() {
+            let stop = CleanStop {
+                log_id: writer.log_id,
+                number: writer.active.header.number,
+                end_offset: writer.active.end,
+                link: writer.durable.link,
+            };
+            stop.leave(&*self.inner.disk, &self.inner.layout)
+        } else {
+            Ok(())
+        };
+        drop(writer);
+        left
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::warn!(%error, "the mark of a clean stop could not be left");
+        }
+    }
+}
+
+/// The flusher answers everybody before it ends, so a closed channel means that it could not.
+async fn acknowledged(done: oneshot::Receiver<Result<(), AppendError>>) -> Result<(), AppendError> {
+    done.await.unwrap_or_else(|_| {
+        Err(AppendError::OutcomeUnknown(String::from("the log stopped before it answered")))
+    })
+}
+
+fn into_cursor_error(error: AppendError) -> CursorError {
+    match error {
+        AppendError::Refused(refused) => CursorError::Refused(refused),
+        AppendError::TooLarge(too_large) => CursorError::TooLarge(too_large),
+        AppendError::OutcomeUnknown(cause) => CursorError::OutcomeUnknown(cause),
+        AppendError::Conflict { .. }
+        | AppendError::IdReused { .. }
+        | AppendError::Fenced { .. }
+        | AppendError::NotContinuous { .. } => CursorError::OutcomeUnknown(error.to_string()),
+    }
+}
+
+impl Inner {
+    fn note(
+        &self,
+        decide: impl Fn(&Writer) -> Result<Option<Note>, CursorError>,
+    ) -> Result<Option<oneshot::Receiver<Result<(), AppendError>>>, CursorError> {
+        let mut writer = self.writer();
+        writer.usable()?;
+        let note = decide(&writer)?;
+        match writer.make_room(note::NOTE_FRAME_BYTES_MAX as u64) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                self.job(Job::Prepare);
+                return Err(into_cursor_error(error));
+            }
+        }
+        if let Some(note) = note {
+            writer.note(note);
+        }
+        let done = writer.wait();
+        drop(writer);
+        self.work.notify_one();
+        Ok(Some(done))
+    }
+}
+
+fn name_fits(writer: &Writer, known: bool) -> Result<(), TooLarge> {
+    if !known && writer.notes.names() >= NAMES_MAX {
+        return Err(TooLarge::Names { max: NAMES_MAX });
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    async fn head(&self) -> Result<Head, ReadError> {
+        Ok(self.inner.writer().head())
+    }
+
+    async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
+        let place = self.place.write().await;
+        self.inner.ready()?;
+        // Appends whose callers stopped waiting may still be on their way.
+        self.note(|_| Ok(None)).await.map_err(|error| match error {
+            CursorError::Refused(refused) => AppendError::Refused(refused),
+            other => AppendError::OutcomeUnknown(other.to_string()),
+        })?;
+        let head = self.inner.writer().head();
+        let behind = head.position.0.saturating_sub(have.0);
+        if behind > TURN_CATCH_UP_MAX {
+            return Err(TooLarge::CatchUp { given: behind, max: TURN_CATCH_UP_MAX }.into());
+        }
+        let mut since = Vec::new();
+        let mut after = have;
+        while after < head.position {
+            let page = self.read(after, PageLimit::MAX).await?;
+            after = page.records.last().map_or(head.position, |record| record.position);
+            since.extend(page.records);
+        }
+        Ok(Box::new(EmbeddedTurn { log: self, _place: place, head, since }))
+    }
+
+    async fn append(
+        &self,
+        expected: Expected,
+        units: Vec<CommandUnit>,
+    ) -> Result<Vec<Answer>, AppendError> {
+        let _place = self.place.read().await;
+        self.commit(expected, &units, None).await
+    }
+
+    async fn lookup(&self, command_id: CommandId) -> Result<Option<Answer>, ReadError> {
+        let fresh = {
+            let writer = self.inner.writer();
+            let durable = writer.durable.position;
+            let answer = writer.active.index.answer(command_id);
+            answer.filter(|answer| answer.last <= durable)
+        };
+        if fresh.is_some() {
+            return Ok(fresh);
+        }
+        let view = self.view(Position::START);
+        // Almost always a filter in memory says no; a yes costs two small reads.
+        view.answer(command_id, |chunk| self.inner.lose_index(chunk))
+    }
+
+    async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
+        let view = self.view(after);
+        self.reading(move |_| view.read(after, limit)).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: PageLimit,
+    ) -> Result<Page, ReadError> {
+        // In this order: what moves from the active chunk to a sealed one is seen twice, not never.
+        let active = self.active_postings(stream, after);
+        let view = self.view(Position::START);
+        let stream = stream.clone();
+        self.reading(move |inner| {
+            view.read_stream(&stream, after, limit, &active, |chunk| inner.lose_index(chunk))
+        })
+        .await
+    }
+
+    async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
+        let mut ends_at = self.inner.ends_at.subscribe();
+        let reached = ends_at.wait_for(|end| *end > position).await;
+        // The sender lives in `self`, so the channel can't be closed while this borrows it.
+        Ok(reached.map_or(position, |end| *end))
+    }
+
+    async fn save_cursor(
+        &self,
+        name: &ConsumerName,
+        position: Position,
+        epoch: Epoch,
+    ) -> Result<(), CursorError> {
+        self.note(|writer| {
+            let head = writer.durable.position;
+            if position > head {
+                return Err(CursorError::BeyondHead { given: position, head });
+            }
+            let known = writer.notes.cursors.get(name);
+            name_fits(writer, known.is_some())?;
+            let current = known.map(|cursor| cursor.epoch).unwrap_or_default();
+            if epoch < current {
+                return Err(CursorError::Fenced { given: epoch, current });
+            }
+            let cursor = Cursor { position, epoch, incarnation: writer.notes.incarnation };
+            let changed = known != Some(&cursor);
+            Ok(changed.then(|| Note::Cursor { name: name.clone(), cursor }))
+        })
+        .await
+    }
+
+    async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
+        Ok(self.inner.writer().notes.cursors.get(name).copied())
+    }
+
+    async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
+        let writer = self.inner.writer();
+        Ok(writer.notes.cursors.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect())
+    }
+
+    async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
+        let given = Mutex::new(Epoch::default());
+        self.note(|writer| {
+            let current = writer.notes.leases.get(lease);
+            name_fits(writer, current.is_some())?;
+            let epoch = Epoch(current.map_or(0, |epoch| epoch.0) + 1);
+            *given.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
+            Ok(Some(Note::Lease { name: lease.clone(), epoch }))
+        })
+        .await?;
+        Ok(given.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
+        let bytes = snapshot.data.len() as u64;
+        if bytes > SNAPSHOT_BYTES_MAX {
+            return Err(TooLarge::Snapshot { given: bytes, max: SNAPSHOT_BYTES_MAX }.into());
+        }
+        {
+            let writer = self.inner.writer();
+            writer.usable()?;
+            let (given, head) = (snapshot.position, writer.durable.position);
+            if given > head {
+                return Err(CursorError::BeyondHead { given, head });
+            }
+        }
+        self.inner.low_space(bytes)?;
+        let saved = self
+            .reading(move |inner| {
+                Ok(snapshot::save(&*inner.disk, &inner.layout, &inner.catalogue, &snapshot))
+            })
+            .await;
+        saved
+            .map_err(|error| CursorError::OutcomeUnknown(error.to_string()))?
+            .map_err(CursorError::OutcomeUnknown)
+    }
+
+    async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
+        let key = key.clone();
+        let found = self.reading(move |inner| {
+            let dir = inner.layout.snapshots();
+            let found = snapshot::candidates(&*inner.disk, &inner.layout, &key);
+            Ok(found.map_err(ReadError::io("could not list", &dir))?.collect::<Vec<_>>())
+        });
+        for snapshot in found.await? {
+            if self.link_at(snapshot.position).await? == Some(snapshot.link) {
+                return Ok(Some(snapshot));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
+        let _place = self.place.write().await;
+        for placed in units {
+            let head = self.inner.writer().head();
+            placed.fits(&head)?;
+            self.set_incarnation(placed.incarnation).await?;
+            self.commit(Expected::At(head.position), &[placed.unit], None).await?;
+            let head = self.inner.writer().head();
+            if head.link != placed.link {
+                return Err(AppendError::not_continuous(head.position, "the chain breaks"));
+            }
+        }
+        Ok(self.inner.writer().head())
+    }
+
+    async fn finish_import(&self) -> Result<Head, AppendError> {
+        let _place = self.place.write().await;
+        let incarnation = self.inner.writer().notes.incarnation;
+        self.set_incarnation(Incarnation(incarnation.0 + 1)).await?;
+        Ok(self.inner.writer().head())
+    }
+
+    async fn close(&self) -> Result<(), ReadError> {
+        let _place = self.place.write().await;
+        self.stop()
+    }
+}
+
+impl EmbeddedLog {
+    async fn set_incarnation(&self, incarnation: Incarnation) -> Result<(), AppendError> {
+        let set = self.note(|writer| {
+            let changed = writer.notes.incarnation != incarnation;
+            Ok(changed.then_some(Note::Incarnation(incarnation)))
+        });
+        set.await.map_err(|error| match error {
+            CursorError::Refused(refused) => AppendError::Refused(refused),
+            other => AppendError::OutcomeUnknown(other.to_string()),
+        })
+    }
+
+    /// The chain link after the record at a position, if a unit ends there.
+    async fn link_at(&self, position: Position) -> Result<Option<crate::chain::Link>, ReadError> {
+        let head = self.inner.writer().head();
+        if position == head.position {
+            return Ok(Some(head.link));
+        }
+        if position == Position::START {
+            return Ok(Some(crate::chain::Link::START));
+        }
+        let view = self.view(Position(position.0 - 1));
+        self.reading(move |_| view.link_at(position)).await
+    }
+}
+
+struct EmbeddedTurn<'a> {
+    log: &'a EmbeddedLog,
+    _place: RwLockWriteGuard<'a, ()>,
+    head: Head,
+    since: Vec<Record>,
+}
+
+#[async_trait]
+impl Turn for EmbeddedTurn<'_> {
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn since(&self) -> &[Record] {
+        &self.since
+    }
+
+    async fn append(
+        self: Box<Self>,
+        units: Vec<CommandUnit>,
+        guard: Option<Guard>,
+    ) -> Result<Vec<Answer>, AppendError> {
+        self.log.commit(Expected::At(self.head.position), &units, guard.as_ref()).await
+    }
+}

@@ -1,0 +1,484 @@
+//! Opening a log: what is on disk decides, and what was only in the page cache is not believed.
+//!
+//! ```text
+//!   lock the directory
+//!   sealed chunks: header, seal, and that each continues the one before
+//!   the last chunk: scan it whole
+//!      clean stop recorded and true?  yes: take it as it is
+//!                                     no:  cut a torn group off, write the rest to a new file,
+//!                                          fsync, rename: only then is it served
+//!   indexes: those that are missing or wrong are made anew while reading works already
+//!   catalogue: corrected from the chunks; a chunk that it knows and nobody has is missed
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carrel_model::ids::LogId;
+use carrel_model::record::{Incarnation, Position};
+
+use super::catalogue::{Catalogue, CataloguePlace, ChunkEntry};
+use super::chunk::{self, HEADER_BYTES, HEADER_END, Header, Layout, NotAHeader, SEAL_FRAME_BYTES};
+use super::clean::CleanStop;
+use super::fresh::FreshIndex;
+use super::index::SealedIndex;
+use super::inner::DirectoryLock;
+use super::keeper::create_zeroed;
+use super::note::Notes;
+use super::scan::{Scan, Stop, scan};
+use super::sealed::{IndexState, SealedChunk};
+use super::writer::{Active, End, Opened};
+use crate::chain::Link;
+use crate::disk::{Access, Disk, DiskFile, LockError};
+use crate::error::{Damage, ReadError};
+use crate::format::frame;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{dir} is in use by {holder}; one process at a time may have a log open for writing")]
+    InUse { dir: PathBuf, holder: String },
+    #[error("there is no log in {0}")]
+    NoLog(PathBuf),
+    #[error(
+        "{path} was written by a later version of Carrel (format {format}, this one knows {known})"
+    )]
+    Newer { path: PathBuf, format: u32, known: u32 },
+    #[error(
+        "chunk {number} is missing from {dir}; bring it back, or give up what follows with `carrel log repair`"
+    )]
+    MissingChunk { dir: PathBuf, number: u64 },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the catalogue {0}")]
+    Catalogue(String),
+    #[error("could not start a thread: {0}")]
+    Thread(String),
+}
+
+impl OpenError {
+    fn damaged(path: &Path, offset: u64, position: Position, what: impl Into<String>) -> Self {
+        let (path, what) = (path.to_owned(), what.into());
+        Self::Read(Damage { path, offset, position, what }.into())
+    }
+}
+
+/// How to open a log.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The id of the log, if this is where it begins.
+    pub new_log_id: LogId,
+    pub chunk_bytes: u64,
+    /// Appends are refused while less than this is free on the disk.
+    pub reserve_bytes: u64,
+    /// What another process is told that finds the directory in use.
+    pub owner: String,
+    /// Where the catalogue is; beside the chunks if nothing is said.
+    pub catalogue: Option<CataloguePlace>,
+}
+
+/// What opening found that was not as a clean stop leaves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The last stop was not clean: the unsealed tail was written anew before serving.
+    pub rewritten: bool,
+    /// A last group that never reached the disk whole was cut off at this position and offset.
+    pub torn: Option<Torn>,
+    /// Why the catalogue was begun anew.
+    pub catalogue_lost: Option<String>,
+    /// Chunks whose catalogue entries were missing or wrong.
+    pub catalogue_corrected: Vec<u64>,
+    /// Chunks whose indexes are being made anew.
+    pub rebuilding: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    pub path: PathBuf,
+    pub offset: u64,
+    /// The first position that was cut off.
+    pub position: Position,
+    pub what: String,
+}
+
+pub(crate) struct Opening<'a> {
+    pub(crate) disk: &'a Arc<dyn Disk>,
+    pub(crate) layout: &'a Layout,
+    pub(crate) options: &'a Options,
+    pub(crate) report: Report,
+}
+
+/// A chunk file as it was found.
+pub(crate) enum Found {
+    Sealed(Arc<SealedChunk>),
+    Unsealed { path: PathBuf, header: Header },
+}
+
+impl Opening<'_> {
+    pub(crate) fn lock(&self) -> Result<DirectoryLock, OpenError> {
+        let dir = &self.layout.dir;
+        for made in [dir.clone(), self.layout.chunks(), self.layout.snapshots()] {
+            self.disk.create_dir_all(&made).map_err(ReadError::io("could not make", &made))?;
+        }
+        self.disk.sync_dir(dir).map_err(ReadError::io("could not sync", dir))?;
+        let lock = self.disk.lock(&self.layout.lock(), &self.options.owner);
+        lock.map(DirectoryLock).map_err(|error| match error {
+            LockError::Held(holder) => OpenError::InUse { dir: dir.clone(), holder },
+            LockError::Io(error) => ReadError::io("could not lock", dir)(error).into(),
+        })
+    }
+
+    pub(crate) fn open(&mut self) -> Result<(Opened, Catalogue), OpenError> {
+        self.clear_leftovers()?;
+        let (catalogue, lost) = self.open_catalogue()?;
+        self.report.catalogue_lost = lost;
+        let numbers = self.numbers(&catalogue)?;
+        let mut sealed: Vec<Arc<SealedChunk>> = Vec::new();
+        let mut last = None;
+        for (nth, number) in numbers.iter().enumerate() {
+            match find(self.disk, self.layout, *number)? {
+                Found::Sealed(chunk) => {
+                    follows(sealed.last(), &chunk.header, &chunk.path)?;
+                    sealed.push(chunk);
+                }
+                Found::Unsealed { path, header } if nth + 1 == numbers.len() => {
+                    follows(sealed.last(), &header, &path)?;
+                    last = Some((path, header));
+                }
+                Found::Unsealed { path, header } => {
+                    follows(sealed.last(), &header, &path)?;
+                    sealed.push(self.seal_again(path, &header)?);
+                }
+            }
+        }
+        let opened = match last {
+            Some((path, header)) => self.recover(sealed, path, header)?,
+            None => self.begin(sealed)?,
+        };
+        self.load_indexes(&opened.sealed);
+        self.correct(&catalogue, &opened.sealed);
+        Ok((opened, catalogue))
+    }
+
+    fn clear_leftovers(&self) -> Result<(), OpenError> {
+        let dir = self.layout.chunks();
+        for entry in self.disk.list(&dir).map_err(ReadError::io("could not list", &dir))? {
+            if entry.name.ends_with(".unfinished") || entry.name.ends_with(".prepared") {
+                let path = dir.join(entry.name);
+                self.disk.remove(&path).map_err(ReadError::io("could not remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_catalogue(&self) -> Result<(Catalogue, Option<String>), OpenError> {
+        let beside = CataloguePlace::Directory(self.layout.catalogue());
+        let place = self.options.catalogue.as_ref().unwrap_or(&beside);
+        Catalogue::open(place).map_err(OpenError::Catalogue)
+    }
+
+    /// The numbers of all chunks, which must have no gap.
+    fn numbers(&self, catalogue: &Catalogue) -> Result<Vec<u64>, OpenError> {
+        let numbers = chunk_numbers(self.disk, self.layout)?;
+        let known = catalogue.chunks().iter().map(|entry| entry.seal.number).max();
+        let last = numbers.last().copied().max(known).unwrap_or(0);
+        for number in 1..=last {
+            if numbers.binary_search(&number).is_err() {
+                return Err(OpenError::MissingChunk { dir: self.layout.chunks(), number });
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// A chunk that others follow was durable to its seal, whatever its length says.
+    fn seal_again(&self, path: PathBuf, header: &Header) -> Result<Arc<SealedChunk>, OpenError> {
+        let io = |action| ReadError::io(action, &path);
+        let file = self.disk.open(&path, Access::ReadWrite).map_err(io("could not open"))?;
+        let found = scan(&*file, &path, header, |_, _| {})?;
+        let next = found.end.position.next();
+        let Some((seal, seal_offset)) = found.seal else {
+            return Err(match found.stop {
+                Stop::Damaged(damage) => OpenError::Read(damage.into()),
+                Stop::Clean | Stop::Torn { .. } => {
+                    let what = "the chunk ends without a seal, but others follow";
+                    OpenError::damaged(&path, found.end_offset, next, what)
+                }
+            });
+        };
+        file.set_len(found.end_offset).map_err(io("could not trim"))?;
+        file.sync_all().map_err(io("could not sync"))?;
+        let disk = Arc::clone(self.disk);
+        let place = (seal, seal_offset);
+        Ok(Arc::new(SealedChunk::new(disk, path, *header, place, IndexState::Missing)))
+    }
+
+    /// Takes up the last chunk, which has no seal at its end.
+    fn recover(
+        &mut self,
+        mut sealed: Vec<Arc<SealedChunk>>,
+        path: PathBuf,
+        header: Header,
+    ) -> Result<Opened, OpenError> {
+        let io = |action| ReadError::io(action, &path);
+        let file = self.disk.open(&path, Access::ReadWrite).map_err(io("could not open"))?;
+        let found = scan(&*file, &path, &header, |_, _| {})?;
+        let clean = self.clean_stop(&path, &header, &found)?;
+        match &found.stop {
+            Stop::Clean => {}
+            Stop::Damaged(damage) => return Err(OpenError::Read(damage.clone().into())),
+            Stop::Torn { offset, what } => {
+                self.report.torn = Some(Torn {
+                    path: path.clone(),
+                    offset: *offset,
+                    position: found.end.position.next(),
+                    what: what.clone(),
+                });
+            }
+        }
+        if let Some((seal, seal_offset)) = found.seal {
+            self.rewrite(&*file, &path, found.end_offset, found.end_offset)?;
+            let disk = Arc::clone(self.disk);
+            let place = (seal, seal_offset);
+            let chunk = SealedChunk::new(disk, path, header, place, IndexState::Missing);
+            sealed.push(Arc::new(chunk));
+            return self.begin(sealed);
+        }
+        let length = file.len().map_err(io("could not measure"))?;
+        let capacity = length.max(self.options.chunk_bytes);
+        let file = if clean && capacity == length {
+            file
+        } else {
+            self.rewrite(&*file, &path, found.end_offset, capacity)?
+        };
+        let active = Active {
+            file: Arc::from(file),
+            path,
+            header,
+            capacity,
+            end: found.end_offset,
+            durable_end: found.end_offset,
+            index: found.index,
+        };
+        Ok(self.opened(sealed, active, found.end, found.notes, header.log_id))
+    }
+
+    /// Whether the log was closed in order, and is as it was left.
+    fn clean_stop(&self, path: &Path, header: &Header, found: &Scan) -> Result<bool, OpenError> {
+        let Some(stop) = CleanStop::take(&**self.disk, self.layout)? else { return Ok(false) };
+        if (stop.log_id, stop.number) != (header.log_id, header.number) {
+            return Ok(false);
+        }
+        if found.end_offset < stop.end_offset {
+            if let Stop::Damaged(damage) = &found.stop {
+                return Err(OpenError::Read(damage.clone().into()));
+            }
+            let next = found.end.position.next();
+            let what = "the log was closed in order behind this, so it was on disk";
+            // The next attempt has to come to the same conclusion.
+            stop.leave(&**self.disk, self.layout)?;
+            return Err(OpenError::damaged(path, found.end_offset, next, what));
+        }
+        Ok(found.end_offset == stop.end_offset && found.end.link == stop.link)
+    }
+
+    /// Writes the first `end` bytes of a chunk to a new file of zeros, and puts it in its place.
+    fn rewrite(
+        &mut self,
+        file: &dyn DiskFile,
+        path: &Path,
+        end: u64,
+        capacity: u64,
+    ) -> Result<Box<dyn DiskFile>, OpenError> {
+        self.report.rewritten = true;
+        let unfinished = path.with_added_extension("unfinished");
+        let written = || -> io::Result<Box<dyn DiskFile>> {
+            let copy = create_zeroed(&**self.disk, &unfinished, capacity)?;
+            copy_bytes(file, &*copy, end)?;
+            copy.sync_all()?;
+            self.disk.rename(&unfinished, path)?;
+            self.disk.sync_dir(&self.layout.chunks())?;
+            Ok(copy)
+        };
+        Ok(written().map_err(ReadError::io("could not write anew", path))?)
+    }
+
+    /// Begins a chunk behind the sealed ones: the log's first, or the one that was never named.
+    fn begin(&self, sealed: Vec<Arc<SealedChunk>>) -> Result<Opened, OpenError> {
+        let header = match sealed.last() {
+            Some(chunk) => Header {
+                log_id: chunk.header.log_id,
+                number: chunk.seal.number + 1,
+                incarnation: chunk.seal.incarnation,
+                first: chunk.seal.last.next(),
+                link: chunk.seal.link,
+            },
+            None => Header {
+                log_id: self.options.new_log_id,
+                number: 1,
+                incarnation: Incarnation(1),
+                first: Position(1),
+                link: Link::START,
+            },
+        };
+        let mut notes = match sealed.last() {
+            Some(chunk) => notes_of(chunk)?,
+            None => Notes::default(),
+        };
+        notes.incarnation = header.incarnation;
+        let path = self.layout.chunk(header.number);
+        let unfinished = path.with_added_extension("unfinished");
+        let mut bytes = header.write().to_vec();
+        let position = Position(header.first.0 - 1);
+        notes.carried().for_each(|note| note.write(&mut bytes, 0, position));
+        let capacity = self.options.chunk_bytes;
+        let written = || -> io::Result<Box<dyn DiskFile>> {
+            let file = create_zeroed(&**self.disk, &unfinished, capacity)?;
+            file.write_all_at(&bytes, 0)?;
+            file.sync_all()?;
+            self.disk.rename(&unfinished, &path)?;
+            self.disk.sync_dir(&self.layout.chunks())?;
+            Ok(file)
+        };
+        let file = written().map_err(ReadError::io("could not begin", &path))?;
+        let end_offset = bytes.len() as u64;
+        let active = Active {
+            file: Arc::from(file),
+            path,
+            header,
+            capacity,
+            end: end_offset,
+            durable_end: end_offset,
+            index: FreshIndex::default(),
+        };
+        let end = End { position, link: header.link };
+        Ok(self.opened(sealed, active, end, notes, header.log_id))
+    }
+
+    fn opened(
+        &self,
+        sealed: Vec<Arc<SealedChunk>>,
+        active: Active,
+        end: End,
+        notes: Notes,
+        log_id: LogId,
+    ) -> Opened {
+        Opened { disk: Arc::clone(self.disk), log_id, sealed, active, end, notes }
+    }
+
+    fn load_indexes(&mut self, sealed: &[Arc<SealedChunk>]) {
+        for chunk in sealed {
+            let path = self.layout.index(chunk.seal.number);
+            match SealedIndex::open(self.disk, &path, &chunk.identity()) {
+                Ok(index) => chunk.set_index(IndexState::File(Arc::new(index))),
+                Err(_) => self.report.rebuilding.push(chunk.seal.number),
+            }
+        }
+    }
+
+    fn correct(&mut self, catalogue: &Catalogue, sealed: &[Arc<SealedChunk>]) {
+        let known = catalogue.chunks();
+        for chunk in sealed {
+            let entry = ChunkEntry { seal: chunk.seal, bytes: chunk.bytes };
+            if !known.contains(&entry) {
+                self.report.catalogue_corrected.push(chunk.seal.number);
+                if let Err(error) = catalogue.put_chunk(&entry) {
+                    tracing::warn!(chunk = chunk.seal.number, error, "not put into the catalogue");
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of all chunks that are here or known to be elsewhere, in order.
+pub(crate) fn chunk_numbers(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Vec<u64>, OpenError> {
+    let dir = layout.chunks();
+    let entries = disk.list(&dir).map_err(ReadError::io("could not list", &dir))?;
+    let number = |name: &str| chunk::numbered(name, "chunk").or(chunk::numbered(name, "moved"));
+    let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| number(&entry.name)).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+/// Reads a chunk's header, and its seal if it ends with one.
+pub(crate) fn find(disk: &Arc<dyn Disk>, layout: &Layout, number: u64) -> Result<Found, OpenError> {
+    let path = super::archive::locate(&**disk, layout, number)?;
+    let io = |action| ReadError::io(action, &path);
+    let file = disk.open(&path, Access::Read).map_err(io("could not open"))?;
+    let header = read_header(&*file, &path)?;
+    if header.number != number {
+        let what = format!("the header says chunk {}", header.number);
+        return Err(OpenError::damaged(&path, 0, header.first, what));
+    }
+    let length = file.len().map_err(io("could not measure"))?;
+    let seal_offset = length.saturating_sub(SEAL_FRAME_BYTES as u64);
+    if seal_offset >= HEADER_END
+        && let Some(seal) = read_seal(&*file, seal_offset)
+        && (seal.number, seal.first) == (number, header.first)
+    {
+        let disk = Arc::clone(disk);
+        let place = (seal, seal_offset);
+        let chunk = SealedChunk::new(disk, path, header, place, IndexState::Missing);
+        return Ok(Found::Sealed(Arc::new(chunk)));
+    }
+    Ok(Found::Unsealed { path, header })
+}
+
+fn read_seal(file: &dyn DiskFile, offset: u64) -> Option<chunk::Seal> {
+    let frame = crate::format::reader::frame_at(file, offset).ok()?;
+    if frame.header.kind == frame::Kind::Seal { chunk::Seal::read(&frame.body).ok() } else { None }
+}
+
+pub(crate) fn read_header(file: &dyn DiskFile, path: &Path) -> Result<Header, OpenError> {
+    let mut bytes = vec![0; HEADER_BYTES];
+    let filled = file.read_at(&mut bytes, 0).map_err(ReadError::io("could not read", path))?;
+    bytes.truncate(filled);
+    Header::read(&bytes.into()).map_err(|bad| match bad {
+        NotAHeader::Newer(format) => {
+            OpenError::Newer { path: path.to_owned(), format, known: chunk::FORMAT }
+        }
+        NotAHeader::Malformed(what) => OpenError::damaged(path, 0, Position(0), what.0),
+    })
+}
+
+/// A chunk must begin where the one before it ended.
+pub(crate) fn follows(
+    before: Option<&Arc<SealedChunk>>,
+    header: &Header,
+    path: &Path,
+) -> Result<(), OpenError> {
+    let fits = match before {
+        None => header.first == Position(1) && header.link == Link::START,
+        Some(before) => {
+            header.log_id == before.header.log_id
+                && header.first == before.seal.last.next()
+                && header.link == before.seal.link
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let what = "the chunk does not continue the one before it";
+    Err(OpenError::damaged(path, 0, header.first, what))
+}
+
+/// The notes in force at the end of a sealed chunk.
+fn notes_of(chunk: &SealedChunk) -> Result<Notes, OpenError> {
+    let file = chunk.open()?;
+    Ok(scan(&*file, &chunk.path, &chunk.header, |_, _| {})?.notes)
+}
+
+pub(crate) fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    const WINDOW_BYTES: u64 = 1024 * 1024;
+    let mut at = 0;
+    while at < bytes {
+        let count = usize::try_from(WINDOW_BYTES.min(bytes - at)).unwrap_or_default();
+        let mut window = vec![0; count];
+        if from.read_at(&mut window, at)? < count {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        to.write_all_at(&window, at)?;
+        at += count as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Reads a chunk from its first frame to its last, and checks all that can be checked: frames,
+//! positions, versions' order, the chain. Opening, repairing and verifying all start with it.
+
+use std::path::Path;
+
+use carrel_model::record::{Position, Record};
+
+use super::chunk::{HEADER_END, Header, Seal};
+use super::fresh::FreshIndex;
+use super::note::{Note, Notes};
+use super::sealed::add_unit;
+use super::tail::{self, Verdict};
+use super::writer::End;
+use crate::chain::{self, Link};
+use crate::disk::DiskFile;
+use crate::error::{Damage, ReadError};
+use crate::format::fields::Malformed;
+use crate::format::frame::Kind;
+use crate::format::reader::{Broken, Frame, FrameReader};
+use crate::format::unit;
+
+/// What was found up to the last whole batch.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) index: FreshIndex,
+    pub(crate) end: End,
+    /// Where the last whole batch ends.
+    pub(crate) end_offset: u64,
+    pub(crate) notes: Notes,
+    pub(crate) seal: Option<(Seal, u64)>,
+    pub(crate) stop: Stop,
+}
+
+/// Why the scan went no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// There was nothing more.
+    Clean,
+    /// A last group that did not reach the disk whole: the bytes from there on are worthless.
+    Torn {
+        offset: u64,
+        what: String,
+    },
+    Damaged(Damage),
+}
+
+struct Scanner<'a> {
+    path: &'a Path,
+    scan: Scan,
+    /// Units of a batch whose end has not been seen yet.
+    pending: Vec<(Frame, Vec<Record>)>,
+    reached: End,
+    scratch: Vec<u8>,
+}
+
+/// Scans a chunk that `header` was read from. `see` gets every record of a whole batch.
+pub(crate) fn scan(
+    file: &dyn DiskFile,
+    path: &Path,
+    header: &Header,
+    mut see: impl FnMut(&Frame, &[Record]),
+) -> Result<Scan, ReadError> {
+    let start = End { position: Position(header.first.0.saturating_sub(1)), link: header.link };
+    let notes = Notes { incarnation: header.incarnation, ..Notes::default() };
+    let scan = Scan {
+        index: FreshIndex::default(),
+        end: start,
+        end_offset: HEADER_END,
+        notes,
+        seal: None,
+        stop: Stop::Clean,
+    };
+    let mut scanner =
+        Scanner { path, scan, pending: Vec::new(), reached: start, scratch: Vec::new() };
+    let mut reader = FrameReader::new(file, HEADER_END, u64::MAX);
+    loop {
+        let offset = reader.offset();
+        let frame = match reader.next_frame() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(Broken::Io(error)) => return Err(ReadError::io("could not read", path)(error)),
+            Err(Broken::Frame { header, what, .. }) => {
+                let verdict = tail::judge(file, offset, header.as_ref())
+                    .map_err(ReadError::io("could not read", path))?;
+                scanner.stop(offset, verdict, what);
+                break;
+            }
+        };
+        if let Err(what) = scanner.take(frame, &mut see) {
+            scanner.stop(offset, Verdict::Damaged, what);
+            break;
+        }
+        if scanner.scan.seal.is_some() {
+            break;
+        }
+    }
+    Ok(scanner.finish())
+}
+
+impl Scanner<'_> {
+    fn stop(&mut self, offset: u64, verdict: Verdict, what: Malformed) {
+        self.scan.stop = match verdict {
+            Verdict::Empty => Stop::Clean,
+            Verdict::Torn => Stop::Torn { offset, what: what.0 },
+            Verdict::Damaged => Stop::Damaged(Damage {
+                path: self.path.to_owned(),
+                offset,
+                position: self.reached.position.next(),
+                what: what.0,
+            }),
+        };
+    }
+
+    fn take(
+        &mut self,
+        frame: Frame,
+        see: &mut impl FnMut(&Frame, &[Record]),
+    ) -> Result<(), Malformed> {
+        match frame.header.kind {
+            Kind::Unit => self.take_unit(frame, see),
+            Kind::Note => {
+                self.expect_whole_batch()?;
+                self.scan.notes.apply(Note::read(&frame.body)?);
+                self.scan.end_offset = frame.end();
+                Ok(())
+            }
+            Kind::Seal => {
+                self.expect_whole_batch()?;
+                let seal = Seal::read(&frame.body)?;
+                if (seal.last, seal.link) != (self.reached.position, self.reached.link) {
+                    return Err(Malformed::new("the seal does not fit the records before it"));
+                }
+                self.scan.seal = Some((seal, frame.offset));
+                self.scan.end_offset = frame.end();
+                Ok(())
+            }
+            Kind::End => Err(Malformed::new("the end of an export in a chunk")),
+        }
+    }
+
+    fn expect_whole_batch(&self) -> Result<(), Malformed> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        Err(Malformed::new("a batch is not ended"))
+    }
+
+    fn take_unit(
+        &mut self,
+        frame: Frame,
+        see: &mut impl FnMut(&Frame, &[Record]),
+    ) -> Result<(), Malformed> {
+        let unit = unit::read(&frame.body, frame.header.position)?;
+        self.reached = continues(self.reached, &unit.records, unit.link, &mut self.scratch)?;
+        // A batch is written in one group.
+        if let Some((first, _)) = self.pending.first()
+            && first.header.group_start != frame.header.group_start
+        {
+            self.expect_whole_batch()?;
+        }
+        let last_of_batch = frame.header.last_of_batch;
+        let end = frame.end();
+        self.pending.push((frame, unit.records));
+        if last_of_batch {
+            for (frame, records) in self.pending.drain(..) {
+                see(&frame, &records);
+                add_unit(&mut self.scan.index, &frame, &records);
+            }
+            self.scan.end = self.reached;
+            self.scan.end_offset = end;
+        }
+        Ok(())
+    }
+
+    /// A batch without its end is the beginning of a group that did not reach the disk whole.
+    fn finish(mut self) -> Scan {
+        if let (Some((frame, _)), Stop::Clean) = (self.pending.first(), &self.scan.stop) {
+            let what = String::from("the last batch is not whole");
+            self.scan.stop = Stop::Torn { offset: frame.offset, what };
+        }
+        self.scan
+    }
+}
+
+/// The end of the log after these records, if they follow on `end` and the chain holds.
+pub(crate) fn continues(
+    mut end: End,
+    records: &[Record],
+    link: Link,
+    scratch: &mut Vec<u8>,
+) -> Result<End, Malformed> {
+    for record in records {
+        let expected = end.position.next();
+        if record.position != expected {
+            let what = format!("position {} where {expected} was expected", record.position);
+            return Err(Malformed(what));
+        }
+        end = End { position: expected, link: chain::next(end.link, record, scratch) };
+    }
+    if end.link == link {
+        Ok(end)
+    } else {
+        Err(Malformed::new("the chain link does not fit the records"))
+    }
+}

@@ -1,0 +1,149 @@
+//! Snapshot files: one each, written whole and renamed into place.
+//!
+//! ```text
+//!  offset  size
+//!       0    16  "CARREL SNAPSHOT\0"
+//!      16     4  format, 1
+//!      20    32  hash of the model
+//!      52     8  position
+//!      60    32  chain link at that position
+//!      92     8  length of the data
+//!     100     4  CRC32C of the data
+//!     104     4  CRC32C of bytes 0 to 103
+//!     108     -  data
+//! ```
+//!
+//! The file name is `<kind>-<position>-<first 8 hex digits of the model's hash>.snapshot`.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use carrel_model::name::SnapshotKind;
+use carrel_model::record::Position;
+
+use super::catalogue::Catalogue;
+use super::chunk::Layout;
+use super::inner::cannot;
+use super::keeper::replace;
+use crate::chain::Link;
+use crate::disk::{Access, Disk};
+use crate::format::fields::Fields;
+use crate::limits::{SNAPSHOT_BYTES_MAX, SNAPSHOTS_KEPT};
+use crate::port::{Snapshot, SnapshotKey};
+
+const MAGIC: [u8; 16] = *b"CARREL SNAPSHOT\0";
+const FORMAT: u32 = 1;
+const HEADER_BYTES: usize = 108;
+
+/// What a snapshot's file name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    kind: SnapshotKind,
+    position: Position,
+    model: String,
+    name: String,
+}
+
+fn file_name(key: &SnapshotKey, position: Position) -> String {
+    let model: String = key.model[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{:020}-{model}.snapshot", key.kind, position.0)
+}
+
+fn parse_name(name: &str) -> Option<Named> {
+    let mut parts = name.strip_suffix(".snapshot")?.split('-');
+    let kind = SnapshotKind::new(parts.next()?).ok()?;
+    let position = Position(parts.next()?.parse().ok()?);
+    let model = parts.next()?.to_owned();
+    let name = name.to_owned();
+    parts.next().is_none().then_some(Named { kind, position, model, name })
+}
+
+/// All snapshots of a kind, newest first.
+fn of_kind(disk: &dyn Disk, layout: &Layout, kind: &SnapshotKind) -> io::Result<Vec<Named>> {
+    let entries = disk.list(&layout.snapshots())?;
+    let mut named: Vec<Named> = entries
+        .iter()
+        .filter_map(|entry| parse_name(&entry.name))
+        .filter(|named| named.kind == *kind)
+        .collect();
+    named.sort_by_key(|named| std::cmp::Reverse(named.position));
+    Ok(named)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "not where usize has 64 bits")]
+pub(crate) fn save(
+    disk: &dyn Disk,
+    layout: &Layout,
+    catalogue: &Catalogue,
+    snapshot: &Snapshot,
+) -> Result<(), String> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + snapshot.data.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&snapshot.key.model);
+    bytes.extend_from_slice(&snapshot.position.0.to_le_bytes());
+    bytes.extend_from_slice(&snapshot.link.0);
+    bytes.extend_from_slice(&(snapshot.data.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&snapshot.data).to_le_bytes());
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes.extend_from_slice(&snapshot.data);
+
+    let name = file_name(&snapshot.key, snapshot.position);
+    let path = layout.snapshots().join(&name);
+    replace(disk, &path, &bytes).map_err(|error| cannot("write", &path, &error))?;
+    catalogue.put_snapshot(&name)?;
+    let kept = of_kind(disk, layout, &snapshot.key.kind);
+    for old in kept.unwrap_or_default().into_iter().skip(SNAPSHOTS_KEPT) {
+        let path = layout.snapshots().join(&old.name);
+        disk.remove(&path).map_err(|error| cannot("remove", &path, &error))?;
+        catalogue.forget_snapshot(&old.name)?;
+    }
+    Ok(())
+}
+
+/// Snapshots of this model, newest first, as far as their files are whole.
+pub(crate) fn candidates(
+    disk: &dyn Disk,
+    layout: &Layout,
+    key: &SnapshotKey,
+) -> io::Result<impl Iterator<Item = Snapshot>> {
+    let named = of_kind(disk, layout, &key.kind)?;
+    let whole = move |named: Named| {
+        let path = layout.snapshots().join(&named.name);
+        let snapshot = read(disk, &path, &named.kind);
+        if snapshot.is_none() {
+            tracing::warn!(snapshot = named.name, "it is not whole and is ignored");
+        }
+        snapshot
+    };
+    Ok(named.into_iter().filter_map(whole).filter(|snapshot| snapshot.key == *key))
+}
+
+fn read(disk: &dyn Disk, path: &Path, kind: &SnapshotKind) -> Option<Snapshot> {
+    let file = disk.open(path, Access::Read).ok()?;
+    let length = file.len().ok().filter(|length| *length <= SNAPSHOT_BYTES_MAX)?;
+    let mut bytes = vec![0; usize::try_from(length).ok()?];
+    let filled = file.read_at(&mut bytes, 0).ok()?;
+    bytes.truncate(filled);
+    parse(&Bytes::from(bytes), kind)
+}
+
+fn parse(bytes: &Bytes, kind: &SnapshotKind) -> Option<Snapshot> {
+    let mut fields = Fields::new(bytes);
+    if fields.array().ok()? != MAGIC || fields.u32().ok()? != FORMAT {
+        return None;
+    }
+    let model = fields.array().ok()?;
+    let position = Position(fields.u64().ok()?);
+    let link = Link(fields.array().ok()?);
+    let length = fields.u64().ok()?;
+    let (data_crc, header_crc) = (fields.u32().ok()?, fields.u32().ok()?);
+    let data = bytes.slice(HEADER_BYTES..);
+    let whole = crc32c::crc32c(&bytes[..HEADER_BYTES - 4]) == header_crc
+        && data.len() as u64 == length
+        && crc32c::crc32c(&data) == data_crc;
+    let key = SnapshotKey { kind: kind.clone(), model };
+    whole.then_some(Snapshot { key, position, link, data })
+}

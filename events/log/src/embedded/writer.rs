@@ -1,0 +1,538 @@
+//! The writer's state: where the log ends once all that was accepted is durable, and the group that
+//! is gathering for the next write to disk.
+//!
+//! ```text
+//!   append -> sequence: check ids, expectation, lease; give places; encode into the gathering group
+//!                |                                          (under one lock, on the caller's thread)
+//!   flusher  <- take: the whole group; write, fdatasync; then acknowledge (flush.rs)
+//! ```
+//!
+//! While the flusher waits for the disk, the next group gathers.
+
+use std::collections::HashMap;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use carrel_model::ids::LogId;
+use carrel_model::record::{CommandUnit, Position, StreamId, UnitHeader, Version};
+use tokio::sync::oneshot;
+
+use super::chunk::{HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
+use super::fresh::{FreshIndex, Place};
+use super::note::{Note, Notes};
+use super::sealed::{IndexState, Lost, SealedChunk};
+use crate::chain::{self, Link};
+use crate::disk::{Disk, DiskFile};
+use crate::error::{AppendError, Refused};
+use crate::format::frame::{self, Kind};
+use crate::format::unit;
+use crate::port::{Answer, Expected, Guard, Head};
+
+/// What the last record so far says about the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) position: Position,
+    pub(crate) link: Link,
+}
+
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) header: Header,
+    pub(crate) capacity: u64,
+    /// Where the next frame goes.
+    pub(crate) end: u64,
+    /// Up to here everything is on disk.
+    pub(crate) durable_end: u64,
+    pub(crate) index: FreshIndex,
+}
+
+/// Bytes that go to one place of one file.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) number: u64,
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
+    /// It opens a chunk that still has to get its name.
+    pub(crate) names: bool,
+    /// It ends with the seal of this chunk.
+    pub(crate) seals: Option<Arc<SealedChunk>>,
+}
+
+pub(crate) type Waiter = oneshot::Sender<Result<(), AppendError>>;
+
+/// What is made durable next, all at once.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+/// A chunk file filled with zeros that waits for its number.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) capacity: u64,
+}
+
+/// The next chunk, which is made beforehand because making it takes long.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Ready(Prepared),
+    Making,
+    /// It could not be made; whoever needs it asks again.
+    Failed(Refused),
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log_id: LogId,
+    pub(crate) sealed: Arc<Vec<Arc<SealedChunk>>>,
+    pub(crate) active: Active,
+    pub(crate) next: Next,
+    /// The end of all that was accepted, and of all that is durable.
+    pub(crate) accepted: End,
+    pub(crate) durable: End,
+    pub(crate) notes: Notes,
+    pub(crate) group: Group,
+    /// The flusher is busy with an earlier group.
+    pub(crate) flushing: bool,
+    pub(crate) spare: Vec<u8>,
+    pub(crate) failed: Option<String>,
+    pub(crate) low_space: Option<Refused>,
+    pub(crate) closed: bool,
+    scratch: Vec<u8>,
+}
+
+/// What became of an append that was looked at.
+#[derive(Debug)]
+pub(crate) enum Sequenced {
+    /// Acknowledge this once the channel says so.
+    Gathered(Vec<Answer>, oneshot::Receiver<Result<(), AppendError>>),
+    /// All of it was there and durable.
+    Known(Vec<Answer>),
+    /// There is no room in the active chunk and the next one isn't ready: wait and ask again.
+    NoRoom,
+    /// This chunk's index is damaged: have it rebuilt.
+    IndexLost(Arc<SealedChunk>),
+}
+
+/// The parts of a [`Writer`] that opening a log finds out.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log_id: LogId,
+    pub(crate) sealed: Vec<Arc<SealedChunk>>,
+    pub(crate) active: Active,
+    pub(crate) end: End,
+    pub(crate) notes: Notes,
+}
+
+impl Writer {
+    pub(crate) fn new(opened: Opened) -> Self {
+        Self {
+            disk: opened.disk,
+            log_id: opened.log_id,
+            sealed: Arc::new(opened.sealed),
+            active: opened.active,
+            next: Next::Making,
+            accepted: opened.end,
+            durable: opened.end,
+            notes: opened.notes,
+            group: Group::default(),
+            flushing: false,
+            spare: Vec::new(),
+            failed: None,
+            low_space: None,
+            closed: false,
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        Head {
+            position: self.durable.position,
+            link: self.durable.link,
+            incarnation: self.notes.incarnation,
+            log_id: self.log_id,
+        }
+    }
+
+    pub(crate) fn usable(&self) -> Result<(), Refused> {
+        match &self.failed {
+            Some(cause) => Err(Refused::Poisoned(cause.clone())),
+            None if self.closed => Err(Refused::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing is changed unless all of it is accepted.
+    pub(crate) fn sequence(
+        &mut self,
+        expected: Expected,
+        units: &[CommandUnit],
+        guard: Option<&Guard>,
+    ) -> Result<Sequenced, AppendError> {
+        self.usable()?;
+        let known = match self.known(units) {
+            Ok(known) => known,
+            Err(Unknowable::Lost(chunk)) => return Ok(Sequenced::IndexLost(chunk)),
+            Err(Unknowable::Error(error)) => return Err(error),
+        };
+        if let Some(answers) = known.iter().map(Standing::answer).collect::<Option<Vec<_>>>() {
+            return Ok(self.repeat(answers));
+        }
+        self.permits(expected, guard)?;
+        if let Some(refused) = &self.low_space {
+            return Err(refused.clone().into());
+        }
+        let versions = match self.versions(units, &known) {
+            Ok(versions) => versions,
+            Err(Unknowable::Lost(chunk)) => return Ok(Sequenced::IndexLost(chunk)),
+            Err(Unknowable::Error(error)) => return Err(error),
+        };
+        let new = units.iter().zip(&known).filter(|(_, known)| **known == Standing::New);
+        let bytes = new.map(|(unit, _)| unit::encoded_len(unit) as u64).sum();
+        if !self.make_room(bytes)? {
+            return Ok(Sequenced::NoRoom);
+        }
+        let answers = self.write(units, &known, versions);
+        Ok(Sequenced::Gathered(answers, self.wait()))
+    }
+
+    /// All units were there before: they may still be on their way to the disk.
+    fn repeat(&mut self, answers: Vec<Answer>) -> Sequenced {
+        if answers.iter().all(|answer| answer.last <= self.durable.position) {
+            Sequenced::Known(answers)
+        } else {
+            Sequenced::Gathered(answers, self.wait())
+        }
+    }
+
+    /// Answers once the group that gathers now is durable, and with it all before.
+    pub(crate) fn wait(&mut self) -> oneshot::Receiver<Result<(), AppendError>> {
+        let (waiter, done) = oneshot::channel();
+        self.group.waiters.push(waiter);
+        done
+    }
+
+    fn permits(&self, expected: Expected, guard: Option<&Guard>) -> Result<(), AppendError> {
+        let actual = self.accepted.position;
+        match expected {
+            Expected::At(expected) if expected != actual => {
+                return Err(AppendError::Conflict { expected, actual });
+            }
+            Expected::At(_) | Expected::Any => {}
+        }
+        let Some(guard) = guard else { return Ok(()) };
+        let current = self.notes.leases.get(&guard.lease).copied().unwrap_or_default();
+        if guard.epoch < current {
+            let (lease, given) = (guard.lease.clone(), guard.epoch);
+            return Err(AppendError::Fenced { lease, given, current });
+        }
+        Ok(())
+    }
+
+    fn known(&self, units: &[CommandUnit]) -> Result<Vec<Standing>, Unknowable> {
+        let mut batch = HashMap::new();
+        let mut known = Vec::with_capacity(units.len());
+        for unit in units {
+            let command_id = unit.command_id;
+            let (standing, fingerprint, first) = match self.answer(unit)? {
+                Some(answer) => (Standing::Known(answer), answer.fingerprint, answer.first),
+                None => {
+                    let repeated = batch.insert(command_id, unit.fingerprint);
+                    let standing =
+                        if repeated.is_some() { Standing::Repeats } else { Standing::New };
+                    let first = self.accepted.position.next();
+                    (standing, repeated.unwrap_or(unit.fingerprint), first)
+                }
+            };
+            if fingerprint != unit.fingerprint {
+                return Err(Unknowable::Error(AppendError::IdReused { command_id, first }));
+            }
+            known.push(standing);
+        }
+        Ok(known)
+    }
+
+    fn answer(&self, unit: &CommandUnit) -> Result<Option<Answer>, Unknowable> {
+        if let Some(answer) = self.active.index.answer(unit.command_id) {
+            return Ok(Some(answer));
+        }
+        for chunk in self.sealed.iter().rev() {
+            if let Some(answer) =
+                chunk.answer(unit.command_id).map_err(|lost| Unknowable::new(lost, chunk))?
+            {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The stream and version of each record of each unit that is new.
+    fn versions(
+        &self,
+        units: &[CommandUnit],
+        known: &[Standing],
+    ) -> Result<Vec<Vec<(StreamId, Version)>>, Unknowable> {
+        let mut heads: HashMap<&StreamId, Version> = HashMap::new();
+        let mut versions = Vec::with_capacity(units.len());
+        for (unit, known) in units.iter().zip(known) {
+            let mut of_unit = Vec::with_capacity(unit.records.len());
+            let new = *known == Standing::New;
+            let records = if new { unit.records.as_slice() } else { &[] };
+            for record in records {
+                let last = match heads.get(&record.stream) {
+                    Some(last) => *last,
+                    None => self.last_version(&record.stream)?,
+                };
+                heads.insert(&record.stream, last.next());
+                of_unit.push((record.stream.clone(), last.next()));
+            }
+            versions.push(of_unit);
+        }
+        Ok(versions)
+    }
+
+    fn last_version(&self, stream: &StreamId) -> Result<Version, Unknowable> {
+        if let Some(version) = self.active.index.last_version(stream) {
+            return Ok(version);
+        }
+        for chunk in self.sealed.iter().rev() {
+            if let Some(version) =
+                chunk.last_version(stream).map_err(|lost| Unknowable::new(lost, chunk))?
+            {
+                return Ok(version);
+            }
+        }
+        Ok(Version::NONE)
+    }
+
+    /// Makes sure that `bytes` and a seal fit into the active chunk; rolls over to the next one if
+    /// they don't. Says whether there is room now.
+    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<bool, AppendError> {
+        let needed = bytes + SEAL_FRAME_BYTES as u64;
+        if self.active.end + needed <= self.active.capacity {
+            return Ok(true);
+        }
+        match &self.next {
+            Next::Ready(_) => {}
+            Next::Making => return Ok(false),
+            Next::Failed(refused) => {
+                let refused = refused.clone();
+                self.next = Next::Making;
+                return Err(refused.into());
+            }
+        }
+        let Next::Ready(prepared) = mem::replace(&mut self.next, Next::Making) else {
+            return Ok(false);
+        };
+        self.roll(prepared);
+        let room = self.active.end + needed <= self.active.capacity;
+        assert!(room, "a chunk has room for the largest batch and all notes");
+        Ok(true)
+    }
+
+    fn roll(&mut self, prepared: Prepared) {
+        let number = self.active.header.number + 1;
+        let seal = Seal {
+            number: self.active.header.number,
+            first: self.active.header.first,
+            last: self.accepted.position,
+            link: self.accepted.link,
+            incarnation: self.notes.incarnation,
+            units: self.active.index.units,
+        };
+        let seal_offset = self.active.end;
+        let segment = self.segment();
+        seal.write(&mut segment.bytes, segment.offset);
+        let chunk = Arc::new(SealedChunk::new(
+            Arc::clone(&self.disk),
+            self.active.path.clone(),
+            self.active.header,
+            (seal, seal_offset),
+            IndexState::Fresh(Arc::new(mem::take(&mut self.active.index))),
+        ));
+        self.segment().seals = Some(Arc::clone(&chunk));
+        Arc::make_mut(&mut self.sealed).push(chunk);
+
+        let header = Header {
+            log_id: self.log_id,
+            number,
+            incarnation: self.notes.incarnation,
+            first: self.accepted.position.next(),
+            link: self.accepted.link,
+        };
+        let path = self.active.path.with_file_name(format!("{number:010}.chunk"));
+        let file = prepared.file;
+        let mut bytes = Vec::with_capacity(self.spare.capacity());
+        bytes.extend_from_slice(&header.write());
+        for note in self.notes.carried() {
+            note.write(&mut bytes, 0, self.accepted.position);
+        }
+        self.active = Active {
+            file: Arc::clone(&file),
+            path,
+            header,
+            capacity: prepared.capacity,
+            end: bytes.len() as u64,
+            durable_end: HEADER_END,
+            index: FreshIndex::default(),
+        };
+        let segment = Segment { file, number, offset: 0, bytes, names: true, seals: None };
+        self.group.segments.push(segment);
+    }
+
+    /// The gathering group's bytes for the active chunk.
+    fn segment(&mut self) -> &mut Segment {
+        let number = self.active.header.number;
+        let fits = self.group.segments.last().is_some_and(|segment| segment.number == number);
+        if !fits {
+            self.group.segments.push(Segment {
+                file: Arc::clone(&self.active.file),
+                number,
+                offset: self.active.end,
+                bytes: mem::take(&mut self.spare),
+                names: false,
+                seals: None,
+            });
+        }
+        let last = self.group.segments.len() - 1;
+        &mut self.group.segments[last]
+    }
+
+    /// Gives the new units their places and encodes them. There is room, and nothing can fail.
+    fn write(
+        &mut self,
+        units: &[CommandUnit],
+        known: &[Standing],
+        versions: Vec<Vec<(StreamId, Version)>>,
+    ) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(units.len());
+        let mut last_start = 0;
+        for ((unit, known), versions) in units.iter().zip(known).zip(versions) {
+            // The first of a repeated id was just written, so the index knows it.
+            let answer = known.answer().or_else(|| self.active.index.answer(unit.command_id));
+            answers.push(answer.unwrap_or_else(|| {
+                last_start = self.segment().bytes.len();
+                self.write_unit(unit, &versions)
+            }));
+        }
+        frame::end_batch(&mut self.segment().bytes, last_start);
+        answers
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk is at most CHUNK_BYTES_MAX long")]
+    fn write_unit(&mut self, unit: &CommandUnit, versions: &[(StreamId, Version)]) -> Answer {
+        let header = UnitHeader {
+            command_id: unit.command_id,
+            fingerprint: unit.fingerprint,
+            origin: unit.origin.clone(),
+            incarnation: self.notes.incarnation,
+        };
+        let first = self.accepted.position.next();
+        let mut end = self.accepted;
+        let mut scratch = mem::take(&mut self.scratch);
+        let offset = self.active.end;
+        let segment = self.segment();
+        let before = segment.bytes.len();
+        frame::write(&mut segment.bytes, Kind::Unit, segment.offset, first.0, |out| {
+            let start = out.len();
+            unit::put_shared(out, &header, unit.records.len());
+            for (record, (_, version)) in unit.records.iter().zip(versions) {
+                end.position = end.position.next();
+                let fields = chain::Fields::of_new(record, end.position, *version);
+                chain::canonical(&mut scratch, &header, &fields);
+                end.link = end.link.then(&scratch);
+                unit::put_record(out, record, *version);
+            }
+            unit::put_link(out, start, end.link);
+        });
+        let written = (segment.bytes.len() - before) as u64;
+        self.scratch = scratch;
+        self.active.end += written;
+        self.accepted = end;
+        self.active.index.add(&Place {
+            offset: offset as u32,
+            first,
+            command_id: unit.command_id,
+            fingerprint: unit.fingerprint,
+            records: versions,
+        });
+        Answer {
+            command_id: unit.command_id,
+            fingerprint: unit.fingerprint,
+            first,
+            last: end.position,
+            duplicate: false,
+        }
+    }
+
+    /// Puts a note into the gathering group. There must be room.
+    pub(crate) fn note(&mut self, note: Note) {
+        let position = self.accepted.position;
+        let segment = self.segment();
+        let before = segment.bytes.len();
+        note.write(&mut segment.bytes, segment.offset, position);
+        let written = (segment.bytes.len() - before) as u64;
+        self.active.end += written;
+        self.notes.apply(note);
+    }
+
+    /// Hands the gathering group to the flusher.
+    pub(crate) fn take(&mut self) -> (Group, End, u64) {
+        self.flushing = true;
+        (mem::take(&mut self.group), self.accepted, self.active.end)
+    }
+
+    /// Everything up to there is on disk now.
+    pub(crate) fn made_durable(&mut self, number: u64, end: End, offset: u64, spare: Vec<u8>) {
+        self.flushing = false;
+        self.durable = end;
+        if self.active.header.number == number {
+            self.active.durable_end = offset;
+        }
+        if spare.capacity() > self.spare.capacity() {
+            self.spare = spare;
+            self.spare.clear();
+        }
+    }
+}
+
+/// What is known of a unit's command id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    New,
+    /// It stands earlier in the same batch.
+    Repeats,
+    Known(Answer),
+}
+
+impl Standing {
+    const fn answer(&self) -> Option<Answer> {
+        match self {
+            Self::Known(answer) => Some(*answer),
+            Self::New | Self::Repeats => None,
+        }
+    }
+}
+
+/// Why it can't be said what is known.
+enum Unknowable {
+    Lost(Arc<SealedChunk>),
+    Error(AppendError),
+}
+
+impl Unknowable {
+    fn new(lost: Lost, chunk: &Arc<SealedChunk>) -> Self {
+        match lost {
+            Lost::Index(_) | Lost::Missing => Self::Lost(Arc::clone(chunk)),
+            Lost::Chunk(error) => Self::Error(error.into()),
+        }
+    }
+}
