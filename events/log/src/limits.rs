@@ -41,8 +41,12 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub const NAMES_MAX: usize = 4_096;
 
 /// Refuses a batch that no adapter would take.
-pub(crate) fn check(units: &[CommandUnit]) -> Result<(), TooLarge> {
-    if units.is_empty() || units.len() > BATCH_UNITS_MAX {
+pub(crate) fn check<'a, I>(units: I) -> Result<(), TooLarge>
+where
+    I: IntoIterator<Item = &'a CommandUnit, IntoIter: ExactSizeIterator>,
+{
+    let units = units.into_iter();
+    if units.len() == 0 || units.len() > BATCH_UNITS_MAX {
         return Err(TooLarge::Units { given: units.len(), max: BATCH_UNITS_MAX });
     }
     let mut batch_bytes = 0;

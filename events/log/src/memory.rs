@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use carrel_model::ids::{CommandId, LogId};
 use carrel_model::name::{ConsumerName, LeaseName};
 use carrel_model::record::{
-    CommandUnit, Epoch, Incarnation, Position, Record, StreamId, UnitHeader, Version,
+    CommandUnit, Epoch, Incarnation, NewRecord, Position, Record, StreamId, UnitHeader, Version,
 };
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 
 use crate::chain::{self, Link};
 use crate::error::{AppendError, CursorError, ReadError, Refused, TooLarge};
-use crate::limits::{self, NAMES_MAX, SNAPSHOTS_KEPT, TURN_CATCH_UP_MAX};
+use crate::limits::{self, NAMES_MAX, SNAPSHOTS_KEPT};
 use crate::port::{
     Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
     SnapshotKey, Turn,
@@ -33,8 +33,9 @@ pub struct MemoryLog {
 struct State {
     log_id: LogId,
     incarnation: Incarnation,
-    link: Link,
     records: Vec<Record>,
+    /// The chain's link after each record.
+    links: Vec<Link>,
     streams: HashMap<StreamId, Vec<Position>>,
     commands: HashMap<CommandId, Answer>,
     cursors: BTreeMap<ConsumerName, Cursor>,
@@ -48,8 +49,8 @@ impl MemoryLog {
         let state = State {
             log_id,
             incarnation: Incarnation(1),
-            link: Link::START,
             records: Vec::new(),
+            links: Vec::new(),
             streams: HashMap::new(),
             commands: HashMap::new(),
             cursors: BTreeMap::new(),
@@ -90,7 +91,7 @@ impl State {
     fn head(&self) -> Head {
         Head {
             position: Position(self.records.len() as u64),
-            link: self.link,
+            link: self.links.last().copied().unwrap_or(Link::START),
             incarnation: self.incarnation,
             log_id: self.log_id,
         }
@@ -133,21 +134,30 @@ impl State {
         if let Some(answer) = self.commands.get(&unit.command_id) {
             return Answer { duplicate: true, ..*answer };
         }
+        let placed = self.place(unit, self.incarnation);
+        self.keep(placed)
+    }
+
+    /// A unit's records as they would stand at the end of the log, each with its link.
+    fn place(&self, unit: CommandUnit, incarnation: Incarnation) -> Vec<(Record, Link)> {
         let header = Arc::new(UnitHeader {
             command_id: unit.command_id,
             fingerprint: unit.fingerprint,
             origin: unit.origin,
-            incarnation: self.incarnation,
+            incarnation,
         });
-        let first = self.head().position.next();
+        let Head { mut position, mut link, .. } = self.head();
+        let mut versions: HashMap<StreamId, Version> = HashMap::new();
         let mut scratch = Vec::new();
-        for new in unit.records {
-            let position = self.head().position.next();
-            let versions = self.streams.entry(new.stream.clone()).or_default();
-            versions.push(position);
+        let place = |new: NewRecord| {
+            position = position.next();
+            let version = versions.entry(new.stream.clone()).or_insert_with(|| {
+                Version(self.streams.get(&new.stream).map_or(0, Vec::len) as u64)
+            });
+            *version = version.next();
             let record = Record {
                 position,
-                version: Version(versions.len() as u64),
+                version: *version,
                 stream: new.stream,
                 event_id: new.event_id,
                 kind: new.kind,
@@ -155,8 +165,20 @@ impl State {
                 unit: Arc::clone(&header),
                 data: new.data,
             };
-            self.link = chain::next(self.link, &record, &mut scratch);
+            link = chain::next(link, &record, &mut scratch);
+            (record, link)
+        };
+        unit.records.into_iter().map(place).collect()
+    }
+
+    /// `placed` is one unit, and has a record at least.
+    fn keep(&mut self, placed: Vec<(Record, Link)>) -> Answer {
+        let header = Arc::clone(&placed[0].0.unit);
+        let first = placed[0].0.position;
+        for (record, link) in placed {
+            self.streams.entry(record.stream.clone()).or_default().push(record.position);
             self.records.push(record);
+            self.links.push(link);
         }
         let answer = Answer {
             command_id: header.command_id,
@@ -167,6 +189,30 @@ impl State {
         };
         self.commands.insert(answer.command_id, answer);
         answer
+    }
+
+    fn import(&mut self, placed: PlacedUnit) -> Result<(), AppendError> {
+        let head = self.head();
+        placed.fits(&head)?;
+        if let Some(known) = self.commands.get(&placed.unit.command_id) {
+            let what = format!("its command is in the log already, at position {}", known.first);
+            return Err(AppendError::not_continuous(head.position, what));
+        }
+        let records = self.place(placed.unit, placed.incarnation);
+        if records.last().map(|(_, link)| *link) != Some(placed.link) {
+            return Err(AppendError::not_continuous(head.position, "the chain breaks"));
+        }
+        self.incarnation = placed.incarnation;
+        self.keep(records);
+        Ok(())
+    }
+
+    /// The chain's link after the record at a position; before the first there is one, too.
+    fn link_at(&self, position: Position) -> Option<Link> {
+        match index(position).checked_sub(1) {
+            None => Some(Link::START),
+            Some(before) => self.links.get(before).copied(),
+        }
     }
 
     fn page<'a>(&self, positions: impl Iterator<Item = &'a Record>, limit: PageLimit) -> Page {
@@ -208,10 +254,7 @@ impl EventLog for MemoryLog {
         let state = self.state();
         state.open()?;
         let head = state.head();
-        let behind = head.position.0.saturating_sub(have.0);
-        if behind > TURN_CATCH_UP_MAX {
-            return Err(TooLarge::CatchUp { given: behind, max: TURN_CATCH_UP_MAX }.into());
-        }
+        head.within_reach_of(have)?;
         let since = state.records.get(index(have)..).unwrap_or_default().to_vec();
         Ok(Box::new(MemoryTurn { log: self, _place: place, head, since }))
     }
@@ -297,6 +340,7 @@ impl EventLog for MemoryLog {
     async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
         let mut state = self.state();
         state.open()?;
+        snapshot.fits()?;
         let kind = snapshot.key.kind.clone();
         let (given, head) = (snapshot.position, state.head().position);
         if given > head {
@@ -313,25 +357,22 @@ impl EventLog for MemoryLog {
     }
 
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
-        Ok(self.state().snapshots.iter().rev().find(|snapshot| snapshot.key == *key).cloned())
+        let state = self.state();
+        let ours = |snapshot: &&Snapshot| {
+            snapshot.key == *key && state.link_at(snapshot.position) == Some(snapshot.link)
+        };
+        Ok(state.snapshots.iter().rev().find(ours).cloned())
     }
 
     async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
+        limits::check(units.iter().map(|placed| &placed.unit))?;
         let _place = self.place.write().await;
         let mut state = self.state();
         state.open()?;
-        for placed in units {
-            let head = state.head();
-            placed.fits(&head)?;
-            state.incarnation = placed.incarnation;
-            let link = placed.link;
-            state.append(vec![placed.unit])?;
-            if state.link != link {
-                return Err(AppendError::not_continuous(state.head().position, "the chain breaks"));
-            }
-        }
-        self.ends_at.send_replace(state.head().position);
-        Ok(state.head())
+        let imported = units.into_iter().try_for_each(|placed| state.import(placed));
+        let head = state.head();
+        self.ends_at.send_replace(head.position);
+        imported.map(|()| head)
     }
 
     async fn finish_import(&self) -> Result<Head, AppendError> {

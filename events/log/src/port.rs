@@ -16,8 +16,8 @@ use carrel_model::record::{
 };
 
 use crate::chain::Link;
-use crate::error::{AppendError, CursorError, ReadError};
-use crate::limits::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
+use crate::error::{AppendError, CursorError, ReadError, TooLarge};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX, SNAPSHOT_BYTES_MAX, TURN_CATCH_UP_MAX};
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,21 @@ pub struct Head {
     pub link: Link,
     pub incarnation: Incarnation,
     pub log_id: LogId,
+}
+
+impl Head {
+    /// Refuses a writer that knows up to `have`, if it is too far behind to catch up within its
+    /// turn, or ahead of the log: then it followed a past that a restore has undone.
+    pub(crate) fn within_reach_of(&self, have: Position) -> Result<(), AppendError> {
+        let actual = self.position;
+        let Some(behind) = actual.0.checked_sub(have.0) else {
+            return Err(AppendError::Conflict { expected: have, actual });
+        };
+        if behind > TURN_CATCH_UP_MAX {
+            return Err(TooLarge::CatchUp { given: behind, max: TURN_CATCH_UP_MAX }.into());
+        }
+        Ok(())
+    }
 }
 
 /// What a writer knows of the end of the log.
@@ -114,12 +129,19 @@ pub struct Snapshot {
     pub data: bytes::Bytes,
 }
 
+impl Snapshot {
+    pub(crate) fn fits(&self) -> Result<(), TooLarge> {
+        let (given, max) = (self.data.len() as u64, SNAPSHOT_BYTES_MAX);
+        if given > max { Err(TooLarge::Snapshot { given, max }) } else { Ok(()) }
+    }
+}
+
 #[async_trait]
 pub trait EventLog: Send + Sync {
     async fn head(&self) -> Result<Head, ReadError>;
 
     /// Takes the writer's place, and says what happened since `have`. Nobody else appends until
-    /// the turn has appended or is dropped.
+    /// the turn has appended or is dropped. A `have` beyond the end of the log is a conflict.
     async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError>;
 
     /// A turn and its append in one. The answers are in the order of the units.
@@ -169,7 +191,9 @@ pub trait EventLog: Send + Sync {
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError>;
 
     /// Continues a log that was exported elsewhere: the units come with the places that they had,
-    /// and must fit the end of this one. Positions, incarnations and links stay as they were.
+    /// and must fit the end of this one. Positions, incarnations and links stay as they were. It is
+    /// under the limits of an append. Units before the first that does not fit may stay: what is
+    /// in the log is continuous, and the import can be resumed at its head.
     async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError>;
 
     /// Ends an import: from here on it is a log of its own, at a higher incarnation.

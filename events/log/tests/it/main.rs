@@ -1,0 +1,6 @@
+//! The log's port, adapter by adapter: one suite of promises, and what each adapter adds to it.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod memory;
