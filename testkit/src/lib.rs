@@ -2,5 +2,6 @@
 //!
 //! Only tests and the load test depend on it.
 
+pub mod postgres;
 pub mod random;
 pub mod units;
