@@ -92,7 +92,7 @@ impl FreshIndex {
             fingerprint: known.fingerprint,
             first: known.first,
             last: known.last,
-            duplicate: true,
+            duplicate: false,
         })
     }
 

@@ -59,7 +59,7 @@ use self::view::{ActiveView, View};
 use self::writer::{Sequenced, Writer};
 use crate::disk::Disk;
 use crate::error::{AppendError, CursorError, ReadError, TooLarge};
-use crate::limits::{self, BATCH_BYTES_MAX, NAMES_MAX, SNAPSHOT_BYTES_MAX, TURN_CATCH_UP_MAX};
+use crate::limits::{self, BATCH_BYTES_MAX, NAMES_MAX};
 use crate::port::{
     Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
     SnapshotKey, Turn,
@@ -367,10 +367,7 @@ impl EventLog for EmbeddedLog {
             other => AppendError::OutcomeUnknown(other.to_string()),
         })?;
         let head = self.inner.writer().head();
-        let behind = head.position.0.saturating_sub(have.0);
-        if behind > TURN_CATCH_UP_MAX {
-            return Err(TooLarge::CatchUp { given: behind, max: TURN_CATCH_UP_MAX }.into());
-        }
+        head.within_reach_of(have)?;
         let mut since = Vec::new();
         let mut after = have;
         while after < head.position {
@@ -480,10 +477,7 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
-        let bytes = snapshot.data.len() as u64;
-        if bytes > SNAPSHOT_BYTES_MAX {
-            return Err(TooLarge::Snapshot { given: bytes, max: SNAPSHOT_BYTES_MAX }.into());
-        }
+        snapshot.fits()?;
         {
             let writer = self.inner.writer();
             writer.usable()?;
@@ -492,7 +486,7 @@ impl EventLog for EmbeddedLog {
                 return Err(CursorError::BeyondHead { given, head });
             }
         }
-        self.inner.low_space(bytes)?;
+        self.inner.low_space(snapshot.data.len() as u64)?;
         let saved = self
             .reading(move |inner| {
                 Ok(snapshot::save(&*inner.disk, &inner.layout, &inner.catalogue, &snapshot))
@@ -520,15 +514,13 @@ impl EventLog for EmbeddedLog {
 
     async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
         let _place = self.place.write().await;
-        for placed in units {
-            let head = self.inner.writer().head();
-            placed.fits(&head)?;
-            self.set_incarnation(placed.incarnation).await?;
-            self.commit(Expected::At(head.position), &[placed.unit], None).await?;
-            let head = self.inner.writer().head();
-            if head.link != placed.link {
-                return Err(AppendError::not_continuous(head.position, "the chain breaks"));
-            }
+        limits::check(units.iter().map(|placed| &placed.unit))?;
+        let mut rest = units.as_slice();
+        while let Some(first) = rest.first() {
+            let same = rest.iter().position(|placed| placed.incarnation != first.incarnation);
+            let (run, later) = rest.split_at(same.unwrap_or(rest.len()));
+            self.import_run(run).await?;
+            rest = later;
         }
         Ok(self.inner.writer().head())
     }
@@ -547,6 +539,18 @@ impl EventLog for EmbeddedLog {
 }
 
 impl EmbeddedLog {
+    /// Writes units of one incarnation up to the first that does not fit.
+    async fn import_run(&self, run: &[PlacedUnit]) -> Result<(), AppendError> {
+        let head = self.inner.writer().head();
+        let (fitting, broken) = self.inner.writer().fitting(run)?;
+        if fitting > 0 {
+            self.set_incarnation(run[0].incarnation).await?;
+            let units: Vec<_> = run[..fitting].iter().map(|placed| placed.unit.clone()).collect();
+            self.commit(Expected::At(head.position), &units, None).await?;
+        }
+        broken.map_or(Ok(()), Err)
+    }
+
     async fn set_incarnation(&self, incarnation: Incarnation) -> Result<(), AppendError> {
         let set = self.note(|writer| {
             let changed = writer.notes.incarnation != incarnation;

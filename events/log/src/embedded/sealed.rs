@@ -187,7 +187,7 @@ pub(crate) fn answer_of(unit: &Unit) -> Option<Answer> {
         fingerprint: first.unit.fingerprint,
         first: first.position,
         last: last.position,
-        duplicate: true,
+        duplicate: false,
     })
 }
 

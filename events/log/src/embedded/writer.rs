@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use carrel_model::ids::LogId;
-use carrel_model::record::{CommandUnit, Position, StreamId, UnitHeader, Version};
+use carrel_model::record::{CommandUnit, Incarnation, Position, StreamId, UnitHeader, Version};
 use tokio::sync::oneshot;
 
 use super::chunk::{HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
@@ -27,7 +27,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{AppendError, Refused};
 use crate::format::frame::{self, Kind};
 use crate::format::unit;
-use crate::port::{Answer, Expected, Guard, Head};
+use crate::port::{Answer, Expected, Guard, Head, PlacedUnit};
 
 /// What the last record so far says about the end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,6 +313,38 @@ impl Writer {
         Ok(Version::NONE)
     }
 
+    /// How many of these units continue the log, place by place and link by link, and what is wrong
+    /// with the next one. Nothing may be under way meanwhile.
+    pub(crate) fn fitting(
+        &self,
+        run: &[PlacedUnit],
+    ) -> Result<(usize, Option<AppendError>), AppendError> {
+        self.usable()?;
+        let units: Vec<CommandUnit> = run.iter().map(|placed| placed.unit.clone()).collect();
+        let known = self.known(&units).map_err(Unknowable::into_error)?;
+        let new = vec![Standing::New; units.len()];
+        let versions = self.versions(&units, &new).map_err(Unknowable::into_error)?;
+        let mut head = self.head();
+        let mut scratch = Vec::new();
+        for (nth, ((placed, known), versions)) in run.iter().zip(known).zip(versions).enumerate() {
+            let broken = if known == Standing::New {
+                placed.fits(&head).err()
+            } else {
+                Some(AppendError::not_continuous(head.position, "it repeats a command"))
+            };
+            if broken.is_some() {
+                return Ok((nth, broken));
+            }
+            let end = placed.end_after(&head, &versions, &mut scratch);
+            if end.link != placed.link {
+                let broken = AppendError::not_continuous(head.position, "the chain breaks");
+                return Ok((nth, Some(broken)));
+            }
+            head = Head { position: end.position, link: end.link, ..head };
+        }
+        Ok((run.len(), None))
+    }
+
     /// Makes sure that `bytes` and a seal fit into the active chunk; rolls over to the next one if
     /// they don't. Says whether there is room now.
     pub(crate) fn make_room(&mut self, bytes: u64) -> Result<bool, AppendError> {
@@ -417,7 +449,10 @@ impl Writer {
         let mut last_start = 0;
         for ((unit, known), versions) in units.iter().zip(known).zip(versions) {
             // The first of a repeated id was just written, so the index knows it.
-            let answer = known.answer().or_else(|| self.active.index.answer(unit.command_id));
+            let repeated = || self.active.index.answer(unit.command_id);
+            let answer = known
+                .answer()
+                .or_else(|| repeated().map(|answer| Answer { duplicate: true, ..answer }));
             answers.push(answer.unwrap_or_else(|| {
                 last_start = self.segment().bytes.len();
                 self.write_unit(unit, &versions)
@@ -429,12 +464,7 @@ impl Writer {
 
     #[expect(clippy::cast_possible_truncation, reason = "a chunk is at most CHUNK_BYTES_MAX long")]
     fn write_unit(&mut self, unit: &CommandUnit, versions: &[(StreamId, Version)]) -> Answer {
-        let header = UnitHeader {
-            command_id: unit.command_id,
-            fingerprint: unit.fingerprint,
-            origin: unit.origin.clone(),
-            incarnation: self.notes.incarnation,
-        };
+        let header = header_of(unit, self.notes.incarnation);
         let first = self.accepted.position.next();
         let mut end = self.accepted;
         let mut scratch = mem::take(&mut self.scratch);
@@ -516,7 +546,7 @@ enum Standing {
 impl Standing {
     const fn answer(&self) -> Option<Answer> {
         match self {
-            Self::Known(answer) => Some(*answer),
+            Self::Known(answer) => Some(Answer { duplicate: true, ..*answer }),
             Self::New | Self::Repeats => None,
         }
     }
@@ -528,7 +558,46 @@ enum Unknowable {
     Error(AppendError),
 }
 
+impl PlacedUnit {
+    /// Where the log ends after this unit, whose records have these streams and versions.
+    fn end_after(
+        &self,
+        head: &Head,
+        versions: &[(StreamId, Version)],
+        scratch: &mut Vec<u8>,
+    ) -> End {
+        let header = header_of(&self.unit, self.incarnation);
+        let mut end = End { position: head.position, link: head.link };
+        for (record, (_, version)) in self.unit.records.iter().zip(versions) {
+            end.position = end.position.next();
+            let fields = chain::Fields::of_new(record, end.position, *version);
+            chain::canonical(scratch, &header, &fields);
+            end.link = end.link.then(scratch);
+        }
+        end
+    }
+}
+
+fn header_of(unit: &CommandUnit, incarnation: Incarnation) -> UnitHeader {
+    UnitHeader {
+        command_id: unit.command_id,
+        fingerprint: unit.fingerprint,
+        origin: unit.origin.clone(),
+        incarnation,
+    }
+}
+
 impl Unknowable {
+    fn into_error(self) -> AppendError {
+        match self {
+            Self::Lost(chunk) => {
+                let what = format!("the index of chunk {} is damaged", chunk.seal.number);
+                Refused::Damaged(what).into()
+            }
+            Self::Error(error) => error,
+        }
+    }
+
     fn new(lost: Lost, chunk: &Arc<SealedChunk>) -> Self {
         match lost {
             Lost::Index(_) | Lost::Missing => Self::Lost(Arc::clone(chunk)),
