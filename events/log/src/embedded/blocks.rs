@@ -9,6 +9,7 @@
 //!
 //! A section starts with a block. Entries of fixed size don't straddle blocks; other bytes do.
 
+use std::fmt;
 use std::io;
 
 use crate::disk::DiskFile;
@@ -17,6 +18,7 @@ use crate::format::fields::Malformed;
 pub(crate) const BLOCK_BYTES: usize = 4096;
 pub(crate) const CONTENT_BYTES: usize = BLOCK_BYTES - 4;
 
+/// Why a block can't be used.
 #[derive(Debug)]
 pub(crate) enum BadBlock {
     Malformed(Malformed),
@@ -102,4 +104,13 @@ pub(crate) fn read(file: &dyn DiskFile, first: usize, count: usize) -> Result<Ve
 /// The entries in the content of blocks that [`BlockWriter::entries`] wrote.
 pub(crate) fn entries<const N: usize>(content: &[u8]) -> impl Iterator<Item = &[u8; N]> {
     content.chunks(CONTENT_BYTES).flat_map(|block| block.as_chunks::<N>().0)
+}
+
+impl fmt::Display for BadBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => what.fmt(f),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
 }

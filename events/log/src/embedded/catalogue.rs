@@ -44,20 +44,20 @@ impl Catalogue {
     pub(crate) fn open(place: &CataloguePlace) -> Result<(Self, Option<String>), String> {
         match place {
             CataloguePlace::Temporary => {
-                Ok((Self::try_open(sled::Config::new().temporary(true))?, None))
+                Ok((Self::try_open(&sled::Config::new().temporary(true))?, None))
             }
-            CataloguePlace::Directory(dir) => match Self::try_open(config(dir)) {
+            CataloguePlace::Directory(dir) => match Self::try_open(&config(dir)) {
                 Ok(catalogue) => Ok((catalogue, None)),
                 Err(cause) => {
                     set_aside(dir)?;
-                    Ok((Self::try_open(config(dir))?, Some(cause)))
+                    Ok((Self::try_open(&config(dir))?, Some(cause)))
                 }
             },
         }
     }
 
     /// sled panics on some damaged files.
-    fn try_open(config: sled::Config) -> Result<Self, String> {
+    fn try_open(config: &sled::Config) -> Result<Self, String> {
         let opened = panic::catch_unwind(AssertUnwindSafe(|| -> sled::Result<Self> {
             let db = config.open()?;
             let chunks = db.open_tree("chunks")?;
@@ -92,19 +92,6 @@ impl Catalogue {
         entry.seal.write(&mut value, 0);
         value.extend_from_slice(&entry.bytes.to_le_bytes());
         put(&self.chunks, &entry.seal.number.to_be_bytes(), value)
-    }
-
-    pub(crate) fn forget_chunk(&self, number: u64) -> Result<(), String> {
-        self.chunks.remove(number.to_be_bytes()).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// The file names of all snapshots.
-    pub(crate) fn snapshots(&self) -> Vec<String> {
-        let whole = |(key, value): (sled::IVec, sled::IVec)| {
-            checked(&key, &value)?;
-            String::from_utf8(key.to_vec()).ok()
-        };
-        self.snapshots.iter().filter_map(Result::ok).filter_map(whole).collect()
     }
 
     pub(crate) fn put_snapshot(&self, name: &str) -> Result<(), String> {

@@ -262,7 +262,6 @@ pub(crate) struct SealedIndex {
     stream_filter: Filter,
     command_fences: Vec<[u8; 16]>,
     stream_fences: Vec<StreamKey>,
-    bytes: u64,
 }
 
 impl SealedIndex {
@@ -308,12 +307,7 @@ impl SealedIndex {
             path: path.to_owned(),
             sections,
             counts,
-            bytes,
         })
-    }
-
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     fn block(&self, number: usize) -> Result<Vec<u8>, BadBlock> {

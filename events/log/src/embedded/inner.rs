@@ -68,7 +68,9 @@ pub(crate) struct Inner {
     pub(crate) _lock: DirectoryLock,
 }
 
-pub(crate) struct DirectoryLock(pub(crate) Box<dyn Send + Sync>);
+pub(crate) struct DirectoryLock(
+    #[expect(dead_code, reason = "it is held, not asked")] pub(crate) Box<dyn Send + Sync>,
+);
 
 impl fmt::Debug for DirectoryLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,7 +144,7 @@ impl Inner {
     }
 
     pub(crate) fn lose_index(&self, chunk: &Arc<SealedChunk>) {
-        if chunk.lose_index() {
+        if chunk.give_up_index() {
             tracing::warn!(chunk = chunk.seal.number, "its index is damaged and is made anew");
             self.rebuilds.send_modify(|(total, _)| *total += 1);
             self.job(Job::Rebuild(Arc::clone(chunk)));

@@ -15,6 +15,7 @@
 //! flusher, which makes groups durable and acknowledges them; the keeper, which does what takes
 //! long. What they share is in [`inner`].
 
+mod adapter;
 mod archive;
 mod blocks;
 mod catalogue;
@@ -23,6 +24,7 @@ mod clean;
 mod filter;
 mod flush;
 mod fresh;
+mod import;
 mod index;
 mod inner;
 mod keeper;
@@ -31,6 +33,7 @@ mod open;
 mod scan;
 mod sealed;
 mod snapshot;
+mod standing;
 mod tail;
 mod view;
 mod writer;
@@ -41,11 +44,8 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use async_trait::async_trait;
-use carrel_model::ids::CommandId;
-use carrel_model::name::{ConsumerName, LeaseName};
-use carrel_model::record::{CommandUnit, Epoch, Incarnation, Position, Record, StreamId, Version};
-use tokio::sync::{Notify, RwLock, RwLockWriteGuard, oneshot, watch};
+use carrel_model::record::{CommandUnit, Position, StreamId, Version};
+use tokio::sync::{Notify, RwLock, oneshot, watch};
 
 pub use self::catalogue::CataloguePlace;
 pub use self::chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, Layout};
@@ -58,12 +58,9 @@ use self::open::Opening;
 use self::view::{ActiveView, View};
 use self::writer::{Sequenced, Writer};
 use crate::disk::Disk;
-use crate::error::{AppendError, CursorError, ReadError, TooLarge};
+use crate::error::{AppendError, CursorError, ReadError};
 use crate::limits::{self, BATCH_BYTES_MAX, NAMES_MAX};
-use crate::port::{
-    Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
-    SnapshotKey, Turn,
-};
+use crate::port::{Answer, Expected, Guard};
 
 /// Kept free for everybody else on the disk, and for what the log itself has to write to recover:
 /// several chunks of the default size.
@@ -102,7 +99,7 @@ impl EmbeddedLog {
             Opening { disk: &disk, layout: &layout, options: &options, report: Report::default() };
         let lock = opening.lock()?;
         let (opened, catalogue) = opening.open()?;
-        let report = opening.report;
+        let Opening { report, .. } = opening;
         let rebuilding = opened
             .sealed
             .iter()
@@ -114,8 +111,8 @@ impl EmbeddedLog {
         let writer = Writer::new(opened);
         let (ends_at, _) = watch::channel(writer.durable.position);
         let inner = Arc::new(Inner {
-            layout: layout.clone(),
-            disk: Arc::clone(&disk),
+            layout,
+            disk,
             chunk_bytes: options.chunk_bytes,
             reserve_bytes: options.reserve_bytes,
             writer: Mutex::new(writer),
@@ -319,6 +316,17 @@ fn into_cursor_error(error: AppendError) -> CursorError {
     }
 }
 
+fn into_append_error(error: CursorError) -> AppendError {
+    match error {
+        CursorError::Refused(refused) => AppendError::Refused(refused),
+        CursorError::TooLarge(too_large) => AppendError::TooLarge(too_large),
+        CursorError::OutcomeUnknown(cause) => AppendError::OutcomeUnknown(cause),
+        CursorError::Fenced { .. } | CursorError::BeyondHead { .. } => {
+            AppendError::OutcomeUnknown(error.to_string())
+        }
+    }
+}
+
 impl Inner {
     fn note(
         &self,
@@ -342,262 +350,5 @@ impl Inner {
         drop(writer);
         self.work.notify_one();
         Ok(Some(done))
-    }
-}
-
-fn name_fits(writer: &Writer, known: bool) -> Result<(), TooLarge> {
-    if !known && writer.notes.names() >= NAMES_MAX {
-        return Err(TooLarge::Names { max: NAMES_MAX });
-    }
-    Ok(())
-}
-
-#[async_trait]
-impl EventLog for EmbeddedLog {
-    async fn head(&self) -> Result<Head, ReadError> {
-        Ok(self.inner.writer().head())
-    }
-
-    async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
-        let place = self.place.write().await;
-        self.inner.ready()?;
-        // Appends whose callers stopped waiting may still be on their way.
-        self.note(|_| Ok(None)).await.map_err(|error| match error {
-            CursorError::Refused(refused) => AppendError::Refused(refused),
-            other => AppendError::OutcomeUnknown(other.to_string()),
-        })?;
-        let head = self.inner.writer().head();
-        head.within_reach_of(have)?;
-        let mut since = Vec::new();
-        let mut after = have;
-        while after < head.position {
-            let page = self.read(after, PageLimit::MAX).await?;
-            after = page.records.last().map_or(head.position, |record| record.position);
-            since.extend(page.records);
-        }
-        Ok(Box::new(EmbeddedTurn { log: self, _place: place, head, since }))
-    }
-
-    async fn append(
-        &self,
-        expected: Expected,
-        units: Vec<CommandUnit>,
-    ) -> Result<Vec<Answer>, AppendError> {
-        let _place = self.place.read().await;
-        self.commit(expected, &units, None).await
-    }
-
-    async fn lookup(&self, command_id: CommandId) -> Result<Option<Answer>, ReadError> {
-        let fresh = {
-            let writer = self.inner.writer();
-            let durable = writer.durable.position;
-            let answer = writer.active.index.answer(command_id);
-            answer.filter(|answer| answer.last <= durable)
-        };
-        if fresh.is_some() {
-            return Ok(fresh);
-        }
-        let view = self.view(Position::START);
-        // Almost always a filter in memory says no; a yes costs two small reads.
-        view.answer(command_id, |chunk| self.inner.lose_index(chunk))
-    }
-
-    async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
-        let view = self.view(after);
-        self.reading(move |_| view.read(after, limit)).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        limit: PageLimit,
-    ) -> Result<Page, ReadError> {
-        // In this order: what moves from the active chunk to a sealed one is seen twice, not never.
-        let active = self.active_postings(stream, after);
-        let view = self.view(Position::START);
-        let stream = stream.clone();
-        self.reading(move |inner| {
-            view.read_stream(&stream, after, limit, &active, |chunk| inner.lose_index(chunk))
-        })
-        .await
-    }
-
-    async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
-        let mut ends_at = self.inner.ends_at.subscribe();
-        let reached = ends_at.wait_for(|end| *end > position).await;
-        // The sender lives in `self`, so the channel can't be closed while this borrows it.
-        Ok(reached.map_or(position, |end| *end))
-    }
-
-    async fn save_cursor(
-        &self,
-        name: &ConsumerName,
-        position: Position,
-        epoch: Epoch,
-    ) -> Result<(), CursorError> {
-        self.note(|writer| {
-            let head = writer.durable.position;
-            if position > head {
-                return Err(CursorError::BeyondHead { given: position, head });
-            }
-            let known = writer.notes.cursors.get(name);
-            name_fits(writer, known.is_some())?;
-            let current = known.map(|cursor| cursor.epoch).unwrap_or_default();
-            if epoch < current {
-                return Err(CursorError::Fenced { given: epoch, current });
-            }
-            let cursor = Cursor { position, epoch, incarnation: writer.notes.incarnation };
-            let changed = known != Some(&cursor);
-            Ok(changed.then(|| Note::Cursor { name: name.clone(), cursor }))
-        })
-        .await
-    }
-
-    async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
-        Ok(self.inner.writer().notes.cursors.get(name).copied())
-    }
-
-    async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
-        let writer = self.inner.writer();
-        Ok(writer.notes.cursors.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect())
-    }
-
-    async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
-        let given = Mutex::new(Epoch::default());
-        self.note(|writer| {
-            let current = writer.notes.leases.get(lease);
-            name_fits(writer, current.is_some())?;
-            let epoch = Epoch(current.map_or(0, |epoch| epoch.0) + 1);
-            *given.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
-            Ok(Some(Note::Lease { name: lease.clone(), epoch }))
-        })
-        .await?;
-        Ok(given.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
-        snapshot.fits()?;
-        {
-            let writer = self.inner.writer();
-            writer.usable()?;
-            let (given, head) = (snapshot.position, writer.durable.position);
-            if given > head {
-                return Err(CursorError::BeyondHead { given, head });
-            }
-        }
-        self.inner.low_space(snapshot.data.len() as u64)?;
-        let saved = self
-            .reading(move |inner| {
-                Ok(snapshot::save(&*inner.disk, &inner.layout, &inner.catalogue, &snapshot))
-            })
-            .await;
-        saved
-            .map_err(|error| CursorError::OutcomeUnknown(error.to_string()))?
-            .map_err(CursorError::OutcomeUnknown)
-    }
-
-    async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
-        let key = key.clone();
-        let found = self.reading(move |inner| {
-            let dir = inner.layout.snapshots();
-            let found = snapshot::candidates(&*inner.disk, &inner.layout, &key);
-            Ok(found.map_err(ReadError::io("could not list", &dir))?.collect::<Vec<_>>())
-        });
-        for snapshot in found.await? {
-            if self.link_at(snapshot.position).await? == Some(snapshot.link) {
-                return Ok(Some(snapshot));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
-        let _place = self.place.write().await;
-        limits::check(units.iter().map(|placed| &placed.unit))?;
-        let mut rest = units.as_slice();
-        while let Some(first) = rest.first() {
-            let same = rest.iter().position(|placed| placed.incarnation != first.incarnation);
-            let (run, later) = rest.split_at(same.unwrap_or(rest.len()));
-            self.import_run(run).await?;
-            rest = later;
-        }
-        Ok(self.inner.writer().head())
-    }
-
-    async fn finish_import(&self) -> Result<Head, AppendError> {
-        let _place = self.place.write().await;
-        let incarnation = self.inner.writer().notes.incarnation;
-        self.set_incarnation(Incarnation(incarnation.0 + 1)).await?;
-        Ok(self.inner.writer().head())
-    }
-
-    async fn close(&self) -> Result<(), ReadError> {
-        let _place = self.place.write().await;
-        self.stop()
-    }
-}
-
-impl EmbeddedLog {
-    /// Writes units of one incarnation up to the first that does not fit.
-    async fn import_run(&self, run: &[PlacedUnit]) -> Result<(), AppendError> {
-        let head = self.inner.writer().head();
-        let (fitting, broken) = self.inner.writer().fitting(run)?;
-        if fitting > 0 {
-            self.set_incarnation(run[0].incarnation).await?;
-            let units: Vec<_> = run[..fitting].iter().map(|placed| placed.unit.clone()).collect();
-            self.commit(Expected::At(head.position), &units, None).await?;
-        }
-        broken.map_or(Ok(()), Err)
-    }
-
-    async fn set_incarnation(&self, incarnation: Incarnation) -> Result<(), AppendError> {
-        let set = self.note(|writer| {
-            let changed = writer.notes.incarnation != incarnation;
-            Ok(changed.then_some(Note::Incarnation(incarnation)))
-        });
-        set.await.map_err(|error| match error {
-            CursorError::Refused(refused) => AppendError::Refused(refused),
-            other => AppendError::OutcomeUnknown(other.to_string()),
-        })
-    }
-
-    /// The chain link after the record at a position, if a unit ends there.
-    async fn link_at(&self, position: Position) -> Result<Option<crate::chain::Link>, ReadError> {
-        let head = self.inner.writer().head();
-        if position == head.position {
-            return Ok(Some(head.link));
-        }
-        if position == Position::START {
-            return Ok(Some(crate::chain::Link::START));
-        }
-        let view = self.view(Position(position.0 - 1));
-        self.reading(move |_| view.link_at(position)).await
-    }
-}
-
-struct EmbeddedTurn<'a> {
-    log: &'a EmbeddedLog,
-    _place: RwLockWriteGuard<'a, ()>,
-    head: Head,
-    since: Vec<Record>,
-}
-
-#[async_trait]
-impl Turn for EmbeddedTurn<'_> {
-    fn head(&self) -> Head {
-        self.head
-    }
-
-    fn since(&self) -> &[Record] {
-        &self.since
-    }
-
-    async fn append(
-        self: Box<Self>,
-        units: Vec<CommandUnit>,
-        guard: Option<Guard>,
-    ) -> Result<Vec<Answer>, AppendError> {
-        self.log.commit(Expected::At(self.head.position), &units, guard.as_ref()).await
     }
 }

@@ -370,7 +370,10 @@ impl Opening<'_> {
             let path = self.layout.index(chunk.seal.number);
             match SealedIndex::open(self.disk, &path, &chunk.identity()) {
                 Ok(index) => chunk.set_index(IndexState::File(Arc::new(index))),
-                Err(_) => self.report.rebuilding.push(chunk.seal.number),
+                Err(bad) => {
+                    tracing::warn!(chunk = chunk.seal.number, %bad, "its index is made anew");
+                    self.report.rebuilding.push(chunk.seal.number);
+                }
             }
         }
     }

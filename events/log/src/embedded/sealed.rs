@@ -63,7 +63,7 @@ impl SealedChunk {
     }
 
     /// Stops asking an index file that is wrong. Says whether it was still in use.
-    pub(crate) fn lose_index(&self) -> bool {
+    pub(crate) fn give_up_index(&self) -> bool {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let in_use = matches!(*index, IndexState::File(_));
         if in_use {
@@ -82,6 +82,11 @@ impl SealedChunk {
         (self.seal.first..=self.seal.last).contains(&position)
     }
 
+    fn lost(&self, bad: &BadBlock) -> Lost {
+        tracing::warn!(chunk = self.seal.number, %bad, "its index is damaged");
+        Lost::Index
+    }
+
     /// Where to start reading for a position: at or before its unit.
     pub(crate) fn start_of(&self, position: Position) -> u64 {
         let found = match self.index() {
@@ -97,8 +102,8 @@ impl SealedChunk {
     pub(crate) fn answer(&self, id: CommandId) -> Result<Option<Answer>, Lost> {
         let offset = match self.index() {
             IndexState::Fresh(index) => return Ok(index.answer(id)),
-            IndexState::File(index) => index.command(id).map_err(Lost::Index)?,
-            IndexState::Missing => return Err(Lost::Missing),
+            IndexState::File(index) => index.command(id).map_err(|bad| self.lost(&bad))?,
+            IndexState::Missing => return Err(Lost::Index),
         };
         let Some(offset) = offset else { return Ok(None) };
         let unit = self.unit_at(u64::from(offset)).map_err(Lost::Chunk)?;
@@ -109,9 +114,10 @@ impl SealedChunk {
         match self.index() {
             IndexState::Fresh(index) => Ok(index.last_version(stream)),
             IndexState::File(index) => {
-                Ok(index.stream(stream).map_err(Lost::Index)?.map(|entry| entry.last()))
+                let entry = index.stream(stream).map_err(|bad| self.lost(&bad))?;
+                Ok(entry.map(|entry| entry.last()))
             }
-            IndexState::Missing => Err(Lost::Missing),
+            IndexState::Missing => Err(Lost::Index),
         }
     }
 
@@ -127,7 +133,7 @@ impl SealedChunk {
                     .map(|(version, skip)| (version, postings.offsets[skip as usize..].to_vec()))
             })),
             IndexState::File(index) => {
-                let Some(entry) = index.stream(stream).map_err(Lost::Index)? else {
+                let Some(entry) = index.stream(stream).map_err(|bad| self.lost(&bad))? else {
                     return Ok(None);
                 };
                 let Some((version, skip)) =
@@ -135,9 +141,10 @@ impl SealedChunk {
                 else {
                     return Ok(None);
                 };
-                Ok(Some((version, index.postings(&entry, skip).map_err(Lost::Index)?)))
+                let offsets = index.postings(&entry, skip).map_err(|bad| self.lost(&bad))?;
+                Ok(Some((version, offsets)))
             }
-            IndexState::Missing => Err(Lost::Missing),
+            IndexState::Missing => Err(Lost::Index),
         }
     }
 
@@ -175,8 +182,7 @@ impl SealedChunk {
 /// Why an index gave no answer.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    Index(BadBlock),
-    Missing,
+    Index,
     Chunk(ReadError),
 }
 

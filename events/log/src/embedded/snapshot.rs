@@ -71,7 +71,6 @@ fn of_kind(disk: &dyn Disk, layout: &Layout, kind: &SnapshotKind) -> io::Result<
     Ok(named)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "not where usize has 64 bits")]
 pub(crate) fn save(
     disk: &dyn Disk,
     layout: &Layout,

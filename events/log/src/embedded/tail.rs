@@ -18,7 +18,7 @@ use crate::disk::DiskFile;
 use crate::format::frame::{ALIGNMENT, HEADER_BYTES, Header};
 
 /// What a disk writes whole or not at all.
-const SECTOR_BYTES: u64 = 512;
+const SECTOR_BYTES: usize = 512;
 const WINDOW_BYTES: usize = 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +103,9 @@ fn is_whole(file: &dyn DiskFile, offset: u64, header: &Header) -> io::Result<boo
 
 /// Whether some sector that the frame touches is zero from the frame's start on.
 fn zero_sector(file: &dyn DiskFile, offset: u64, frame_end: u64) -> io::Result<bool> {
-    let mut sector_start = offset - offset % SECTOR_BYTES;
-    let mut sector = [0; SECTOR_BYTES as usize];
+    let step = SECTOR_BYTES as u64;
+    let mut sector_start = offset - offset % step;
+    let mut sector = [0; SECTOR_BYTES];
     while sector_start < frame_end {
         let filled = file.read_at(&mut sector, sector_start)?;
         let skip = usize::try_from(offset.saturating_sub(sector_start)).unwrap_or(usize::MAX);
@@ -112,7 +113,7 @@ fn zero_sector(file: &dyn DiskFile, offset: u64, frame_end: u64) -> io::Result<b
         if part.iter().all(|byte| *byte == 0) {
             return Ok(true);
         }
-        sector_start += SECTOR_BYTES;
+        sector_start += step;
     }
     Ok(false)
 }

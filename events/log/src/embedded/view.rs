@@ -177,7 +177,7 @@ impl View {
             let answer = match chunk.answer(id) {
                 Ok(answer) => answer,
                 Err(Lost::Chunk(error)) => return Err(error),
-                Err(Lost::Index(_) | Lost::Missing) => {
+                Err(Lost::Index) => {
                     lost(chunk);
                     search_answer(chunk, id)?
                 }
@@ -231,7 +231,7 @@ impl View {
                 Ok(None) => return Ok(true),
                 Ok(Some((_, offsets))) => offsets,
                 Err(Lost::Chunk(error)) => return Err(error),
-                Err(Lost::Index(_) | Lost::Missing) => {
+                Err(Lost::Index) => {
                     lost(chunk);
                     return search_stream(chunk, wanted, self.until);
                 }

@@ -9,7 +9,6 @@
 //!
 //! While the flusher waits for the disk, the next group gathers.
 
-use std::collections::HashMap;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,13 +20,14 @@ use tokio::sync::oneshot;
 use super::chunk::{HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
 use super::fresh::{FreshIndex, Place};
 use super::note::{Note, Notes};
-use super::sealed::{IndexState, Lost, SealedChunk};
+use super::sealed::{IndexState, SealedChunk};
+use super::standing::{Standing, Unknowable};
 use crate::chain::{self, Link};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{AppendError, Refused};
 use crate::format::frame::{self, Kind};
 use crate::format::unit;
-use crate::port::{Answer, Expected, Guard, Head, PlacedUnit};
+use crate::port::{Answer, Expected, Guard, Head};
 
 /// What the last record so far says about the end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +99,6 @@ pub(crate) struct Writer {
     pub(crate) durable: End,
     pub(crate) notes: Notes,
     pub(crate) group: Group,
-    /// The flusher is busy with an earlier group.
-    pub(crate) flushing: bool,
     pub(crate) spare: Vec<u8>,
     pub(crate) failed: Option<String>,
     pub(crate) low_space: Option<Refused>,
@@ -144,7 +142,6 @@ impl Writer {
             durable: opened.end,
             notes: opened.notes,
             group: Group::default(),
-            flushing: false,
             spare: Vec::new(),
             failed: None,
             low_space: None,
@@ -177,12 +174,21 @@ impl Writer {
         units: &[CommandUnit],
         guard: Option<&Guard>,
     ) -> Result<Sequenced, AppendError> {
+        match self.try_sequence(expected, units, guard) {
+            Ok(sequenced) => Ok(sequenced),
+            Err(Unknowable::Lost(chunk)) => Ok(Sequenced::IndexLost(chunk)),
+            Err(Unknowable::Error(error)) => Err(error),
+        }
+    }
+
+    fn try_sequence(
+        &mut self,
+        expected: Expected,
+        units: &[CommandUnit],
+        guard: Option<&Guard>,
+    ) -> Result<Sequenced, Unknowable> {
         self.usable()?;
-        let known = match self.known(units) {
-            Ok(known) => known,
-            Err(Unknowable::Lost(chunk)) => return Ok(Sequenced::IndexLost(chunk)),
-            Err(Unknowable::Error(error)) => return Err(error),
-        };
+        let known = self.known(units)?;
         if let Some(answers) = known.iter().map(Standing::answer).collect::<Option<Vec<_>>>() {
             return Ok(self.repeat(answers));
         }
@@ -190,11 +196,7 @@ impl Writer {
         if let Some(refused) = &self.low_space {
             return Err(refused.clone().into());
         }
-        let versions = match self.versions(units, &known) {
-            Ok(versions) => versions,
-            Err(Unknowable::Lost(chunk)) => return Ok(Sequenced::IndexLost(chunk)),
-            Err(Unknowable::Error(error)) => return Err(error),
-        };
+        let versions = self.versions(units, &known)?;
         let new = units.iter().zip(&known).filter(|(_, known)| **known == Standing::New);
         let bytes = new.map(|(unit, _)| unit::encoded_len(unit) as u64).sum();
         if !self.make_room(bytes)? {
@@ -235,114 +237,6 @@ impl Writer {
             return Err(AppendError::Fenced { lease, given, current });
         }
         Ok(())
-    }
-
-    fn known(&self, units: &[CommandUnit]) -> Result<Vec<Standing>, Unknowable> {
-        let mut batch = HashMap::new();
-        let mut known = Vec::with_capacity(units.len());
-        for unit in units {
-            let command_id = unit.command_id;
-            let (standing, fingerprint, first) = match self.answer(unit)? {
-                Some(answer) => (Standing::Known(answer), answer.fingerprint, answer.first),
-                None => {
-                    let repeated = batch.insert(command_id, unit.fingerprint);
-                    let standing =
-                        if repeated.is_some() { Standing::Repeats } else { Standing::New };
-                    let first = self.accepted.position.next();
-                    (standing, repeated.unwrap_or(unit.fingerprint), first)
-                }
-            };
-            if fingerprint != unit.fingerprint {
-                return Err(Unknowable::Error(AppendError::IdReused { command_id, first }));
-            }
-            known.push(standing);
-        }
-        Ok(known)
-    }
-
-    fn answer(&self, unit: &CommandUnit) -> Result<Option<Answer>, Unknowable> {
-        if let Some(answer) = self.active.index.answer(unit.command_id) {
-            return Ok(Some(answer));
-        }
-        for chunk in self.sealed.iter().rev() {
-            if let Some(answer) =
-                chunk.answer(unit.command_id).map_err(|lost| Unknowable::new(lost, chunk))?
-            {
-                return Ok(Some(answer));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The stream and version of each record of each unit that is new.
-    fn versions(
-        &self,
-        units: &[CommandUnit],
-        known: &[Standing],
-    ) -> Result<Vec<Vec<(StreamId, Version)>>, Unknowable> {
-        let mut heads: HashMap<&StreamId, Version> = HashMap::new();
-        let mut versions = Vec::with_capacity(units.len());
-        for (unit, known) in units.iter().zip(known) {
-            let mut of_unit = Vec::with_capacity(unit.records.len());
-            let new = *known == Standing::New;
-            let records = if new { unit.records.as_slice() } else { &[] };
-            for record in records {
-                let last = match heads.get(&record.stream) {
-                    Some(last) => *last,
-                    None => self.last_version(&record.stream)?,
-                };
-                heads.insert(&record.stream, last.next());
-                of_unit.push((record.stream.clone(), last.next()));
-            }
-            versions.push(of_unit);
-        }
-        Ok(versions)
-    }
-
-    fn last_version(&self, stream: &StreamId) -> Result<Version, Unknowable> {
-        if let Some(version) = self.active.index.last_version(stream) {
-            return Ok(version);
-        }
-        for chunk in self.sealed.iter().rev() {
-            if let Some(version) =
-                chunk.last_version(stream).map_err(|lost| Unknowable::new(lost, chunk))?
-            {
-                return Ok(version);
-            }
-        }
-        Ok(Version::NONE)
-    }
-
-    /// How many of these units continue the log, place by place and link by link, and what is wrong
-    /// with the next one. Nothing may be under way meanwhile.
-    pub(crate) fn fitting(
-        &self,
-        run: &[PlacedUnit],
-    ) -> Result<(usize, Option<AppendError>), AppendError> {
-        self.usable()?;
-        let units: Vec<CommandUnit> = run.iter().map(|placed| placed.unit.clone()).collect();
-        let known = self.known(&units).map_err(Unknowable::into_error)?;
-        let new = vec![Standing::New; units.len()];
-        let versions = self.versions(&units, &new).map_err(Unknowable::into_error)?;
-        let mut head = self.head();
-        let mut scratch = Vec::new();
-        for (nth, ((placed, known), versions)) in run.iter().zip(known).zip(versions).enumerate() {
-            let broken = if known == Standing::New {
-                placed.fits(&head).err()
-            } else {
-                Some(AppendError::not_continuous(head.position, "it repeats a command"))
-            };
-            if broken.is_some() {
-                return Ok((nth, broken));
-            }
-            let end = placed.end_after(&head, &versions, &mut scratch);
-            if end.link != placed.link {
-                let broken = AppendError::not_continuous(head.position, "the chain breaks");
-                return Ok((nth, Some(broken)));
-            }
-            head = Head { position: end.position, link: end.link, ..head };
-        }
-        Ok((run.len(), None))
     }
 
     /// Makes sure that `bytes` and a seal fit into the active chunk; rolls over to the next one if
@@ -516,13 +410,11 @@ impl Writer {
 
     /// Hands the gathering group to the flusher.
     pub(crate) fn take(&mut self) -> (Group, End, u64) {
-        self.flushing = true;
         (mem::take(&mut self.group), self.accepted, self.active.end)
     }
 
     /// Everything up to there is on disk now.
     pub(crate) fn made_durable(&mut self, number: u64, end: End, offset: u64, spare: Vec<u8>) {
-        self.flushing = false;
         self.durable = end;
         if self.active.header.number == number {
             self.active.durable_end = offset;
@@ -534,74 +426,11 @@ impl Writer {
     }
 }
 
-/// What is known of a unit's command id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    New,
-    /// It stands earlier in the same batch.
-    Repeats,
-    Known(Answer),
-}
-
-impl Standing {
-    const fn answer(&self) -> Option<Answer> {
-        match self {
-            Self::Known(answer) => Some(Answer { duplicate: true, ..*answer }),
-            Self::New | Self::Repeats => None,
-        }
-    }
-}
-
-/// Why it can't be said what is known.
-enum Unknowable {
-    Lost(Arc<SealedChunk>),
-    Error(AppendError),
-}
-
-impl PlacedUnit {
-    /// Where the log ends after this unit, whose records have these streams and versions.
-    fn end_after(
-        &self,
-        head: &Head,
-        versions: &[(StreamId, Version)],
-        scratch: &mut Vec<u8>,
-    ) -> End {
-        let header = header_of(&self.unit, self.incarnation);
-        let mut end = End { position: head.position, link: head.link };
-        for (record, (_, version)) in self.unit.records.iter().zip(versions) {
-            end.position = end.position.next();
-            let fields = chain::Fields::of_new(record, end.position, *version);
-            chain::canonical(scratch, &header, &fields);
-            end.link = end.link.then(scratch);
-        }
-        end
-    }
-}
-
-fn header_of(unit: &CommandUnit, incarnation: Incarnation) -> UnitHeader {
+pub(crate) fn header_of(unit: &CommandUnit, incarnation: Incarnation) -> UnitHeader {
     UnitHeader {
         command_id: unit.command_id,
         fingerprint: unit.fingerprint,
         origin: unit.origin.clone(),
         incarnation,
-    }
-}
-
-impl Unknowable {
-    fn into_error(self) -> AppendError {
-        match self {
-            Self::Lost(chunk) => {
-                let what = format!("the index of chunk {} is damaged", chunk.seal.number);
-                Refused::Damaged(what).into()
-            }
-            Self::Error(error) => error,
-        }
-    }
-
-    fn new(lost: Lost, chunk: &Arc<SealedChunk>) -> Self {
-        match lost {
-            Lost::Index(_) | Lost::Missing => Self::Lost(Arc::clone(chunk)),
-            Lost::Chunk(error) => Self::Error(error.into()),
-        }
     }
 }
