@@ -2,6 +2,8 @@
 //!
 //! Only tests and the load test depend on it.
 
+pub mod ledger;
 pub mod postgres;
 pub mod random;
+pub mod sim_disk;
 pub mod units;

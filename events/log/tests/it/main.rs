@@ -5,4 +5,6 @@ mod conformance;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod memory;
