@@ -117,3 +117,178 @@ fn zero_sector(file: &dyn DiskFile, offset: u64, frame_end: u64) -> io::Result<b
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use carrel_model::ids::LogId;
+    use carrel_model::record::Position;
+    use carrel_testkit::units::{Units, stream};
+    use uuid::Uuid;
+
+    use super::super::chunk::{self, HEADER_END};
+    use super::super::scan::{Scan, Stop, scan};
+    use super::super::{EmbeddedLog, Layout, Options};
+    use super::*;
+    use crate::disk::OsDisk;
+    use crate::format::reader::FrameReader;
+    use crate::{EventLog, Expected};
+
+    #[derive(Debug)]
+    struct InMemory(Vec<u8>);
+
+    impl DiskFile for InMemory {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let from = usize::try_from(offset).unwrap().min(self.0.len());
+            let count = buffer.len().min(self.0.len() - from);
+            buffer[..count].copy_from_slice(&self.0[from..from + count]);
+            Ok(count)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.0.len() as u64)
+        }
+
+        fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync_all(&self) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    /// An active chunk of three groups; the last is a batch of three commands.
+    struct Sample {
+        bytes: Vec<u8>,
+        /// Where each group starts, and where the last one ends.
+        groups: [u64; 4],
+        /// The last position of each group.
+        positions: [u64; 3],
+    }
+
+    /// Zeros behind the last group: enough that a sector of them follows.
+    const ROOM_BYTES: usize = 4096;
+
+    async fn sample() -> Sample {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            new_log_id: LogId::new(Uuid::from_u128(1)),
+            chunk_bytes: 0,
+            reserve_bytes: 0,
+            owner: String::new(),
+            catalogue: None,
+        };
+        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options).unwrap();
+        let mut units = Units::new(1);
+        let mut positions = [0; 3];
+        let batches = [
+            vec![units.small(1)],
+            vec![units.small(2), units.unit(&[stream(1), stream(3)], 900)],
+            vec![units.small(4), units.unit(&[stream(1), stream(5)], 700), units.small(1)],
+        ];
+        for (nth, batch) in batches.into_iter().enumerate() {
+            let answers = log.append(Expected::Any, batch).await.unwrap();
+            positions[nth] = answers.last().unwrap().last.0;
+        }
+        drop(log);
+        let mut bytes = std::fs::read(Layout::new(dir.path()).chunk(1)).unwrap();
+        let file = InMemory(bytes.clone());
+        let mut reader = FrameReader::new(&file, HEADER_END, u64::MAX);
+        let mut starts = Vec::new();
+        while let Ok(Some(frame)) = reader.next_frame() {
+            starts.push(frame.header.group_start);
+        }
+        starts.dedup();
+        let end = reader.offset();
+        bytes.truncate(usize::try_from(end).unwrap() + ROOM_BYTES);
+        Sample { bytes, groups: [starts[0], starts[1], starts[2], end], positions }
+    }
+
+    fn scanned(bytes: Vec<u8>) -> Scan {
+        let header = chunk::Header::read(&Bytes::from(bytes.clone())).unwrap();
+        scan(&InMemory(bytes), Path::new("a chunk"), &header, |_, _| {}).unwrap()
+    }
+
+    fn at(offset: u64) -> usize {
+        usize::try_from(offset).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_last_group_that_is_cut_or_zero_from_any_byte_on_is_cut_off() {
+        let sample = sample().await;
+        let whole = scanned(sample.bytes.clone());
+        assert_eq!((whole.stop, whole.end.position.0), (Stop::Clean, sample.positions[2]));
+        for from in sample.groups[2]..sample.groups[3] {
+            let mut cut = sample.bytes.clone();
+            cut.truncate(at(from));
+            let mut zero = sample.bytes.clone();
+            zero[at(from)..].fill(0);
+            for bytes in [cut, zero] {
+                let scan = scanned(bytes);
+                assert_eq!(scan.end.position.0, sample.positions[1], "from byte {from}");
+                assert_eq!(scan.end_offset, sample.groups[2], "from byte {from}");
+                let damaged = matches!(scan.stop, Stop::Damaged(_));
+                assert!(!damaged, "from byte {from}: {:?}", scan.stop);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn sectors_of_the_last_group_that_never_came_are_cut_off_with_it() {
+        let sample = sample().await;
+        let (start, end) = (at(sample.groups[2]), at(sample.groups[3]));
+        let sectors: Vec<usize> = (start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)).collect();
+        for missing in 1u32..1 << sectors.len() {
+            let mut bytes = sample.bytes.clone();
+            for (nth, sector) in sectors.iter().enumerate() {
+                if missing & 1 << nth != 0 {
+                    let from = (sector * SECTOR_BYTES).max(start);
+                    bytes[from..(sector + 1) * SECTOR_BYTES].fill(0);
+                }
+            }
+            let scan = scanned(bytes);
+            assert_eq!(scan.end.position.0, sample.positions[1], "sectors {missing:b}");
+            assert!(matches!(scan.stop, Stop::Torn { .. } | Stop::Clean), "{:?}", scan.stop);
+        }
+    }
+
+    #[tokio::test]
+    async fn any_other_change_is_damage_and_is_named() {
+        let sample = sample().await;
+        for bit in sample.groups[0] * 8..sample.groups[3] * 8 {
+            let mut bytes = sample.bytes.clone();
+            bytes[at(bit / 8)] ^= 1 << (bit % 8);
+            let scan = scanned(bytes);
+            let Stop::Damaged(damage) = &scan.stop else {
+                panic!("bit {bit}: {:?}", scan.stop);
+            };
+            assert!(damage.offset <= bit / 8, "bit {bit}: {damage}");
+            assert!(damage.position > scan.end.position, "bit {bit}: {damage}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hole_that_durable_groups_follow_is_damage() {
+        let sample = sample().await;
+        for (from, to) in [(0, 1), (1, 2), (0, 2)] {
+            let mut bytes = sample.bytes.clone();
+            bytes[at(sample.groups[from])..at(sample.groups[to])].fill(0);
+            let scan = scanned(bytes);
+            assert!(matches!(scan.stop, Stop::Damaged(_)), "{:?}", scan.stop);
+            let before = if from == 0 { Position(0) } else { Position(sample.positions[from - 1]) };
+            assert_eq!(scan.end.position, before);
+        }
+    }
+}
