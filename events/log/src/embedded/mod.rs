@@ -59,18 +59,16 @@ use self::view::{ActiveView, View};
 use self::writer::{Sequenced, Writer};
 use crate::disk::Disk;
 use crate::error::{AppendError, CursorError, ReadError};
-use crate::limits::{self, BATCH_BYTES_MAX, NAMES_MAX};
+use crate::limits;
 use crate::port::{Answer, Expected, Guard};
 
 /// Kept free for everybody else on the disk, and for what the log itself has to write to recover:
 /// several chunks of the default size.
 pub const RESERVE_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
 
-/// A chunk has room for its header, all notes, the largest batch and the seal.
-pub const CHUNK_BYTES_MIN: u64 = (chunk::HEADER_BYTES
-    + NAMES_MAX * note::NOTE_FRAME_BYTES_MAX
-    + BATCH_BYTES_MAX
-    + chunk::SEAL_FRAME_BYTES) as u64;
+/// Below this, chunks cost more than they hold. A batch has to fit into one chunk; from 5 MiB on
+/// every batch within the limits does.
+pub const CHUNK_BYTES_MIN: u64 = 64 * 1024;
 
 #[derive(Debug)]
 pub struct EmbeddedLog {
@@ -108,7 +106,7 @@ impl EmbeddedLog {
             .collect::<Vec<_>>();
 
         let (jobs, queue) = mpsc::channel();
-        let writer = Writer::new(opened);
+        let writer = Writer::new(opened, options.chunk_bytes);
         let (ends_at, _) = watch::channel(writer.durable.position);
         let inner = Arc::new(Inner {
             layout,

@@ -17,14 +17,14 @@ use carrel_model::ids::LogId;
 use carrel_model::record::{CommandUnit, Incarnation, Position, StreamId, UnitHeader, Version};
 use tokio::sync::oneshot;
 
-use super::chunk::{HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
+use super::chunk::{HEADER_BYTES, HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
 use super::fresh::{FreshIndex, Place};
-use super::note::{Note, Notes};
+use super::note::{NOTE_FRAME_BYTES_MAX, Note, Notes};
 use super::sealed::{IndexState, SealedChunk};
 use super::standing::{Standing, Unknowable};
 use crate::chain::{self, Link};
 use crate::disk::{Disk, DiskFile};
-use crate::error::{AppendError, Refused};
+use crate::error::{AppendError, Refused, TooLarge};
 use crate::format::frame::{self, Kind};
 use crate::format::unit;
 use crate::port::{Answer, Expected, Guard, Head};
@@ -94,6 +94,8 @@ pub(crate) struct Writer {
     pub(crate) sealed: Arc<Vec<Arc<SealedChunk>>>,
     pub(crate) active: Active,
     pub(crate) next: Next,
+    /// The size of the next chunk.
+    pub(crate) chunk_bytes: u64,
     /// The end of all that was accepted, and of all that is durable.
     pub(crate) accepted: End,
     pub(crate) durable: End,
@@ -131,13 +133,14 @@ pub(crate) struct Opened {
 }
 
 impl Writer {
-    pub(crate) fn new(opened: Opened) -> Self {
+    pub(crate) fn new(opened: Opened, chunk_bytes: u64) -> Self {
         Self {
             disk: opened.disk,
             log_id: opened.log_id,
             sealed: Arc::new(opened.sealed),
             active: opened.active,
             next: Next::Making,
+            chunk_bytes,
             accepted: opened.end,
             durable: opened.end,
             notes: opened.notes,
@@ -246,6 +249,7 @@ impl Writer {
         if self.active.end + needed <= self.active.capacity {
             return Ok(true);
         }
+        self.fits_a_new_chunk(bytes)?;
         match &self.next {
             Next::Ready(_) => {}
             Next::Making => return Ok(false),
@@ -259,9 +263,19 @@ impl Writer {
             return Ok(false);
         };
         self.roll(prepared);
-        let room = self.active.end + needed <= self.active.capacity;
-        assert!(room, "a chunk has room for the largest batch and all notes");
         Ok(true)
+    }
+
+    /// A chunk of the usual size has room for the largest batch; a very small one may not.
+    fn fits_a_new_chunk(&self, bytes: u64) -> Result<(), TooLarge> {
+        let notes = self.notes.names() * NOTE_FRAME_BYTES_MAX;
+        let taken = (HEADER_BYTES + notes + SEAL_FRAME_BYTES) as u64;
+        let max = self.chunk_bytes.saturating_sub(taken);
+        if bytes <= max {
+            return Ok(());
+        }
+        let index = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Err(TooLarge::Batch { given: index(bytes), max: index(max) })
     }
 
     fn roll(&mut self, prepared: Prepared) {

@@ -21,7 +21,7 @@ struct Embedded {
 fn open(dir: &Path, log_id: LogId) -> Arc<EmbeddedLog> {
     let options = Options {
         new_log_id: log_id,
-        chunk_bytes: 0,
+        chunk_bytes: 5 * 1024 * 1024,
         reserve_bytes: 0,
         owner: String::from("a test"),
         catalogue: None,
