@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use carrel_log::disk::{Access, Disk, DiskFile, Entry, LockError};
 
@@ -43,12 +43,14 @@ struct State {
     failed: bool,
     dead: bool,
     bytes_max: Option<u64>,
+    /// Syncs of this file wait; whether one does.
+    held: Option<(PathBuf, bool)>,
     locks: BTreeMap<PathBuf, String>,
 }
 
 /// A disk; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<(Mutex<State>, Condvar)>);
 
 fn eio() -> io::Error {
     io::Error::other("input/output error (injected)")
@@ -60,13 +62,13 @@ fn not_found() -> io::Error {
 
 impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another disk in the same state, with nobody holding a lock on it.
     pub fn copy(&self) -> Self {
         let state = State { locks: BTreeMap::new(), ..self.state().clone() };
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
     /// Lets the n-th operation from now on fail that changes something, counted from 1.
@@ -102,6 +104,39 @@ impl SimDisk {
         let next = self.restart();
         next.state().lose_power(random);
         next
+    }
+
+    /// Lets syncs of this file wait until [`SimDisk::release`].
+    pub fn hold(&self, path: &Path) {
+        self.state().held = Some((path.to_owned(), false));
+    }
+
+    /// Returns once a sync waits.
+    pub fn wait_for_held_sync(&self) {
+        let waits = |state: &mut State| !matches!(state.held, Some((_, true)));
+        let state = self.0.1.wait_while(self.state(), waits);
+        drop(state.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn release(&self) {
+        self.state().held = None;
+        self.0.1.notify_all();
+    }
+
+    /// Marks that a sync of this file waits, and waits with it.
+    fn wait_if_held(&self, inode: usize) {
+        let mut state = self.state();
+        let names = state.names.clone();
+        let is_held = |state: &State| {
+            state.held.as_ref().is_some_and(|(path, _)| names.get(path) == Some(&inode))
+        };
+        while is_held(&state) {
+            if let Some((_, waiting)) = &mut state.held {
+                *waiting = true;
+            }
+            self.0.1.notify_all();
+            state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The disk holds at most this much; nothing means that it is never full.
@@ -261,6 +296,7 @@ impl DiskFile for Handle {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.disk.wait_if_held(self.inode);
         let mut state = self.disk.state();
         if state.fails()? {
             state.files[self.inode].dirty.clear();

@@ -199,7 +199,7 @@ impl Layout {
         self.dir.join("lock")
     }
 
-    /// Left by a clean stop, and only there while nobody has the log open.
+    /// Where the log ended when it was last closed in order.
     pub fn clean_stop(&self) -> PathBuf {
         self.dir.join("clean-stop")
     }

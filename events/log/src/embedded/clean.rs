@@ -1,5 +1,7 @@
-//! The mark of a clean stop: where the log ended when it was closed in order. It is taken away,
-//! durably, before the log is served again; who doesn't find it has to doubt the page cache.
+//! The mark of a clean stop: where the log ended when it was last closed in order.
+//!
+//! If the last chunk still ends just there, the page cache need not be doubted. If it ends before,
+//! what is missing was on disk, so it is damage and not a write that was torn.
 //!
 //! ```text
 //!  offset  size
@@ -46,8 +48,8 @@ impl CleanStop {
         replace(disk, &path, &bytes).map_err(ReadError::io("could not write", &path))
     }
 
-    /// Reads the mark and takes it away. A mark that is not whole is none.
-    pub(crate) fn take(disk: &dyn Disk, layout: &Layout) -> Result<Option<Self>, ReadError> {
+    /// A mark that is not whole is none.
+    pub(crate) fn find(disk: &dyn Disk, layout: &Layout) -> Result<Option<Self>, ReadError> {
         let path = layout.clean_stop();
         let file = match disk.open(&path, Access::Read) {
             Ok(file) => file,
@@ -56,8 +58,6 @@ impl CleanStop {
         };
         let mut bytes = [0; BYTES];
         let filled = file.read_at(&mut bytes, 0).map_err(ReadError::io("could not read", &path))?;
-        disk.remove(&path).map_err(ReadError::io("could not remove", &path))?;
-        disk.sync_dir(&layout.dir).map_err(ReadError::io("could not sync", &layout.dir))?;
         let whole = filled == BYTES
             && bytes[..16] == MAGIC
             && bytes[80..] == crc32c::crc32c(&bytes[..80]).to_le_bytes();

@@ -264,7 +264,7 @@ impl Opening<'_> {
 
     /// Whether the log was closed in order, and is as it was left.
     fn clean_stop(&self, path: &Path, header: &Header, found: &Scan) -> Result<bool, OpenError> {
-        let Some(stop) = CleanStop::take(&**self.disk, self.layout)? else { return Ok(false) };
+        let Some(stop) = CleanStop::find(&**self.disk, self.layout)? else { return Ok(false) };
         if (stop.log_id, stop.number) != (header.log_id, header.number) {
             return Ok(false);
         }
@@ -274,11 +274,10 @@ impl Opening<'_> {
             }
             let next = found.end.position.next();
             let what = "the log was closed in order behind this, so it was on disk";
-            // The next attempt has to come to the same conclusion.
-            stop.leave(&**self.disk, self.layout)?;
             return Err(OpenError::damaged(path, found.end_offset, next, what));
         }
-        Ok(found.end_offset == stop.end_offset && found.end.link == stop.link)
+        let same = found.end_offset == stop.end_offset && found.end.link == stop.link;
+        Ok(same && found.stop == Stop::Clean)
     }
 
     /// Writes the first `end` bytes of a chunk to a new file of zeros, and puts it in its place.

@@ -9,7 +9,7 @@ use carrel_log::disk::Disk;
 use carrel_log::embedded::{CHUNK_BYTES_MIN, CataloguePlace, EmbeddedLog, OpenError, Options};
 use carrel_log::{AppendError, EventLog, Expected, PageLimit, ReadError, Refused};
 use carrel_model::ids::LogId;
-use carrel_model::record::{CommandUnit, Epoch, Position};
+use carrel_model::record::{CommandUnit, Epoch, Position, Version};
 use carrel_testkit::ledger::{Ledger, read_all};
 use carrel_testkit::random::Random;
 use carrel_testkit::sim_disk::SimDisk;
@@ -358,4 +358,34 @@ async fn what_was_closed_in_order_is_not_taken_for_torn() {
         let error = open(&disk).err().unwrap().to_string();
         assert!(error.contains("closed in order"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_seen_or_acknowledged_before_its_own_sync() {
+    let disk = SimDisk::default();
+    let log = Arc::new(open(&disk).unwrap());
+    let mut units = Units::new(1);
+    log.append(Expected::Any, vec![units.small(1)]).await.unwrap();
+    disk.hold(&chunk(1));
+    let (first, second) = (units.small(2), units.small(3));
+    let ids = [first.command_id, second.command_id];
+    let mut appends = tokio::task::JoinSet::new();
+    for unit in [first.clone(), second, first] {
+        let log = Arc::clone(&log);
+        appends.spawn(async move { log.append(Expected::Any, vec![unit]).await });
+    }
+    disk.wait_for_held_sync();
+    for id in ids {
+        assert_eq!(log.lookup(id).await, Ok(None));
+    }
+    assert_eq!(log.head().await.unwrap().position, Position(1));
+    assert_eq!(read_all(&*log).await.len(), 1);
+    let of_stream = log.read_stream(&stream(2), Version::NONE, PageLimit::MAX).await.unwrap();
+    assert_eq!(of_stream.records.len(), 0);
+    assert!(appends.try_join_next().is_none());
+    disk.release();
+    while let Some(answers) = appends.join_next().await {
+        answers.unwrap().unwrap();
+    }
+    assert_eq!(read_all(&*log).await.len(), 3);
 }
