@@ -12,6 +12,7 @@ use carrel_model::record::{CommandUnit, Position, Record, StreamId, Version};
 pub struct Ledger {
     tried: Vec<Vec<CommandUnit>>,
     acknowledged: HashMap<CommandId, Answer>,
+    written: HashSet<CommandId>,
 }
 
 impl Ledger {
@@ -28,10 +29,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Remembers batches of which all must be there, wherever they are.
+    pub fn written(&mut self, batches: Vec<Vec<CommandUnit>>) {
+        self.written.extend(batches.iter().flatten().map(|unit| unit.command_id));
+        self.tried.extend(batches);
+    }
+
     /// Takes over what another ledger knows.
     pub fn tried_too(&mut self, other: Self) {
         self.tried.extend(other.tried);
         self.acknowledged.extend(other.acknowledged);
+        self.written.extend(other.written);
     }
 
     pub fn acknowledged(&self) -> usize {
@@ -56,6 +64,8 @@ impl Ledger {
         }
         let tried: HashSet<CommandId> =
             self.tried.iter().flatten().map(|unit| unit.command_id).collect();
+        let missing = self.written.iter().find(|id| !places.contains_key(id));
+        assert_eq!(missing, None, "a command that was written is gone");
         let unknown = places.keys().find(|id| !tried.contains(id));
         assert_eq!(unknown, None, "a command that nobody sent");
         for answer in self.acknowledged.values() {

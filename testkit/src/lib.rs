@@ -2,6 +2,7 @@
 //!
 //! Only tests and the load test depend on it.
 
+pub mod golden;
 pub mod ledger;
 pub mod postgres;
 pub mod random;

@@ -13,6 +13,8 @@ pub mod disk;
 pub mod embedded;
 pub mod error;
 pub mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod memory;
 pub mod port;

@@ -24,6 +24,7 @@ mod clean;
 mod filter;
 mod flush;
 mod fresh;
+pub(crate) mod fuzzed;
 mod import;
 mod index;
 mod inner;

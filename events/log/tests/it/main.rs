@@ -7,4 +7,6 @@ mod embedded;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod memory;

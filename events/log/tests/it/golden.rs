@@ -1,0 +1,80 @@
+//! Logs that earlier versions wrote can be opened, and hold what they held.
+
+use std::path::{Path, PathBuf};
+
+use carrel_log::EventLog;
+use carrel_log::embedded::Report;
+use carrel_model::record::{Epoch, Incarnation};
+use carrel_testkit::golden;
+use carrel_testkit::ledger::Ledger;
+use carrel_testkit::units::Units;
+
+/// The chain link of the last record of the fixture: every version must come to the same.
+const HEAD_LINK: &str = "96c56f37c465cffb640f32617fcdccf836aec3d8e5f8fa58ea19dd5c94c23ab9";
+
+fn fixtures() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let entries = std::fs::read_dir(dir).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+async fn holds_what_it_held(dir: &Path, report: &Report) {
+    let log = golden::open(dir).unwrap();
+    assert_eq!(log.report(), report);
+    log.rebuilt().await;
+    let mut ledger = Ledger::default();
+    ledger.written(golden::batches());
+    ledger.check(&log).await;
+    let head = log.head().await.unwrap();
+    assert_eq!(head.link.to_string(), HEAD_LINK);
+    assert_eq!((head.log_id, head.incarnation), (golden::LOG_ID, Incarnation(1)));
+
+    let cursor = log.cursor(&golden::cursor().unwrap()).await.unwrap().unwrap();
+    assert_eq!((cursor.position, cursor.epoch), golden::CURSOR);
+    assert_eq!(log.raise_epoch(&golden::lease().unwrap()).await.unwrap(), Epoch(2));
+    let snapshot = log.snapshot(&golden::snapshot_key().unwrap()).await.unwrap().unwrap();
+    assert_eq!(snapshot.position, golden::SNAPSHOT_AT);
+    assert_eq!(snapshot.data, golden::SNAPSHOT_DATA);
+    ledger.append(&log, vec![Units::new(1).small(1)]).await.unwrap();
+    ledger.check(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_closed_in_order_opens_as_it_is() {
+    for fixture in fixtures() {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&fixture, dir.path());
+        holds_what_it_held(dir.path(), &Report::default()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_are_all_that_is_needed() {
+    for fixture in fixtures() {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&fixture, dir.path());
+        std::fs::remove_dir_all(dir.path().join("catalogue")).unwrap();
+        std::fs::remove_file(dir.path().join("clean-stop")).unwrap();
+        std::fs::remove_file(dir.path().join("chunks/0000000001.index")).unwrap();
+        let report = Report {
+            rewritten: true,
+            rebuilding: vec![1],
+            catalogue_corrected: vec![1],
+            ..Report::default()
+        };
+        holds_what_it_held(dir.path(), &report).await;
+    }
+}
