@@ -1,7 +1,7 @@
 //! The mark of a clean stop: where the log ended when it was last closed in order.
 //!
 //! If the last chunk still ends just there, the page cache need not be doubted. If it ends before,
-//! what is missing was on disk, so it is damage and not a write that was torn.
+//! or is not there, what is missing was on disk: it is damage and not a write that was torn.
 //!
 //! ```text
 //!  offset  size
@@ -34,6 +34,14 @@ pub(crate) struct CleanStop {
     pub(crate) link: Link,
 }
 
+/// What stands where the mark should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    None,
+    Malformed,
+    Whole(CleanStop),
+}
+
 impl CleanStop {
     pub(crate) fn leave(&self, disk: &dyn Disk, layout: &Layout) -> Result<(), ReadError> {
         let mut bytes = [0; BYTES];
@@ -50,10 +58,17 @@ impl CleanStop {
 
     /// A mark that is not whole is none.
     pub(crate) fn find(disk: &dyn Disk, layout: &Layout) -> Result<Option<Self>, ReadError> {
+        match Self::look(disk, layout)? {
+            Mark::Whole(stop) => Ok(Some(stop)),
+            Mark::None | Mark::Malformed => Ok(None),
+        }
+    }
+
+    pub(crate) fn look(disk: &dyn Disk, layout: &Layout) -> Result<Mark, ReadError> {
         let path = layout.clean_stop();
         let file = match disk.open(&path, Access::Read) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Mark::None),
             Err(error) => return Err(ReadError::io("could not open", &path)(error)),
         };
         let mut bytes = [0; BYTES];
@@ -61,7 +76,7 @@ impl CleanStop {
         let whole = filled == BYTES
             && bytes[..16] == MAGIC
             && bytes[80..] == crc32c::crc32c(&bytes[..80]).to_le_bytes();
-        Ok(whole.then(|| Self::read(&bytes)))
+        Ok(if whole { Mark::Whole(Self::read(&bytes)) } else { Mark::Malformed })
     }
 
     fn read(bytes: &[u8; BYTES]) -> Self {

@@ -57,7 +57,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn damaged(path: &Path, offset: u64, position: Position, what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(
+        path: &Path,
+        offset: u64,
+        position: Position,
+        what: impl Into<String>,
+    ) -> Self {
         let (path, what) = (path.to_owned(), what.into());
         Self::Read(Damage { path, offset, position, what }.into())
     }
@@ -181,7 +186,9 @@ impl Opening<'_> {
     fn numbers(&self, catalogue: &Catalogue) -> Result<Vec<u64>, OpenError> {
         let numbers = chunk_numbers(self.disk, self.layout)?;
         let known = catalogue.chunks().iter().map(|entry| entry.seal.number).max();
-        let last = numbers.last().copied().max(known).unwrap_or(0);
+        // The last chunk is not in the catalogue yet, but a clean stop names it.
+        let marked = CleanStop::find(&**self.disk, self.layout)?.map(|stop| stop.number);
+        let last = numbers.last().copied().max(known).max(marked).unwrap_or(0);
         for number in 1..=last {
             if numbers.binary_search(&number).is_err() {
                 return Err(OpenError::MissingChunk { dir: self.layout.chunks(), number });
@@ -406,7 +413,9 @@ pub(crate) fn chunk_numbers(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Vec
 pub(crate) fn find(disk: &Arc<dyn Disk>, layout: &Layout, number: u64) -> Result<Found, OpenError> {
     let path = super::archive::locate(&**disk, layout, number)?;
     let io = |action| ReadError::io(action, &path);
-    let file = disk.open(&path, Access::Read).map_err(io("could not open"))?;
+    let archived = path.parent() != Some(&layout.chunks());
+    let opening = if archived { "could not open the archived chunk" } else { "could not open" };
+    let file = disk.open(&path, Access::Read).map_err(io(opening))?;
     let header = read_header(&*file, &path)?;
     if header.number != number {
         let what = format!("the header says chunk {}", header.number);
