@@ -310,6 +310,10 @@ impl SealedIndex {
         })
     }
 
+    pub(crate) const fn bytes(&self) -> u64 {
+        (self.sections.end * blocks::BLOCK_BYTES) as u64
+    }
+
     fn block(&self, number: usize) -> Result<Vec<u8>, BadBlock> {
         let file = self.disk.open(&self.path, Access::Read).map_err(BadBlock::Io)?;
         blocks::read(&*file, number, 1)

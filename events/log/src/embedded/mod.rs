@@ -28,9 +28,12 @@ pub(crate) mod fuzzed;
 mod import;
 mod index;
 mod inner;
+mod inventory;
 mod keeper;
+mod known;
 pub mod note;
 mod open;
+mod reader;
 mod scan;
 mod sealed;
 mod snapshot;
@@ -50,7 +53,9 @@ use tokio::sync::{Notify, RwLock, oneshot, watch};
 
 pub use self::catalogue::CataloguePlace;
 pub use self::chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, Layout};
+pub use self::inventory::{ChunkFile, ChunkState, Inventory, RecordPlace, SnapshotFile};
 pub use self::open::{OpenError, Options, Report, Torn};
+pub use self::reader::{EmbeddedReader, Pause};
 
 use self::clean::CleanStop;
 use self::inner::{Counters, Inner, Job};

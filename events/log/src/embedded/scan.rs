@@ -44,13 +44,62 @@ pub(crate) enum Stop {
     Damaged(Damage),
 }
 
-struct Scanner<'a> {
-    path: &'a Path,
-    scan: Scan,
-    /// Units of a batch whose end has not been seen yet.
-    pending: Vec<(Frame, Vec<Record>)>,
-    reached: End,
-    scratch: Vec<u8>,
+impl Scan {
+    /// Before the first frame of a chunk.
+    pub(crate) fn start(header: &Header) -> Self {
+        let end = End { position: Position(header.first.0.saturating_sub(1)), link: header.link };
+        Self {
+            index: FreshIndex::default(),
+            end,
+            end_offset: HEADER_END,
+            notes: Notes { incarnation: header.incarnation, ..Notes::default() },
+            seal: None,
+            stop: Stop::Clean,
+        }
+    }
+
+    /// Goes on where this scan ended, as far as there is more now; nothing follows a seal.
+    pub(crate) fn go_on(
+        mut self,
+        file: &dyn DiskFile,
+        path: &Path,
+        mut see: impl FnMut(&Frame, &[Record]),
+    ) -> Result<Self, ReadError> {
+        if self.seal.is_some() {
+            return Ok(self);
+        }
+        self.stop = Stop::Clean;
+        let mut reader = FrameReader::new(file, self.end_offset, u64::MAX);
+        let reached = self.end;
+        let mut scanner =
+            Scanner { path, scan: self, pending: Vec::new(), reached, scratch: Vec::new() };
+        let mut read_again = None;
+        while scanner.scan.seal.is_none() {
+            let offset = reader.offset();
+            let frame = match reader.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(Broken::Io(error)) => return Err(ReadError::io("could not read", path)(error)),
+                Err(Broken::Frame { header, what, .. }) => {
+                    let verdict = tail::judge(file, offset, header.as_ref())
+                        .map_err(ReadError::io("could not read", path))?;
+                    // What another process was writing just then may be whole by now.
+                    if verdict == Verdict::Damaged && read_again != Some(offset) {
+                        read_again = Some(offset);
+                        reader = FrameReader::new(file, offset, u64::MAX);
+                        continue;
+                    }
+                    scanner.stop(offset, verdict, what);
+                    break;
+                }
+            };
+            if let Err(what) = scanner.take(frame, &mut see) {
+                scanner.stop(offset, Verdict::Damaged, what);
+                break;
+            }
+        }
+        Ok(scanner.finish())
+    }
 }
 
 /// Scans a chunk that `header` was read from. `see` gets every record of a whole batch.
@@ -58,43 +107,18 @@ pub(crate) fn scan(
     file: &dyn DiskFile,
     path: &Path,
     header: &Header,
-    mut see: impl FnMut(&Frame, &[Record]),
+    see: impl FnMut(&Frame, &[Record]),
 ) -> Result<Scan, ReadError> {
-    let start = End { position: Position(header.first.0.saturating_sub(1)), link: header.link };
-    let notes = Notes { incarnation: header.incarnation, ..Notes::default() };
-    let scan = Scan {
-        index: FreshIndex::default(),
-        end: start,
-        end_offset: HEADER_END,
-        notes,
-        seal: None,
-        stop: Stop::Clean,
-    };
-    let mut scanner =
-        Scanner { path, scan, pending: Vec::new(), reached: start, scratch: Vec::new() };
-    let mut reader = FrameReader::new(file, HEADER_END, u64::MAX);
-    loop {
-        let offset = reader.offset();
-        let frame = match reader.next_frame() {
-            Ok(Some(frame)) => frame,
-            Ok(None) => break,
-            Err(Broken::Io(error)) => return Err(ReadError::io("could not read", path)(error)),
-            Err(Broken::Frame { header, what, .. }) => {
-                let verdict = tail::judge(file, offset, header.as_ref())
-                    .map_err(ReadError::io("could not read", path))?;
-                scanner.stop(offset, verdict, what);
-                break;
-            }
-        };
-        if let Err(what) = scanner.take(frame, &mut see) {
-            scanner.stop(offset, Verdict::Damaged, what);
-            break;
-        }
-        if scanner.scan.seal.is_some() {
-            break;
-        }
-    }
-    Ok(scanner.finish())
+    Scan::start(header).go_on(file, path, see)
+}
+
+struct Scanner<'a> {
+    path: &'a Path,
+    scan: Scan,
+    /// Units of a batch whose end has not been seen yet.
+    pending: Vec<(Frame, Vec<Record>)>,
+    reached: End,
+    scratch: Vec<u8>,
 }
 
 impl Scanner<'_> {

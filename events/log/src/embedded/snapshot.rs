@@ -25,6 +25,7 @@ use carrel_model::record::Position;
 use super::catalogue::Catalogue;
 use super::chunk::Layout;
 use super::inner::cannot;
+use super::inventory::SnapshotFile;
 use super::keeper::replace;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
@@ -57,6 +58,16 @@ fn parse_name(name: &str) -> Option<Named> {
     let model = parts.next()?.to_owned();
     let name = name.to_owned();
     parts.next().is_none().then_some(Named { kind, position, model, name })
+}
+
+/// All snapshot files, by name.
+pub(crate) fn files(disk: &dyn Disk, layout: &Layout) -> io::Result<Vec<SnapshotFile>> {
+    let entries = disk.list(&layout.snapshots())?;
+    let named = entries.into_iter().filter_map(|entry| {
+        let Named { position, name, .. } = parse_name(&entry.name)?;
+        Some(SnapshotFile { name, position, bytes: entry.bytes })
+    });
+    Ok(named.collect())
 }
 
 /// All snapshots of a kind, newest first.

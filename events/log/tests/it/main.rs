@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod faults;
@@ -10,3 +12,5 @@ mod faults;
 mod golden;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod reader;
