@@ -1,7 +1,7 @@
 //! The event log: the one truth that everything else in Carrel is derived from.
 //!
 //! [`EventLog`] is the port. The adapters behind it pass one conformance suite: [`memory`] for
-//! tests and simulations.
+//! tests and simulations, [`postgres`] for more than one machine.
 //!
 //! The log knows nothing of what is in its records: it carries bytes. It must never know HTTP, a
 //! message broker or a hypervisor, and never asks for the time.
@@ -18,6 +18,8 @@ pub mod fuzzing;
 pub mod limits;
 pub mod memory;
 pub mod port;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
 pub use error::{AppendError, CursorError, ReadError, Refused};
 pub use port::{

@@ -13,4 +13,7 @@ mod golden;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(test)]
 mod reader;

@@ -1,0 +1,128 @@
+//! What the tables look like from outside, and what happens when somebody else writes to them.
+
+use carrel_log::postgres::Settings;
+use carrel_log::{AppendError, EventLog, PageLimit, ReadError};
+use carrel_model::record::{Position, Version};
+use carrel_testkit::postgres::Postgres;
+use carrel_testkit::units::{Units, stream};
+
+use super::server::Server;
+use crate::conformance::LOG_ID;
+use crate::conformance::scene::{all, append, assert_whole, fill, fill_densely, fold};
+
+async fn change(server: &Server, statement: &'static str) {
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    let done = sqlx::raw_sql(statement).execute(&mut superuser).await.unwrap();
+    assert_eq!(done.rows_affected(), 1, "{statement}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_shows_what_was_changed_behind_its_back() {
+    let server = Server::with_log(LOG_ID).await;
+    let log = server.open(Settings::default()).await;
+    fill(&log, 1, 9).await;
+    for (change_it, undo_it) in [
+        (
+            "UPDATE carrel_log.records SET data = data || ' ' WHERE position = 5",
+            "UPDATE carrel_log.records SET data = substr(data, 1, length(data) - 1) WHERE position = 5",
+        ),
+        (
+            "UPDATE carrel_log.records SET schema = 2 WHERE position = 1",
+            "UPDATE carrel_log.records SET schema = 1 WHERE position = 1",
+        ),
+        (
+            "UPDATE carrel_log.units SET at_us = at_us + 1 WHERE first = 9",
+            "UPDATE carrel_log.units SET at_us = at_us - 1 WHERE first = 9",
+        ),
+    ] {
+        let head = log.head().await.unwrap();
+        assert_eq!(fold(&all(&log).await), head.link);
+        change(&server, change_it).await;
+        assert_ne!(fold(&all(&log).await), head.link, "{change_it}");
+        change(&server, undo_it).await;
+    }
+    assert_whole(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_or_makes_no_sense_is_not_read_over() {
+    for damage in [
+        "DELETE FROM carrel_log.records WHERE position = 5",
+        "DELETE FROM carrel_log.records WHERE position = 9",
+        "DELETE FROM carrel_log.units WHERE first = 5",
+        "UPDATE carrel_log.records SET kind = 'No Kind' WHERE position = 5",
+        "UPDATE carrel_log.units SET fingerprint = '' WHERE first = 5",
+    ] {
+        let server = Server::with_log(LOG_ID).await;
+        let log = server.open(Settings::default()).await;
+        fill(&log, 1, 9).await;
+        change(&server, damage).await;
+        let mut found = Vec::new();
+        for after in 0..9 {
+            found.push(log.read(Position(after), PageLimit::records(1)).await);
+        }
+        let corrupt = |page: &&Result<_, _>| matches!(page, Err(ReadError::Corrupt(_)));
+        assert_eq!(found.iter().filter(corrupt).count(), 1, "{damage}: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_go_on_in_the_next_partition() {
+    let server = Server::with_log(LOG_ID).await;
+    let settings = Settings { partition_records: 100, ..Settings::default() };
+    let logs = [server.open(settings.clone()).await, server.open(settings).await];
+    let mut units = Units::new(1);
+    for n in 0..40 {
+        let streams: Vec<_> = (0..10).map(|k| stream(k % 3)).collect();
+        append(&logs[n % 2], vec![units.unit(&streams, 64)]).await;
+    }
+    // One command may be larger than a partition.
+    fill_densely(&logs[0], 2, 256).await;
+    let records = assert_whole(&logs[1]).await;
+    assert_eq!(records.len(), 656);
+    for limit in [PageLimit::records(7), PageLimit::MAX] {
+        let own: Vec<_> =
+            records.iter().filter(|record| record.stream == stream(2)).cloned().collect();
+        let mut read = Vec::new();
+        loop {
+            let after = Version(read.len() as u64);
+            let page = logs[0].read_stream(&stream(2), after, limit).await.unwrap();
+            read.extend(page.records);
+            if page.at_end {
+                break;
+            }
+        }
+        assert_eq!(read, own);
+    }
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    let sizes = "
+        SELECT count(*) FROM carrel_log.records GROUP BY tableoid ORDER BY min(position)";
+    let sizes: Vec<i64> = sqlx::query_scalar(sizes).fetch_all(&mut superuser).await.unwrap();
+    assert_eq!(sizes, [100, 100, 100, 100, 100, 100, 56]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_partition_nothing_is_written_and_the_reason_is_said() {
+    let server = Server::with_log(LOG_ID).await;
+    let settings = Settings { partition_records: 10, ..Settings::default() };
+    let log = server.open(settings).await;
+    fill(&log, 1, 9).await;
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    let forbid = "REVOKE CREATE ON SCHEMA carrel_log FROM carrel_owner";
+    sqlx::raw_sql(forbid).execute(&mut superuser).await.unwrap();
+    let mut units = Units::new(2);
+    let refused = loop {
+        let appended = log.append(carrel_log::Expected::Any, vec![units.small(1)]).await;
+        if let Err(error) = appended {
+            break error;
+        }
+    };
+    assert!(
+        matches!(refused, AppendError::Refused(carrel_log::Refused::NoChunk(_))),
+        "{refused:?}"
+    );
+    let allow = "GRANT CREATE ON SCHEMA carrel_log TO carrel_owner";
+    sqlx::raw_sql(allow).execute(&mut superuser).await.unwrap();
+    append(&log, vec![units.small(1)]).await;
+    assert_whole(&log).await;
+}
