@@ -140,8 +140,10 @@ impl PostgresLog {
 
     /// Opens the log as the application's role.
     pub async fn connect(options: PgConnectOptions, settings: Settings) -> Result<Self, ReadError> {
-        // A plan that knows the positions asked for touches only the partitions that have them.
-        let options = options.options([("plan_cache_mode", "force_custom_plan")]);
+        // A plan that knows the positions asked for touches only the partitions that have them. The
+        // largest page is 4 MiB of data and half as much around it, and is sorted in memory.
+        let options =
+            options.options([("plan_cache_mode", "force_custom_plan"), ("work_mem", "16MB")]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.connect_timeout)

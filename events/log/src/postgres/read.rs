@@ -27,6 +27,9 @@ const LOOKUP: &str = "
 
 /// Positions have no gaps, so a range of them is a number of records. The running sum ends the
 /// page at its bytes without sending what is beyond. There is always a row, for `ends_at`.
+///
+/// The bounds on units follow from those on records. Without them the planner, which can't know,
+/// may read all units for a large page.
 const PAGE: &str = "
     SELECT ends.ends_at, page.*
     FROM (
@@ -41,7 +44,8 @@ const PAGE: &str = "
                 ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes
             FROM carrel_log.records WHERE position > $1 AND position <= $2
         ) AS records
-        LEFT JOIN carrel_log.units ON units.first = records.unit
+        LEFT JOIN carrel_log.units
+            ON units.first = records.unit AND units.first > $4 AND units.first <= $2
         WHERE records.bytes <= $3 OR records.position = $1 + 1
     ) AS page ON true
     ORDER BY page.position";
@@ -97,7 +101,8 @@ pub(super) async fn page(
     let query = sqlx::query(PAGE)
         .bind(after)
         .bind(after + to_i64(limit.records as u64))
-        .bind(to_i64(limit.bytes as u64));
+        .bind(to_i64(limit.bytes as u64))
+        .bind(after - to_i64(UNIT_RECORDS_MAX as u64));
     let found = query.fetch_all(connection).await.map_err(error::read)?;
     assembled(&found, after, |record| record.position.0)
 }
