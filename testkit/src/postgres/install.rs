@@ -41,13 +41,20 @@ impl Install {
     }
 
     /// A new directory that only the server's user may enter, with a cluster in `data`.
-    pub(super) fn instance(&self, nth: u32) -> io::Result<PathBuf> {
+    pub(super) fn instance(&self, nth: u32, place: Option<&Path>) -> io::Result<PathBuf> {
         let template = self.template()?;
-        let directory = std::env::temp_dir().join(format!("{PREFIX}{}-{nth}", process::id()));
+        let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
+        let directory = place.join(format!("{PREFIX}{}-{nth}", process::id()));
         // Left behind by a killed process that had the same id.
         let _ = fs::remove_dir_all(&directory);
         run(self.command("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&directory))?;
         Ok(directory)
+    }
+
+    /// Changes how large the files of the log are that the server writes ahead. It must be stopped.
+    pub(super) fn resize_wal(&self, directory: &Path, mib: u32) -> io::Result<()> {
+        let mut command = self.server_command("pg_resetwal");
+        run(command.arg(format!("--wal-segsize={mib}")).arg("-D").arg(directory.join("data")))
     }
 
     /// A command that runs as the server's user.

@@ -9,17 +9,25 @@ mod process;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use self::install::Install;
 use self::process::Process;
 
 /// What a server is started with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Makes commits survive a crash of the machine, which few tests are about, at the price of a
     /// flush of the disk for each.
     pub fsync: bool,
+    /// Where its directory is made; the temporary directory if nothing is said. The server's user
+    /// must be able to write there.
+    pub place: Option<PathBuf>,
+    /// Of the log that it writes ahead; small, so that a server starts fast, if nothing is said.
+    pub wal_segment_mib: Option<u32>,
+    /// More settings, as in `shared_buffers=1GB`.
+    pub settings: Vec<String>,
 }
 
 /// How a server is stopped.
@@ -63,6 +71,18 @@ impl Postgres {
         &self.directory
     }
 
+    /// The process that all others of the server descend from; nothing while it is stopped.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// A command of PostgreSQL's own that runs as the server's user and talks to this server.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.install.server_command(program);
+        command.arg("--host").arg(&self.directory).args(["--username", Self::SUPERUSER]);
+        command
+    }
+
     /// Stops the server; what it keeps stays for [`Self::start_again`].
     #[track_caller]
     pub fn stop(&mut self, how: Stop) {
@@ -74,16 +94,20 @@ impl Postgres {
     #[track_caller]
     pub fn start_again(&mut self) {
         self.stop(Stop::Orderly);
-        self.process = Some(must(Process::start(&self.install, &self.directory, self.options)));
+        self.process = Some(must(Process::start(&self.install, &self.directory, &self.options)));
     }
 
     fn make(options: Options) -> io::Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let install = Install::find()?;
         let nth = MADE.fetch_add(1, Ordering::Relaxed);
-        let directory = install.instance(nth)?;
+        let directory = install.instance(nth, options.place.as_deref())?;
         let mut server = Self { install, options, directory, process: None };
-        server.process = Some(Process::start(&server.install, &server.directory, options)?);
+        if let Some(mib) = server.options.wal_segment_mib {
+            server.install.resize_wal(&server.directory, mib)?;
+        }
+        let process = Process::start(&server.install, &server.directory, &server.options)?;
+        server.process = Some(process);
         Ok(server)
     }
 }

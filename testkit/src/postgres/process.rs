@@ -37,7 +37,11 @@ enum Sign {
 }
 
 impl Process {
-    pub(super) fn start(install: &Install, directory: &Path, options: Options) -> io::Result<Self> {
+    pub(super) fn start(
+        install: &Install,
+        directory: &Path,
+        options: &Options,
+    ) -> io::Result<Self> {
         let mut command = install.server_command("postgres");
         configure(&mut command, directory, options);
         let (signs, heard) = mpsc::channel();
@@ -63,6 +67,10 @@ impl Process {
         Ok(Self { pid, reader })
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Returns when all of the server's processes are gone.
     pub(super) fn stop(self, how: Stop) -> io::Result<()> {
         let signal = match how {
@@ -76,7 +84,7 @@ impl Process {
     }
 }
 
-fn configure(command: &mut Command, directory: &Path, options: Options) {
+fn configure(command: &mut Command, directory: &Path, options: &Options) {
     let onoff = if options.fsync { "on" } else { "off" };
     command.arg("-D").arg(directory.join("data"));
     command.arg("-k").arg(directory);
@@ -90,6 +98,9 @@ fn configure(command: &mut Command, directory: &Path, options: Options) {
         "log_destination=stderr".into(),
         "logging_collector=off".into(),
     ] {
+        command.arg("-c").arg(setting);
+    }
+    for setting in &options.settings {
         command.arg("-c").arg(setting);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
