@@ -15,7 +15,7 @@ const MOMENTS: usize = 50;
 /// So often is one log hit; every one but the first finds what an earlier one left behind.
 const MOMENTS_OF_ONE_LOG: usize = 10;
 
-/// About as many as fill the smallest chunk, so that every moment around a new chunk is hit.
+/// More than fill a chunk, so that every moment around a new one is hit.
 const ACKS_MAX: u64 = 150;
 /// Up to some milliseconds: longer than it takes to make a group durable.
 const SPINS_MAX: u64 = 100_000;

@@ -28,6 +28,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::disk::Forgetful;
 
+/// Small, so that a short run fills several. The largest batch of the plan fits into one.
+const CHUNK_BYTES: u64 = 1024 * 1024;
+
 /// Leaves room for what a file system needs for itself when it is nearly full.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -160,8 +163,7 @@ impl Place {
 fn open(disk: Arc<dyn Disk>, dir: &Path, seed: u64) -> Result<EmbeddedLog, Ended> {
     let options = Options {
         new_log_id: LogId::new(uuid_v7(0, &mut Random::new(seed))),
-        // The smallest there is, so that a short run fills several chunks.
-        chunk_bytes: 0,
+        chunk_bytes: CHUNK_BYTES,
         reserve_bytes: RESERVE_BYTES,
         owner: format!("log-writer {}", std::process::id()),
         catalogue: None,

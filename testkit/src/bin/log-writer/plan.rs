@@ -18,10 +18,10 @@ const RECORDS_MAX: u64 = 5;
 /// One step in so many saves a cursor.
 const CURSOR_ONE_IN: u64 = 12;
 const BATCH_ONE_IN: u64 = 6;
-/// One record in so many is large: about a hundred steps fill the smallest chunk, and groups are
+/// One record in so many is large: less than a hundred steps fill a chunk, and groups are
 /// long enough to be torn.
 const LARGE_ONE_IN: u64 = 8;
-const LARGE_BYTES: std::ops::Range<u64> = 20_000..120_000;
+const LARGE_BYTES: std::ops::Range<u64> = 5_000..30_000;
 const SMALL_BYTES: std::ops::Range<u64> = 50..3_000;
 
 /// Whose step it is, and the how many-th, from 1.
