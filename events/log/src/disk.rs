@@ -26,6 +26,7 @@ pub trait Disk: Send + Sync + Debug {
     /// Atomic; lasts once the directory is synced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Also the directories above it that are not there. What is made lasts.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory last.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -83,7 +84,20 @@ impl Disk for OsDisk {
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let above = match dir.parent() {
+            Some(above) if above != Path::new("") => above,
+            _ => Path::new("."),
+        };
+        self.create_dir_all(above)?;
+        match fs::DirBuilder::new().mode(0o700).create(dir) {
+            // Somebody else was faster; who syncs it first does not matter.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            made => made?,
+        }
+        self.sync_dir(above)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

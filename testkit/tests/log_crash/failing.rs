@@ -3,12 +3,10 @@
 //! What the log then has to do: acknowledge nothing more, try nothing again, end its process, and
 //! be whole again when it is opened anew.
 
-use std::fs;
-use std::process::{Command, Output};
-
 use carrel_testkit::random::Random;
 
 use crate::life::{Lives, last_acked, seed, told};
+use crate::strace;
 
 /// What log-writer ends with when a write or sync failed.
 const FAILED: i32 = 3;
@@ -73,12 +71,12 @@ fn a_write_of_a_group(random: &mut Random) -> u64 {
 }
 
 fn fails(fault: &Fault, random: &mut Random) -> Option<Seen> {
-    if let Err(why) = can_trace() {
-        println!("SKIPPED, nothing was tested: {why}");
-        return None;
-    }
     let mut lives = Lives::new(random.next());
-    let output = run_with(fault, &lives);
+    let Fault { call, errno, nth, .. } = fault;
+    let inject = format!("inject={call}:error={errno}:when={nth}");
+    let calls = ["-e", "trace=fdatasync,pwrite64,rename", "-e", &inject];
+    let strace::Seen { output, trace } =
+        strace::write(&lives, &calls, &["--writers", "16", "--units", "100"])?;
     let told = told(&output);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(FAILED), "{told}");
@@ -88,43 +86,18 @@ fn fails(fault: &Fault, random: &mut Random) -> Option<Seen> {
     let durable = said.lines().find_map(|line| line.strip_prefix("failed ")?.parse::<u64>().ok());
     let promised = last_acked(&said);
     assert!(durable.is_some() && promised <= durable, "acknowledged up to {promised:?}; {told}");
-    gave_up(&lives);
+    gave_up(&trace);
 
     lives.keep(&said);
     lives.check();
     Some(Seen { promised })
 }
 
-fn run_with(fault: &Fault, lives: &Lives) -> Output {
-    let Fault { call, errno, nth, .. } = fault;
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-e", "trace=fdatasync,pwrite64,rename", "-e"]);
-    strace.arg(format!("inject={call}:error={errno}:when={nth}")).arg("-o").arg(trace(lives));
-    strace.arg("--").args(lives.arguments("write")).args(["--writers", "16", "--units", "100"]);
-    strace.output().expect("strace starts")
-}
-
-fn trace(lives: &Lives) -> std::path::PathBuf {
-    lives.dir.path().join("trace")
-}
-
 /// The thread that syncs did nothing more to a file after its failure.
-fn gave_up(lives: &Lives) {
-    let trace = fs::read_to_string(trace(lives)).expect("strace says what it saw");
+fn gave_up(trace: &str) {
     let thread = |line: &str| line.split_whitespace().next().map(str::to_owned);
     let syncing = trace.lines().find(|line| line.contains("fdatasync(")).and_then(thread);
     let its = trace.lines().filter(|line| thread(line) == syncing);
     let from: Vec<_> = its.skip_while(|line| !line.contains("(INJECTED)")).collect();
     assert_eq!(from.len(), 1, "the failure was to be its last call:\n{}", from.join("\n"));
-}
-
-/// Not every container or sandbox lets one process trace another.
-fn can_trace() -> Result<(), String> {
-    let tried = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    let tried = tried.map_err(|error| format!("strace can't be started: {error}"))?;
-    if tried.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&tried.stderr);
-    Err(format!("strace can't trace here: {}", said.trim()))
 }

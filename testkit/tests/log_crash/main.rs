@@ -11,3 +11,5 @@
 mod failing;
 mod killed;
 mod life;
+mod names;
+mod strace;
