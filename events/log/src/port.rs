@@ -4,7 +4,9 @@
 //!   is visible never changes.
 //! - A batch is written whole or not at all.
 //! - A command id is written at most once. The same id again, with the same fingerprint, gets the
-//!   first answer; with another it is refused.
+//!   first answer; with another it is refused. A batch of nothing but known commands is answered
+//!   whatever head or epoch it expects: asking again must not fail because the first attempt
+//!   succeeded.
 //! - Nothing is acknowledged before it is durable.
 //! - Dropping the future of an append gives up waiting, not the append.
 

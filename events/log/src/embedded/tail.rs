@@ -135,39 +135,8 @@ mod tests {
     use super::*;
     use crate::disk::OsDisk;
     use crate::format::reader::FrameReader;
+    use crate::fuzzing::InMemory;
     use crate::{EventLog, Expected};
-
-    #[derive(Debug)]
-    struct InMemory(Vec<u8>);
-
-    impl DiskFile for InMemory {
-        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-            let from = usize::try_from(offset).unwrap().min(self.0.len());
-            let count = buffer.len().min(self.0.len() - from);
-            buffer[..count].copy_from_slice(&self.0[from..from + count]);
-            Ok(count)
-        }
-
-        fn len(&self) -> io::Result<u64> {
-            Ok(self.0.len() as u64)
-        }
-
-        fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        fn sync_data(&self) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        fn sync_all(&self) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-    }
 
     /// An active chunk of three groups; the last is a batch of three commands.
     struct Sample {
@@ -204,7 +173,7 @@ mod tests {
         }
         drop(log);
         let mut bytes = std::fs::read(Layout::new(dir.path()).chunk(1)).unwrap();
-        let file = InMemory(bytes.clone());
+        let file = InMemory(Arc::new(bytes.clone()));
         let mut reader = FrameReader::new(&file, HEADER_END, u64::MAX);
         let mut starts = Vec::new();
         while let Ok(Some(frame)) = reader.next_frame() {
@@ -218,7 +187,7 @@ mod tests {
 
     fn scanned(bytes: Vec<u8>) -> Scan {
         let header = chunk::Header::read(&Bytes::from(bytes.clone())).unwrap();
-        scan(&InMemory(bytes), Path::new("a chunk"), &header, |_, _| {}).unwrap()
+        scan(&InMemory(Arc::new(bytes)), Path::new("a chunk"), &header, |_, _| {}).unwrap()
     }
 
     fn at(offset: u64) -> usize {

@@ -73,22 +73,24 @@ impl<'a> FrameReader<'a> {
             return Ok(None);
         }
         let offset = self.offset;
-        let start = self.bytes(HEADER_BYTES)?;
-        let header =
-            Header::read(&start).map_err(|what| Broken::Frame { offset, header: None, what })?;
-        let whole = self.bytes(header.frame_len())?;
-        let body = whole.slice(HEADER_BYTES.min(whole.len())..);
-        header.check(&body).map_err(|what| Broken::Frame { offset, header: Some(header), what })?;
-        let frame = Frame { offset, header, body: body.slice(..header.body_len) };
-        self.offset = frame.end();
-        Ok(Some(frame))
+        let broken = |header| move |what| Broken::Frame { offset, header, what };
+        let at = self.fill(HEADER_BYTES)?;
+        let header = Header::read(&self.window[at..]).map_err(broken(None))?;
+        let at = self.fill(header.frame_len())?;
+        let body = at + HEADER_BYTES;
+        let end = (body + header.padded_len()).min(self.window.len());
+        header.check(&self.window[body.min(end)..end]).map_err(broken(Some(header)))?;
+        let body = self.window.slice(body..body + header.body_len);
+        self.offset += header.frame_len() as u64;
+        Ok(Some(Frame { offset, header, body }))
     }
 
-    /// Up to `length` bytes from the current offset on; fewer at the end.
-    fn bytes(&mut self, length: usize) -> Result<Bytes, Broken> {
+    /// Makes sure that the window has `length` bytes from the current offset on, or all up to the
+    /// end. Says where in the window they start.
+    fn fill(&mut self, length: usize) -> Result<usize, Broken> {
         let skip = usize::try_from(self.offset - self.window_start).unwrap_or(usize::MAX);
         if self.window.len().saturating_sub(skip) >= length {
-            return Ok(self.window.slice(skip..skip + length));
+            return Ok(skip);
         }
         let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
         let mut window = vec![0; left.min(length.max(self.window_bytes))];
@@ -97,7 +99,7 @@ impl<'a> FrameReader<'a> {
         self.window = Bytes::from(window);
         self.window_start = self.offset;
         self.window_bytes = (2 * self.window_bytes).min(WINDOW_BYTES_MAX);
-        Ok(self.window.slice(..length.min(self.window.len())))
+        Ok(0)
     }
 }
 

@@ -79,10 +79,11 @@ impl State {
         Ok(())
     }
 
-    /// All ids are looked at before anything is written: a batch is written whole or not at all.
-    pub(super) fn append(&mut self, units: Vec<CommandUnit>) -> Result<Vec<Answer>, AppendError> {
+    /// Whether all of these commands are known. An id that was used for another command refuses the
+    /// batch before anything of it is written.
+    pub(super) fn knows(&self, units: &[CommandUnit]) -> Result<bool, AppendError> {
         let mut seen = HashMap::new();
-        for unit in &units {
+        for unit in units {
             let known = self.commands.get(&unit.command_id);
             let first = known.map_or(self.head().position.next(), |answer| answer.first);
             let fingerprint = known.map(|answer| answer.fingerprint);
@@ -92,7 +93,11 @@ impl State {
                 return Err(AppendError::IdReused { command_id: unit.command_id, first });
             }
         }
-        Ok(units.into_iter().map(|unit| self.append_unit(unit)).collect())
+        Ok(units.iter().all(|unit| self.commands.contains_key(&unit.command_id)))
+    }
+
+    pub(super) fn append(&mut self, units: Vec<CommandUnit>) -> Vec<Answer> {
+        units.into_iter().map(|unit| self.append_unit(unit)).collect()
     }
 
     fn append_unit(&mut self, unit: CommandUnit) -> Answer {

@@ -235,8 +235,7 @@ impl EventLog for PostgresLog {
         limits::check(&units)?;
         if let Expected::At(_) = expected {
             let writing = self.begin().await?;
-            writing.expects(expected)?;
-            return self.run(turn::append(writing, units, None)).await;
+            return self.run(turn::append(writing, expected, units, None)).await;
         }
         let admitted = Arc::clone(&self.shared.admission).acquire_owned().await;
         let admitted = admitted.map_err(|_| Refused::Closed)?;

@@ -8,7 +8,7 @@ use super::group::Outcome;
 use super::write::Writing;
 use crate::error::AppendError;
 use crate::limits;
-use crate::port::{Answer, Guard, Head, Turn};
+use crate::port::{Answer, Expected, Guard, Head, Turn};
 
 pub(super) struct PostgresTurn<'a> {
     pub(super) log: &'a PostgresLog,
@@ -32,20 +32,25 @@ impl Turn for PostgresTurn<'_> {
         guard: Option<Guard>,
     ) -> Result<Vec<Answer>, AppendError> {
         limits::check(&units)?;
-        self.log.run(append(self.writing, units, guard)).await
+        let expected = Expected::At(self.writing.head().position);
+        self.log.run(append(self.writing, expected, units, guard)).await
     }
 }
 
 pub(super) async fn append(
     mut writing: Writing,
+    expected: Expected,
     units: Vec<CommandUnit>,
     guard: Option<Guard>,
 ) -> Outcome {
-    if let Some(guard) = guard {
-        writing.check(guard).await?;
-    }
     let mut draft = writing.draft(units.iter()).await?;
     let answers = draft.append(units)?;
+    if !draft.units().is_empty() {
+        writing.expects(expected)?;
+        if let Some(guard) = guard {
+            writing.check(guard).await?;
+        }
+    }
     writing.commit(&draft).await?;
     Ok(answers)
 }

@@ -24,6 +24,19 @@ pub(crate) async fn the_same_command_again_gets_the_first_answer<A: Adapter>() {
     assert_whole(&*log).await;
 }
 
+pub(crate) async fn a_known_command_is_answered_whatever_is_expected<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    let known = fill(&*log, 1, 3).await;
+    let old = Expected::At(Position(2));
+    let again = log.append(old, known.clone()).await.unwrap();
+    assert!(again.iter().all(|answer| answer.duplicate));
+    // One new command among them makes it an append like any other.
+    let mixed = vec![known[0].clone(), Units::new(2).small(1)];
+    let conflict = AppendError::Conflict { expected: Position(2), actual: Position(3) };
+    assert_eq!(log.append(old, mixed).await, Err(conflict));
+    assert_eq!(assert_whole(&*log).await.len(), 3);
+}
+
 pub(crate) async fn the_same_command_twice_in_one_batch_is_written_once<A: Adapter>() {
     let (_adapter, log) = empty::<A>().await;
     let mut units = Units::new(1);

@@ -49,6 +49,14 @@ pub(crate) async fn an_older_epoch_is_fenced<A: Adapter>() {
     assert_eq!(assert_whole(&*log).await.len(), 3);
 }
 
+pub(crate) async fn a_known_command_is_answered_whatever_the_epoch<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    assert_eq!(guarded(&*log, 1, "relay", 0).await, Ok(Position(1)));
+    log.raise_epoch(&lease("relay")).await.unwrap();
+    assert_eq!(guarded(&*log, 1, "relay", 0).await, Ok(Position(1)));
+    assert!(guarded(&*log, 2, "relay", 0).await.is_err());
+}
+
 /// Another adapter may have lost the lease's row in a restore while its holder lives on.
 pub(crate) async fn the_newest_epoch_and_those_to_come_pass<A: Adapter>() {
     let (_adapter, log) = empty::<A>().await;

@@ -90,6 +90,7 @@ macro_rules! suite {
         }
         $crate::conformance::cases! { $adapter, command:
             the_same_command_again_gets_the_first_answer
+            a_known_command_is_answered_whatever_is_expected
             the_same_command_twice_in_one_batch_is_written_once
             a_new_command_beside_known_ones_is_written
             the_same_id_with_another_body_is_refused
@@ -131,6 +132,7 @@ macro_rules! suite {
             epochs_count_from_one
             leases_count_each_for_itself
             an_older_epoch_is_fenced
+            a_known_command_is_answered_whatever_the_epoch
             the_newest_epoch_and_those_to_come_pass
             each_epoch_is_given_out_once
             epochs_are_there_after_reopening
