@@ -20,6 +20,7 @@ pub mod memory;
 pub mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod verify;
 
 pub use error::{AppendError, CursorError, ReadError, Refused};
 pub use port::{

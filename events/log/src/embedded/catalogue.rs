@@ -56,6 +56,17 @@ impl Catalogue {
         }
     }
 
+    /// Opens a catalogue to look at it: a damaged one is left as it is, and a missing one missing.
+    pub(crate) fn look(place: &CataloguePlace) -> Result<Option<Self>, String> {
+        match place {
+            CataloguePlace::Temporary => Ok(None),
+            CataloguePlace::Directory(dir) if dir.exists() => {
+                Self::try_open(&config(dir)).map(Some)
+            }
+            CataloguePlace::Directory(_) => Ok(None),
+        }
+    }
+
     /// sled panics on some damaged files.
     fn try_open(config: &sled::Config) -> Result<Self, String> {
         let opened = panic::catch_unwind(AssertUnwindSafe(|| -> sled::Result<Self> {

@@ -14,7 +14,7 @@ use carrel_model::record::{Position, StreamId, Version};
 use super::chunk::{self, Header, Layout};
 use super::fresh;
 use super::index::SealedIndex;
-use super::open::{Found, OpenError, chunk_numbers, find, follows, read_header};
+use super::open::{Found, OpenError, existing_numbers, find, follows, read_header};
 use super::scan::{Scan, Stop, scan};
 use super::sealed::{IndexState, SealedChunk};
 use super::view::{ActiveView, View};
@@ -96,10 +96,7 @@ impl LastChunk {
 
 impl Known {
     pub(crate) fn load(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Self, OpenError> {
-        let numbers = match chunk_numbers(disk, layout) {
-            Err(_) if disk.list(&layout.chunks()).is_err_and(is_not_found) => Vec::new(),
-            other => other?,
-        };
+        let numbers = existing_numbers(disk, layout)?;
         let Some((last, earlier)) = numbers.split_last() else {
             return Err(OpenError::NoLog(layout.dir.clone()));
         };

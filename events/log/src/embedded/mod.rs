@@ -39,6 +39,7 @@ mod sealed;
 mod snapshot;
 mod standing;
 mod tail;
+pub mod verify;
 mod view;
 mod writer;
 

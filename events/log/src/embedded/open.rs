@@ -398,6 +398,19 @@ impl Opening<'_> {
     }
 }
 
+/// The numbers of the chunks of a log that has to be there.
+pub(crate) fn existing_numbers(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+) -> Result<Vec<u64>, OpenError> {
+    let dir = layout.chunks();
+    if disk.list(&dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(OpenError::NoLog(layout.dir.clone()));
+    }
+    let numbers = chunk_numbers(disk, layout)?;
+    if numbers.is_empty() { Err(OpenError::NoLog(layout.dir.clone())) } else { Ok(numbers) }
+}
+
 /// The numbers of all chunks that are here or known to be elsewhere, in order.
 pub(crate) fn chunk_numbers(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Vec<u64>, OpenError> {
     let dir = layout.chunks();

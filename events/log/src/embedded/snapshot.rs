@@ -29,13 +29,14 @@ use super::inventory::SnapshotFile;
 use super::keeper::replace;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
-use crate::format::fields::Fields;
+use crate::format::fields::{Fields, Malformed};
 use crate::limits::{SNAPSHOT_BYTES_MAX, SNAPSHOTS_KEPT};
 use crate::port::{Snapshot, SnapshotKey};
 
 const MAGIC: [u8; 16] = *b"CARREL SNAPSHOT\0";
 const FORMAT: u32 = 1;
 const HEADER_BYTES: usize = 108;
+const CHECK_WINDOW_BYTES: usize = 1024 * 1024;
 
 /// What a snapshot's file name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,19 +142,65 @@ fn read(disk: &dyn Disk, path: &Path, kind: &SnapshotKind) -> Option<Snapshot> {
 }
 
 fn parse(bytes: &Bytes, kind: &SnapshotKind) -> Option<Snapshot> {
-    let mut fields = Fields::new(bytes);
-    if fields.array().ok()? != MAGIC || fields.u32().ok()? != FORMAT {
-        return None;
-    }
-    let model = fields.array().ok()?;
-    let position = Position(fields.u64().ok()?);
-    let link = Link(fields.array().ok()?);
-    let length = fields.u64().ok()?;
-    let (data_crc, header_crc) = (fields.u32().ok()?, fields.u32().ok()?);
+    let header = SnapshotHeader::read(bytes).ok()?;
     let data = bytes.slice(HEADER_BYTES..);
-    let whole = crc32c::crc32c(&bytes[..HEADER_BYTES - 4]) == header_crc
-        && data.len() as u64 == length
-        && crc32c::crc32c(&data) == data_crc;
+    let whole = data.len() as u64 == header.length && crc32c::crc32c(&data) == header.data_crc;
+    let SnapshotHeader { model, position, link, .. } = header;
     let key = SnapshotKey { kind: kind.clone(), model };
     whole.then_some(Snapshot { key, position, link, data })
+}
+
+struct SnapshotHeader {
+    model: [u8; 32],
+    position: Position,
+    link: Link,
+    length: u64,
+    data_crc: u32,
+}
+
+impl SnapshotHeader {
+    fn read(bytes: &Bytes) -> Result<Self, Malformed> {
+        let mut fields = Fields::new(bytes);
+        if fields.array()? != MAGIC || fields.u32()? != FORMAT {
+            return Err(Malformed::new("this is not a snapshot of this version"));
+        }
+        let header = Self {
+            model: fields.array()?,
+            position: Position(fields.u64()?),
+            link: Link(fields.array()?),
+            length: fields.u64()?,
+            data_crc: fields.u32()?,
+        };
+        if fields.u32()? != crc32c::crc32c(&bytes[..HEADER_BYTES - 4]) {
+            return Err(Malformed::new("the header's checksum is wrong"));
+        }
+        Ok(header)
+    }
+}
+
+/// Reads a snapshot file through, without keeping it. Gives the place in the log that it is of.
+pub(crate) fn check(disk: &dyn Disk, path: &Path) -> Result<(Position, Link), String> {
+    let cannot = |error: io::Error| cannot("read", path, &error);
+    let file = disk.open(path, Access::Read).map_err(cannot)?;
+    let mut bytes = vec![0; HEADER_BYTES];
+    let filled = file.read_at(&mut bytes, 0).map_err(cannot)?;
+    bytes.truncate(filled);
+    let header = SnapshotHeader::read(&Bytes::from(bytes)).map_err(|malformed| malformed.0)?;
+    let mut window = vec![0; CHECK_WINDOW_BYTES];
+    let (mut at, mut crc) = (HEADER_BYTES as u64, 0);
+    loop {
+        let filled = file.read_at(&mut window, at).map_err(cannot)?;
+        if filled == 0 {
+            break;
+        }
+        crc = crc32c::crc32c_append(crc, &window[..filled]);
+        at += filled as u64;
+    }
+    if at != HEADER_BYTES as u64 + header.length {
+        return Err(String::from("the file has a wrong length"));
+    }
+    if crc != header.data_crc {
+        return Err(String::from("the checksum is wrong"));
+    }
+    Ok((header.position, header.link))
 }

@@ -17,3 +17,5 @@ mod memory;
 mod postgres;
 #[cfg(test)]
 mod reader;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,124 @@
+//! Verifying through the port, whatever the log stands on.
+
+use carrel_model::record::{Position, Record};
+
+use super::account::Suspects;
+use super::{Account, Finding, Progress, Report, Severity};
+use crate::chain::{self, Link};
+use crate::error::ReadError;
+use crate::port::{EventLog, Head, PageLimit};
+
+/// Reads the log up to where it ends now. What can't be read ends the reading, and is a finding;
+/// only a log that can't be reached is an error.
+pub async fn over_port(
+    log: &dyn EventLog,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, ReadError> {
+    let head = log.head().await?;
+    let mut report = Report { head: Some(head), ..Report::default() };
+    let mut account = Account::default();
+    let mut end = Folded { position: Position::START, link: Link::START, scratch: Vec::new() };
+    let whole = units(log, &head, &mut report, |unit, report| {
+        end.take(unit, report);
+        account.take(unit, report);
+        let done = end.position.0;
+        progress(Progress { done, total: head.position.0 });
+    });
+    let whole = whole.await?;
+    report.records = account.records;
+    report.units = account.units();
+    report.streams = account.streams();
+    if whole && (end.position, end.link) != (head.position, head.link) {
+        let what = "the chain over all records does not end as the log says";
+        report.found(Finding::new(Severity::Damage, what).at(head.position));
+    }
+    if let Some(mut suspects) = account.suspects() {
+        look_again(log, &head, &mut suspects, &mut report).await?;
+    }
+    for (name, cursor) in log.cursors().await? {
+        if cursor.position > head.position {
+            let what = format!("cursor {name} is beyond the end of the log");
+            report.found(Finding::new(Severity::Stale, what).at(cursor.position));
+        }
+    }
+    Ok(report)
+}
+
+struct Folded {
+    position: Position,
+    link: Link,
+    scratch: Vec<u8>,
+}
+
+impl Folded {
+    fn take(&mut self, unit: &[Record], report: &mut Report) {
+        for record in unit {
+            let expected = self.position.next();
+            if record.position != expected {
+                let what = format!("position {} where {expected} was expected", record.position);
+                report.found(Finding::new(Severity::Damage, what).at(expected));
+            }
+            self.position = record.position;
+            self.link = chain::next(self.link, record, &mut self.scratch);
+        }
+    }
+}
+
+/// Gives all units up to the head, each in one piece. Says whether it came to the end.
+async fn units(
+    log: &dyn EventLog,
+    head: &Head,
+    report: &mut Report,
+    mut take: impl FnMut(&[Record], &mut Report),
+) -> Result<bool, ReadError> {
+    let mut unit: Vec<Record> = Vec::new();
+    let mut after = Position::START;
+    while after < head.position {
+        let page = match log.read(after, PageLimit::MAX).await {
+            Ok(page) => page,
+            Err(ReadError::Damaged(damage)) => {
+                report.found(Finding::damage(damage));
+                return Ok(false);
+            }
+            Err(ReadError::Corrupt(what)) => {
+                report.found(Finding::new(Severity::Damage, what).at(after.next()));
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let last = page.records.last().map(|record| record.position);
+        let Some(last) = last.filter(|last| *last > after) else {
+            let what = "no record stands here, though the log goes on";
+            report.found(Finding::new(Severity::Damage, what).at(after.next()));
+            return Ok(false);
+        };
+        after = last;
+        for record in page.records {
+            if record.position > head.position {
+                break;
+            }
+            let same = |other: &Record| other.unit.command_id == record.unit.command_id;
+            if !unit.last().is_none_or(same) {
+                take(&unit, report);
+                unit.clear();
+            }
+            unit.push(record);
+        }
+    }
+    take(&unit, report);
+    Ok(true)
+}
+
+async fn look_again(
+    log: &dyn EventLog,
+    head: &Head,
+    suspects: &mut Suspects,
+    report: &mut Report,
+) -> Result<(), ReadError> {
+    // What could not be read was found the first time.
+    let mut known = Report::default();
+    let mut twice = Report::default();
+    units(log, head, &mut known, |unit, _| suspects.take(unit, &mut twice)).await?;
+    twice.findings.into_iter().for_each(|finding| report.found(finding));
+    Ok(())
+}
