@@ -32,6 +32,32 @@ pub(crate) enum Job {
     Stop,
 }
 
+/// Indexes that have to be made anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilds {
+    pub total: u64,
+    pub done: u64,
+    /// Why one can't be made: its chunk can't be read.
+    pub failed: Option<String>,
+}
+
+impl Rebuilds {
+    /// While an index is missing, a command id that stands in its chunk could be taken for new.
+    pub(crate) fn allow_appends(&self) -> Result<(), Refused> {
+        match &self.failed {
+            Some(cause) => Err(Refused::Damaged(cause.clone())),
+            None if self.done < self.total => {
+                Err(Refused::Rebuilding { done: self.done, total: self.total })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) const fn under_way(&self) -> bool {
+        self.done < self.total && self.failed.is_none()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) syncs: AtomicU64,
@@ -61,8 +87,7 @@ pub(crate) struct Inner {
     pub(crate) room: Notify,
     pub(crate) jobs: Sender<Job>,
     pub(crate) counters: Counters,
-    /// Indexes that have to be made anew: so many in all, so many done.
-    pub(crate) rebuilds: watch::Sender<(u64, u64)>,
+    pub(crate) rebuilds: watch::Sender<Rebuilds>,
     pub(crate) catalogue: Catalogue,
     /// The directory is ours until this goes, which is after everything else.
     pub(crate) _lock: DirectoryLock,
@@ -137,16 +162,14 @@ impl Inner {
         sequenced
     }
 
-    /// While an index is missing, a command id that stands in its chunk could be taken for new.
     pub(crate) fn ready(&self) -> Result<(), Refused> {
-        let (total, done) = *self.rebuilds.borrow();
-        if done < total { Err(Refused::Rebuilding { done, total }) } else { Ok(()) }
+        self.rebuilds.borrow().allow_appends()
     }
 
     pub(crate) fn lose_index(&self, chunk: &Arc<SealedChunk>) {
         if chunk.give_up_index() {
             tracing::warn!(chunk = chunk.seal.number, "its index is damaged and is made anew");
-            self.rebuilds.send_modify(|(total, _)| *total += 1);
+            self.rebuilds.send_modify(|rebuilds| rebuilds.total += 1);
             self.job(Job::Rebuild(Arc::clone(chunk)));
         }
     }

@@ -115,10 +115,13 @@ fn rebuild(inner: &Inner, chunk: &Arc<SealedChunk>) {
         Ok(index) => {
             chunk.set_index(index);
             tracing::info!(chunk = chunk.seal.number, "index rebuilt");
-            inner.rebuilds.send_modify(|(_, done)| *done += 1);
+            inner.rebuilds.send_modify(|rebuilds| rebuilds.done += 1);
         }
         // Appends stay refused; reading says where the damage is.
-        Err(error) => tracing::error!(chunk = chunk.seal.number, error, "index not rebuilt"),
+        Err(error) => {
+            tracing::error!(chunk = chunk.seal.number, error, "index not rebuilt");
+            inner.rebuilds.send_modify(|rebuilds| rebuilds.failed = Some(error));
+        }
     }
 }
 

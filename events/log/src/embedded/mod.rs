@@ -54,6 +54,7 @@ use tokio::sync::{Notify, RwLock, oneshot, watch};
 
 pub use self::catalogue::CataloguePlace;
 pub use self::chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, Layout};
+pub use self::inner::Rebuilds;
 pub use self::inventory::{ChunkFile, ChunkState, Inventory, RecordPlace, SnapshotFile};
 pub use self::open::{OpenError, Options, Report, Torn};
 pub use self::reader::{EmbeddedReader, Pause};
@@ -65,7 +66,7 @@ use self::open::Opening;
 use self::view::{ActiveView, View};
 use self::writer::{Sequenced, Writer};
 use crate::disk::Disk;
-use crate::error::{AppendError, CursorError, ReadError};
+use crate::error::{AppendError, CursorError, ReadError, Refused};
 use crate::limits;
 use crate::port::{Answer, Expected, Guard};
 
@@ -127,7 +128,10 @@ impl EmbeddedLog {
             room: Notify::new(),
             jobs,
             counters: Counters::default(),
-            rebuilds: watch::channel((rebuilding.len() as u64, 0)).0,
+            rebuilds: watch::Sender::new(Rebuilds {
+                total: rebuilding.len() as u64,
+                ..Rebuilds::default()
+            }),
             catalogue,
             _lock: lock,
         });
@@ -167,15 +171,16 @@ impl EmbeddedLog {
         }
     }
 
-    /// How many lost indexes there were, and how many are there again.
-    pub fn rebuilds(&self) -> watch::Receiver<(u64, u64)> {
+    /// How far the making anew of lost indexes is.
+    pub fn rebuilds(&self) -> watch::Receiver<Rebuilds> {
         self.inner.rebuilds.subscribe()
     }
 
-    /// Returns once no index is missing.
-    pub async fn rebuilt(&self) {
+    /// Returns once no index is missing, or one can't be made.
+    pub async fn rebuilt(&self) -> Result<(), Refused> {
         // The sender lives as long as this log.
-        let _ = self.rebuilds().wait_for(|(total, done)| done >= total).await;
+        let _ = self.rebuilds().wait_for(|rebuilds| !rebuilds.under_way()).await;
+        self.inner.ready()
     }
 
     /// Returns once a write or sync failed; the process has to end then.

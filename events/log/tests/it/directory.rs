@@ -83,7 +83,7 @@ pub(crate) async fn content(dir: &Path) -> Vec<PlacedUnit> {
 /// Appends, so that a log shows that it can still be written to.
 pub(crate) async fn goes_on(dir: &Path, seed: u64) {
     let log = open(dir);
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     let mut units = Units::new(seed);
     log.append(Expected::Any, vec![units.small(1), units.small(77)]).await.unwrap();
     assert_whole(&log).await;

@@ -65,7 +65,7 @@ async fn work(log: &EmbeddedLog, ledger: &mut Ledger, batches: &[Vec<CommandUnit
 /// The log after a restart holds what it must, can be written to, and holds that after another.
 async fn recovers(disk: &SimDisk, ledger: &Ledger, random: &mut Random) {
     let log = open(disk).unwrap_or_else(|error| panic!("it does not open: {error}"));
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     ledger.check(&log).await;
     let mut ledger = ledger.clone();
     let mut units = Units::new(random.next());
@@ -75,7 +75,7 @@ async fn recovers(disk: &SimDisk, ledger: &Ledger, random: &mut Random) {
     let after = disk.power_loss(random);
     drop(log);
     let log = open(&after).unwrap_or_else(|error| panic!("it does not open again: {error}"));
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     ledger.check(&log).await;
 }
 
@@ -138,7 +138,7 @@ async fn power_goes_at_any_moment() {
             ledger.tried_too(done.unwrap());
         }
         let log = open(&after).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        log.rebuilt().await;
+        log.rebuilt().await.unwrap();
         ledger.check(&log).await;
     }
 }
@@ -301,7 +301,7 @@ async fn lost_and_damaged_indexes_are_made_anew() {
         }
         let log = open(&disk).unwrap();
         ledger.check(&log).await;
-        log.rebuilt().await;
+        log.rebuilt().await.unwrap();
         ledger.check(&log).await;
         let mut ledger = ledger.clone();
         ledger.append(&log, vec![Units::new(1_000 + round).small(1)]).await.unwrap();
@@ -317,7 +317,7 @@ async fn an_index_of_another_chunk_is_not_believed() {
     disk.put(&index(1), other);
     let log = open(&disk).unwrap();
     assert_eq!(log.report().rebuilding, [1]);
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     ledger.check(&log).await;
 }
 
@@ -391,4 +391,19 @@ async fn nothing_is_seen_or_acknowledged_before_its_own_sync() {
         answers.unwrap().unwrap();
     }
     assert_eq!(read_all(&*log).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_index_of_a_damaged_chunk_refuses_appends_and_says_why() {
+    let (disk, _) = some_chunks().await;
+    disk.remove(&index(1)).unwrap();
+    let mut bytes = disk.bytes(&chunk(1)).unwrap();
+    bytes[5_000] ^= 1;
+    disk.put(&chunk(1), bytes);
+    let log = open(&disk).unwrap();
+    let refused = log.rebuilt().await.err().unwrap();
+    assert!(matches!(&refused, Refused::Damaged(cause) if cause.contains("0000000001.chunk")));
+    let append = log.append(Expected::Any, vec![Units::new(1_000).small(1)]).await;
+    assert_eq!(append, Err(AppendError::Refused(refused)));
+    assert!(log.read(Position(60), PageLimit::MAX).await.is_ok());
 }

@@ -34,7 +34,7 @@ fn copy(from: &Path, to: &Path) {
 async fn holds_what_it_held(dir: &Path, report: &Report) {
     let log = golden::open(dir).unwrap();
     assert_eq!(log.report(), report);
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     let mut ledger = Ledger::default();
     ledger.written(golden::batches());
     ledger.check(&log).await;

@@ -176,7 +176,7 @@ async fn what_can_be_made_again_is_stale() {
     assert_eq!(paths, expected, "{:?}", report.findings);
     // The next start puts all of it right.
     let log = open(dir.path());
-    log.rebuilt().await;
+    log.rebuilt().await.unwrap();
     log.close().await.unwrap();
     assert_eq!(verify(dir.path()).findings, []);
 }

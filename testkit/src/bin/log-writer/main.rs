@@ -155,7 +155,7 @@ impl Place {
             say(format_args!("catalogue-lost {cause}"))?;
         }
         say(if report.rewritten { "opened after a crash" } else { "opened" })?;
-        log.rebuilt().await;
+        log.rebuilt().await.map_err(Ended::refused)?;
         Ok(Arc::new(log))
     }
 }
