@@ -14,6 +14,8 @@ use carrel_model::ids::EventId;
 use carrel_model::record::{NewRecord, Position, Record, StreamId, UnitHeader, Version};
 use sha2::{Digest, Sha256};
 
+use crate::format::fields::Malformed;
+
 /// SHA-256, FIPS 180-4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Link(pub [u8; 32]);
@@ -125,4 +127,38 @@ fn sized(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn next(previous: Link, record: &Record, scratch: &mut Vec<u8>) -> Link {
     canonical(scratch, &record.unit, &Fields::of(record));
     previous.then(scratch)
+}
+
+/// What the last record so far says about the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) position: Position,
+    pub(crate) link: Link,
+}
+
+impl End {
+    pub(crate) const START: Self = Self { position: Position::START, link: Link::START };
+
+    /// The end after these records, if they follow on this one and the chain holds.
+    pub(crate) fn then(
+        self,
+        records: &[Record],
+        link: Link,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self, Malformed> {
+        let mut end = self;
+        for record in records {
+            let expected = end.position.next();
+            if record.position != expected {
+                let what = format!("position {} where {expected} was expected", record.position);
+                return Err(Malformed(what));
+            }
+            end = Self { position: expected, link: next(end.link, record, scratch) };
+        }
+        if end.link == link {
+            Ok(end)
+        } else {
+            Err(Malformed::new("the chain link does not fit the records"))
+        }
+    }
 }

@@ -19,6 +19,7 @@ use crate::embedded::chunk::{HEADER_BYTES, Header, Seal};
 use crate::embedded::fuzzed::{read_index, scan_chunk};
 use crate::format::frame::{self, BODY_BYTES_MAX};
 use crate::format::unit;
+use crate::portable::{self, Reading};
 
 /// A unit's body.
 pub fn decode_record(bytes: &[u8]) {
@@ -37,6 +38,27 @@ pub fn read_chunk(bytes: &[u8]) {
         scan_chunk(&InMemory(Arc::new(file)), &header());
     }
     let _ = Header::read(&Bytes::copy_from_slice(bytes));
+}
+
+/// An export, header and all.
+pub fn read_export(bytes: &[u8]) {
+    let mut header = bytes.to_vec();
+    header.resize(bytes.len().max(portable::HEADER_BYTES), 0);
+    let rest = header.split_off(portable::HEADER_BYTES);
+    let crc = crc32c::crc32c(&header[..portable::HEADER_BYTES - 4]).to_le_bytes();
+    header[portable::HEADER_BYTES - 4..].copy_from_slice(&crc);
+    header.extend_from_slice(&with_frame_checksums(&rest));
+    for file in [bytes.to_vec(), header] {
+        let file = InMemory(Arc::new(file));
+        let Ok(mut reading) = Reading::begin(&file) else { continue };
+        let mut last = Position::START;
+        while let Ok(Some(unit)) = reading.next_unit() {
+            for record in unit.records {
+                assert_eq!(record.position, last.next(), "positions have a gap");
+                last = record.position;
+            }
+        }
+    }
 }
 
 /// An index file.

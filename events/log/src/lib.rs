@@ -18,6 +18,7 @@ pub mod fuzzing;
 pub mod limits;
 pub mod memory;
 pub mod port;
+pub mod portable;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod verify;

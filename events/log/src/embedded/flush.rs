@@ -30,7 +30,7 @@ pub(crate) fn run(inner: &Arc<Inner>) {
 }
 
 /// Waits for a group to write; nothing once the log is closed and all is written.
-fn next_group(inner: &Inner) -> Option<(Group, super::writer::End, u64)> {
+fn next_group(inner: &Inner) -> Option<(Group, crate::chain::End, u64)> {
     let mut writer = inner.writer();
     loop {
         if !writer.group.segments.is_empty() || !writer.group.waiters.is_empty() {

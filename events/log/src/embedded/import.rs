@@ -3,8 +3,8 @@
 use carrel_model::record::{CommandUnit, StreamId, Version};
 
 use super::standing::{Standing, Unknowable};
-use super::writer::{End, Writer, header_of};
-use crate::chain;
+use super::writer::{Writer, header_of};
+use crate::chain::{self, End};
 use crate::error::AppendError;
 use crate::port::{Head, PlacedUnit};
 

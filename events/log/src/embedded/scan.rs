@@ -10,8 +10,7 @@ use super::fresh::FreshIndex;
 use super::note::{Note, Notes};
 use super::sealed::add_unit;
 use super::tail::{self, Verdict};
-use super::writer::End;
-use crate::chain::{self, Link};
+use crate::chain::End;
 use crate::disk::DiskFile;
 use crate::error::{Damage, ReadError};
 use crate::format::fields::Malformed;
@@ -175,7 +174,7 @@ impl Scanner<'_> {
         see: &mut impl FnMut(&Frame, &[Record]),
     ) -> Result<(), Malformed> {
         let unit = unit::read(&frame.body, frame.header.position)?;
-        self.reached = continues(self.reached, &unit.records, unit.link, &mut self.scratch)?;
+        self.reached = self.reached.then(&unit.records, unit.link, &mut self.scratch)?;
         // A batch is written in one group.
         if let Some((first, _)) = self.pending.first()
             && first.header.group_start != frame.header.group_start
@@ -203,27 +202,5 @@ impl Scanner<'_> {
             self.scan.stop = Stop::Torn { offset: frame.offset, what };
         }
         self.scan
-    }
-}
-
-/// The end of the log after these records, if they follow on `end` and the chain holds.
-pub(crate) fn continues(
-    mut end: End,
-    records: &[Record],
-    link: Link,
-    scratch: &mut Vec<u8>,
-) -> Result<End, Malformed> {
-    for record in records {
-        let expected = end.position.next();
-        if record.position != expected {
-            let what = format!("position {} where {expected} was expected", record.position);
-            return Err(Malformed(what));
-        }
-        end = End { position: expected, link: chain::next(end.link, record, scratch) };
-    }
-    if end.link == link {
-        Ok(end)
-    } else {
-        Err(Malformed::new("the chain link does not fit the records"))
     }
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use carrel_model::ids::LogId;
-use carrel_model::record::{CommandUnit, Incarnation, Position, StreamId, UnitHeader, Version};
+use carrel_model::record::{CommandUnit, Incarnation, StreamId, UnitHeader, Version};
 use tokio::sync::oneshot;
 
 use super::chunk::{HEADER_BYTES, HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
@@ -22,19 +22,12 @@ use super::fresh::{FreshIndex, Place};
 use super::note::{NOTE_FRAME_BYTES_MAX, Note, Notes};
 use super::sealed::{IndexState, SealedChunk};
 use super::standing::{Standing, Unknowable};
-use crate::chain::{self, Link};
+use crate::chain::{self, End};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{AppendError, Refused, TooLarge};
 use crate::format::frame::{self, Kind};
 use crate::format::unit;
 use crate::port::{Answer, Expected, Guard, Head};
-
-/// What the last record so far says about the end of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) position: Position,
-    pub(crate) link: Link,
-}
 
 #[derive(Debug)]
 pub(crate) struct Active {
@@ -387,7 +380,7 @@ impl Writer {
                 let fields = chain::Fields::of_new(record, end.position, *version);
                 chain::canonical(&mut scratch, &header, &fields);
                 end.link = end.link.then(&scratch);
-                unit::put_record(out, record, *version);
+                unit::put_record(out, &fields);
             }
             unit::put_link(out, start, end.link);
         });

@@ -23,15 +23,15 @@ use bytes::Bytes;
 use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, EventId};
 use carrel_model::name::{Category, Method, NameError, Org, RecordType};
 use carrel_model::record::{
-    Actor, CommandUnit, Fingerprint, Incarnation, NewRecord, Origin, Position, Record, StreamId,
-    Timestamp, UnitHeader, Version,
+    Actor, CommandUnit, Fingerprint, Incarnation, Origin, Position, Record, StreamId, Timestamp,
+    UnitHeader, Version,
 };
 use carrel_model::trace::TraceParent;
 use uuid::Uuid;
 
 use super::fields::{Fields, Malformed, put_short_text, put_sized_bytes};
-use super::frame::{self, HEADER_BYTES};
-use crate::chain::Link;
+use super::frame::{self, HEADER_BYTES, Kind};
+use crate::chain::{self, Link};
 use crate::limits::UNIT_RECORDS_MAX;
 
 const LAYOUT: u8 = 1;
@@ -93,19 +93,33 @@ pub(crate) fn put_shared(out: &mut Vec<u8>, header: &UnitHeader, records: usize)
     }
 }
 
-pub(crate) fn put_record(out: &mut Vec<u8>, record: &NewRecord, version: Version) {
+pub(crate) fn put_record(out: &mut Vec<u8>, record: &chain::Fields<'_>) {
     put_short_text(out, record.stream.category.as_str());
     out.extend_from_slice(record.stream.id.as_bytes());
-    out.extend_from_slice(&version.0.to_le_bytes());
+    out.extend_from_slice(&record.version.0.to_le_bytes());
     out.extend_from_slice(record.event_id.as_bytes());
-    put_short_text(out, record.kind.as_str());
+    put_short_text(out, record.kind);
     out.extend_from_slice(&record.schema.to_le_bytes());
-    put_sized_bytes(out, &record.data);
+    put_sized_bytes(out, record.data);
 }
 
 /// Fills in the link of the unit whose body starts at `body_start`.
 pub(crate) fn put_link(out: &mut [u8], body_start: usize, link: Link) {
     out[body_start + LINK_AT..body_start + LINK_AT + 32].copy_from_slice(&link.0);
+}
+
+/// Appends the frame of a unit that is read back from a log: the same bytes as it has there, but
+/// for the group and the batch that it was written in.
+pub(crate) fn write_again(out: &mut Vec<u8>, records: &[Record], link: Link) {
+    let Some(first) = records.first() else { return };
+    let start = out.len();
+    frame::write(out, Kind::Unit, 0, first.position.0, |out| {
+        let body_start = out.len();
+        put_shared(out, &first.unit, records.len());
+        records.iter().for_each(|record| put_record(out, &chain::Fields::of(record)));
+        put_link(out, body_start, link);
+    });
+    frame::end_batch(out, start);
 }
 
 /// Reads a unit whose frame stands at `position`.

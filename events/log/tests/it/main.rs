@@ -15,6 +15,8 @@ mod golden;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod portable;
+#[cfg(test)]
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(test)]

@@ -26,8 +26,7 @@ use super::chunk::Layout;
 use super::note::Notes;
 use super::open::{OpenError, existing_numbers};
 use super::sealed::SealedChunk;
-use super::writer::End;
-use crate::chain::Link;
+use crate::chain::{End, Link};
 use crate::disk::{Access, Disk};
 use crate::port::Head;
 use crate::verify::{Account, Finding, Progress, Report, Severity};
@@ -91,7 +90,6 @@ impl<'a> Verifier<'a> {
         layout: &'a Layout,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Self {
-        let start = End { position: Position::START, link: Link::START };
         Self {
             disk,
             layout,
@@ -100,7 +98,7 @@ impl<'a> Verifier<'a> {
             report: Report::default(),
             account: Account::default(),
             log_id: None,
-            end: Some(start),
+            end: Some(End::START),
             notes: Notes::default(),
             sealed: Vec::new(),
             last: None,
