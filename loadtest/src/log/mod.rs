@@ -1,0 +1,156 @@
+//! `loadtest log`: the rows, and what they are held against.
+
+mod append;
+mod big;
+mod growth;
+pub(crate) mod open;
+mod read;
+mod size;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use self::big::Big;
+use crate::place::{self, Place};
+use crate::report::{self, Section};
+use crate::{Failure, load, say};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these rows
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Row>,
+    /// How often each contestant has its turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// How long one turn is counted, in seconds
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=60))]
+    seconds: u16,
+    /// How many events the large log has
+    #[arg(long, default_value_t = 10_000_000,
+        value_parser = clap::value_parser!(u64).range(1_000_000..=100_000_000))]
+    events: u64,
+    /// On which disk; a directory in cargo's target directory if nothing is said
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where loadtest/peers/install put the peers that are programs
+    #[arg(long)]
+    peers: Option<PathBuf>,
+    /// Counts the syncs of all by strace, and is slow
+    #[arg(long)]
+    count_syncs: bool,
+    /// Prints only what docs/performance.md holds
+    #[arg(long)]
+    markdown: bool,
+    /// Writes the figures here, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Row {
+    /// One writer appends
+    #[value(name = "append-1")]
+    Append1,
+    /// 32 writers append
+    #[value(name = "append-32")]
+    Append32,
+    /// 128 writers append
+    #[value(name = "append-128")]
+    Append128,
+    /// A million events are read in order
+    Read,
+    /// Bytes on disk for each byte of payload
+    Size,
+    /// The large log is opened, and what can be rebuilt is
+    Open,
+    /// Appending to the large log, beside appending to a small one
+    Growth,
+}
+
+/// What all rows are measured with.
+struct Session<'a> {
+    arguments: &'a Arguments,
+    place: Place,
+    /// The machine, and how fast its disk is: of these two the rest is made.
+    big: Big,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let parent = arguments.dir.clone().map_or_else(place::beside_the_program, Ok)?;
+    let place = Place::make(&parent)?;
+    let session = Session { arguments, place, big: Big::default() };
+    let mut sections = Vec::new();
+    for row in Row::value_variants() {
+        if arguments.only.is_empty() || arguments.only.contains(row) {
+            sections.push(session.row(*row)?);
+        }
+    }
+    let machine = session.machine()?;
+    if let Some(file) = &arguments.json {
+        let figures = report::json(&machine, &sections);
+        fs::write(file, serde_json::to_string_pretty(&figures)?)?;
+    }
+    print(&report::text(&machine, &sections));
+    if !arguments.markdown {
+        let missed = sections.iter().flat_map(|section| &section.goals);
+        say(&format!("{} goals missed", missed.filter(|goal| !goal.is_met()).count()));
+    }
+    Ok(())
+}
+
+impl Session<'_> {
+    fn row(&self, row: Row) -> Result<Section, Failure> {
+        match row {
+            Row::Append1 => append::run(self, 1),
+            Row::Append32 => append::run(self, 32),
+            Row::Append128 => append::run(self, 128),
+            Row::Read => read::run(self),
+            Row::Size => size::run(self),
+            Row::Open => open::row(self),
+            Row::Growth => growth::run(self),
+        }
+    }
+
+    const fn measured(&self) -> Duration {
+        Duration::from_secs(self.arguments.seconds as u64)
+    }
+
+    fn rounds(&self) -> usize {
+        usize::from(self.arguments.rounds)
+    }
+
+    fn load(&self, writers: usize) -> load::Load {
+        load::Load {
+            writers,
+            measured: self.measured(),
+            seed: 1_000 * writers as u64,
+            count_syncs: self.arguments.count_syncs,
+        }
+    }
+
+    /// What figures depend on most, and no more than that.
+    fn machine(&self) -> Result<String, Failure> {
+        let cpu = fs::read_to_string("/proc/cpuinfo")?;
+        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let model = model.map_or("unknown", |(_, model)| model);
+        let memory = fs::read_to_string("/proc/meminfo")?;
+        let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+        let (cores, gib) = (load::cores(), kib.unwrap_or_default() >> 20);
+        let sync = crate::bare::sync_micros(&self.place)?;
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        let kernel = kernel.trim();
+        Ok(format!(
+            "{cores} cores ({model}), {gib} GiB, Linux {kernel}; \
+             half of all single writes with fdatasync take less than {sync:.0} µs"
+        ))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result that was asked for")]
+fn print(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,55 @@
+//! Carrel under load: how fast it is, and how fast what else could do its work is on the same
+//! machine.
+//!
+//! It must never be needed to run Carrel. Of Carrel it knows what everybody may know: ports and
+//! adapters, and no figure comes from within.
+//!
+//! Start reading at [`log`], the rows of `loadtest log`, and [`load`], how it is measured.
+
+mod bare;
+mod clock;
+mod cpu;
+mod events;
+mod figures;
+mod load;
+mod log;
+mod ours;
+mod peer;
+mod place;
+mod report;
+mod store;
+mod syncs;
+
+use clap::{Parser, Subcommand};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures Carrel and its peers in turn on this machine
+#[derive(Debug, Parser)]
+#[command(name = "loadtest")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The event log: appending, reading, opening, growing
+    Log(log::Arguments),
+    /// Opens a log in a process that did nothing else, and tells how that went
+    #[command(hide = true)]
+    Open(log::open::Arguments),
+}
+
+fn main() -> Result<(), Failure> {
+    match Arguments::parse().what {
+        What::Log(arguments) => log::run(&arguments),
+        What::Open(arguments) => log::open::run(&arguments),
+    }
+}
+
+/// Tells the person who waits how far it is. What was asked for goes to the other stream.
+#[expect(clippy::print_stderr, reason = "progress is not part of the result")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}

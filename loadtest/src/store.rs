@@ -1,0 +1,87 @@
+//! What takes part in a contest.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::figures::Spread;
+use crate::load::{Load, Sample};
+use crate::place::Place;
+use crate::{Failure, say};
+
+/// Something that keeps events durably.
+pub(crate) trait Store {
+    fn name(&self) -> &'static str;
+
+    /// What it does with an event before it acknowledges it.
+    fn does(&self) -> &'static str;
+
+    /// Has so many writers append to a new, empty store for a while.
+    fn appends(&self, load: &Load, place: &Place) -> Result<Sample, Failure>;
+}
+
+/// What a store did in all rounds.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) name: &'static str,
+    pub(crate) does: &'static str,
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Standing {
+    pub(crate) fn rates(&self) -> Spread {
+        Spread::of(self.samples.iter().map(|sample| sample.rate).collect())
+    }
+
+    /// How many times the rate of another, round by round.
+    pub(crate) fn times(&self, other: &Self) -> Spread {
+        let pairs = self.samples.iter().zip(&other.samples);
+        Spread::of(pairs.map(|(mine, theirs)| mine.rate / theirs.rate).collect())
+    }
+
+    pub(crate) fn waited(&self) -> Result<Histogram<u64>, Failure> {
+        let mut all = Histogram::new(3)?;
+        for sample in &self.samples {
+            all.add(&sample.waited)?;
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        let cpu = self.samples.iter().map(|sample| sample.cpu.as_secs_f64()).collect();
+        Duration::from_secs_f64(Spread::of(cpu).median)
+    }
+
+    pub(crate) fn syncs(&self) -> Option<f64> {
+        let syncs: Option<Vec<f64>> = self.samples.iter().map(|sample| sample.syncs).collect();
+        syncs.map(|syncs| Spread::of(syncs).median)
+    }
+}
+
+/// Each in turn, round after round, so that what the machine does meanwhile meets all of them.
+pub(crate) fn contest(
+    stores: &[Box<dyn Store>],
+    load: &Load,
+    rounds: usize,
+    place: &Place,
+) -> Result<Vec<Standing>, Failure> {
+    let mut standings: Vec<Standing> = stores
+        .iter()
+        .map(|store| Standing { name: store.name(), does: store.does(), samples: Vec::new() })
+        .collect();
+    for round in 1..=rounds {
+        for (store, standing) in stores.iter().zip(&mut standings) {
+            let seed = load.seed + round as u64;
+            let sample = store
+                .appends(&Load { seed, ..*load }, place)
+                .map_err(|error| format!("{}: {error}", store.name()))?;
+            let (writers, name) = (load.writers, store.name());
+            say(&format!(
+                "round {round}/{rounds}, {writers} writers, {name}: {:.0}/s",
+                sample.rate
+            ));
+            standing.samples.push(sample);
+        }
+    }
+    Ok(standings)
+}
