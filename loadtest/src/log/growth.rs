@@ -58,7 +58,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
 fn appends(dir: &Path, load: &Load) -> Result<f64, Failure> {
     let runtime = load.runtime()?;
     let log = open(dir)?;
-    runtime.block_on(log.rebuilt());
+    runtime.block_on(log.rebuilt())?;
     let sample = appends_to(&log, &runtime, load)?;
     runtime.block_on(log.close())?;
     Ok(sample.rate)

@@ -26,7 +26,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (opened, log) = clock::timed(|| ours::open(&arguments.dir));
     let log = log?;
     let after_open = memory()?;
-    let (waited, ()) = clock::timed(|| runtime.block_on(log.rebuilt()));
+    let (waited, rebuilt) = clock::timed(|| runtime.block_on(log.rebuilt()));
+    rebuilt?;
     let position = runtime.block_on(log.head())?.position;
     let findings = json!({
         "open_seconds": opened.as_secs_f64(),
