@@ -19,6 +19,8 @@ const MOMENTS_OF_ONE_LOG: usize = 10;
 const ACKS_MAX: u64 = 150;
 /// Up to some milliseconds: longer than it takes to make a group durable.
 const SPINS_MAX: u64 = 100_000;
+/// About as long as it takes to recover a log.
+const SPINS_WHILE_OPENING_MAX: u64 = 1_000_000;
 
 #[test]
 fn killed_at_50_moments_1() {
@@ -62,11 +64,11 @@ fn killed_at_random_moments(part: u64) {
 
 fn killed_while_writing(lives: &mut Lives, random: &mut Random) {
     // Not one line: while it starts. One line: while it opens the log, and recovers it.
-    let (beginning, lines) = match random.below(6) {
-        0 => ("", random.below(2)),
-        _ => ("ack ", random.below(ACKS_MAX)),
+    let (beginning, lines, spins_max) = match random.below(6) {
+        0 => ("", random.below(2), SPINS_WHILE_OPENING_MAX),
+        _ => ("ack ", random.below(ACKS_MAX), SPINS_MAX),
     };
-    let moment = Moment { lines, beginning, spins: random.below(SPINS_MAX) };
+    let moment = Moment { lines, beginning, spins: random.below(spins_max) };
     let writing = lives.start("write", &["--writers", "16", "--forever"]);
     let (status, said) = writing.kill_at(&moment);
     let told = without_promises(&said);
@@ -76,7 +78,8 @@ fn killed_while_writing(lives: &mut Lives, random: &mut Random) {
 
 /// Opening the log changes it, and may be interrupted like everything else.
 fn killed_while_checking(lives: &mut Lives, random: &mut Random) {
-    let moment = Moment { lines: random.below(6), beginning: "", spins: random.below(SPINS_MAX) };
+    let spins = random.below(SPINS_WHILE_OPENING_MAX);
+    let moment = Moment { lines: random.below(6), beginning: "", spins };
     let (status, said) = lives.start("check", &[]).kill_at(&moment);
     // It may be done before its moment comes, but it must not find anything wrong.
     let fine = status.success() || status.signal() == Some(SIGKILL);
