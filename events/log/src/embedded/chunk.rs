@@ -199,6 +199,16 @@ impl Layout {
         self.dir.join("lock")
     }
 
+    /// What a repair is going to do, as long as it is not done.
+    pub fn repair(&self) -> PathBuf {
+        self.dir.join("repair")
+    }
+
+    /// What the n-th repair cut off.
+    pub fn cut(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("cut-{number}"))
+    }
+
     /// Where the log ended when it was last closed in order.
     pub fn clean_stop(&self) -> PathBuf {
         self.dir.join("clean-stop")

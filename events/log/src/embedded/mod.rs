@@ -6,9 +6,12 @@
 //!         chunks/0000000001.chunk     sealed: frames, checked and never changed (chunk.rs)
 //!                0000000001.index     can be made anew from it (index.rs)
 //!                0000000002.chunk     active: appended to (writer.rs, flush.rs)
-//!                next.prepared        zeros, waiting to be the third (keeper.rs)
+//!                0000000003.moved     where an archived chunk is now (archive.rs)
+//!                next.prepared        zeros, waiting to be the next (keeper.rs)
 //!         snapshots/                  can be made anew by folding (snapshot.rs)
 //!         catalogue/                  sled; corrected from the files above (catalogue.rs)
+//!         repair                      what a repair is about to do (repair/)
+//!         cut-1/                      what it cut off
 //! ```
 //!
 //! Three threads touch it: the caller's, which gives an append its place and encodes it; the
@@ -16,7 +19,7 @@
 //! long. What they share is in [`inner`].
 
 mod adapter;
-mod archive;
+pub mod archive;
 mod blocks;
 mod catalogue;
 pub mod chunk;
@@ -34,6 +37,7 @@ mod known;
 pub mod note;
 mod open;
 mod reader;
+pub mod repair;
 mod scan;
 mod sealed;
 mod snapshot;

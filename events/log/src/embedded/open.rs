@@ -26,6 +26,7 @@ use super::index::SealedIndex;
 use super::inner::DirectoryLock;
 use super::keeper::create_zeroed;
 use super::note::Notes;
+use super::repair;
 use super::scan::{Scan, Stop, scan};
 use super::sealed::{IndexState, SealedChunk};
 use super::writer::{Active, Opened};
@@ -48,6 +49,10 @@ pub enum OpenError {
         "chunk {number} is missing from {dir}; bring it back, or give up what follows with `carrel log repair`"
     )]
     MissingChunk { dir: PathBuf, number: u64 },
+    #[error(
+        "{dir} is in the middle of a repair; finish it with `carrel log repair --truncate-to {position}`"
+    )]
+    RepairUnfinished { dir: PathBuf, position: Position },
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the catalogue {0}")]
@@ -126,14 +131,13 @@ impl Opening<'_> {
             self.disk.create_dir_all(&made).map_err(ReadError::io("could not make", &made))?;
         }
         self.disk.sync_dir(dir).map_err(ReadError::io("could not sync", dir))?;
-        let lock = self.disk.lock(&self.layout.lock(), &self.options.owner);
-        lock.map(DirectoryLock).map_err(|error| match error {
-            LockError::Held(holder) => OpenError::InUse { dir: dir.clone(), holder },
-            LockError::Io(error) => ReadError::io("could not lock", dir)(error).into(),
-        })
+        lock(self.disk, self.layout, &self.options.owner)
     }
 
     pub(crate) fn open(&mut self) -> Result<(Opened, Catalogue), OpenError> {
+        if let Some(position) = repair::unfinished(&**self.disk, self.layout)? {
+            return Err(OpenError::RepairUnfinished { dir: self.layout.dir.clone(), position });
+        }
         self.clear_leftovers()?;
         let (catalogue, lost) = self.open_catalogue()?;
         self.report.catalogue_lost = lost;
@@ -396,6 +400,19 @@ impl Opening<'_> {
             }
         }
     }
+}
+
+/// Takes the directory for as long as the lock is held.
+pub(crate) fn lock(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    owner: &str,
+) -> Result<DirectoryLock, OpenError> {
+    let dir = &layout.dir;
+    disk.lock(&layout.lock(), owner).map(DirectoryLock).map_err(|error| match error {
+        LockError::Held(holder) => OpenError::InUse { dir: dir.clone(), holder },
+        LockError::Io(error) => ReadError::io("could not lock", dir)(error).into(),
+    })
 }
 
 /// The numbers of the chunks of a log that has to be there.

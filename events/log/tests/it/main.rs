@@ -1,6 +1,8 @@
 //! The log's port, adapter by adapter: one suite of promises, and what each adapter adds to it.
 
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod corpus;
@@ -21,5 +23,7 @@ mod portable;
 mod postgres;
 #[cfg(test)]
 mod reader;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod verify;

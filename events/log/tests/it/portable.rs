@@ -37,29 +37,32 @@ async fn more(log: &MemoryLog, seed: u64) {
     append(log, (0..10).map(|_| units.unit(&several, 300)).collect()).await;
 }
 
-struct File(TempDir, PathBuf);
+struct File {
+    _dir: TempDir,
+    path: PathBuf,
+}
 
 impl File {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.export");
-        Self(dir, path)
+        Self { _dir: dir, path }
     }
 
     async fn export(&self, log: &dyn EventLog) -> Result<Exported, ExportError> {
-        portable::export(log, &OsDisk, &self.1, |_| {}).await
+        portable::export(log, &OsDisk, &self.path, |_| {}).await
     }
 
     async fn import(&self, log: &dyn EventLog) -> Result<Imported, ImportError> {
-        portable::import(log, &OsDisk, &self.1, |_| {}).await
+        portable::import(log, &OsDisk, &self.path, |_| {}).await
     }
 
     fn bytes(&self) -> Vec<u8> {
-        fs::read(&self.1).unwrap()
+        fs::read(&self.path).unwrap()
     }
 
     fn check(&self) -> Result<Closing, ImportError> {
-        portable::check(&OsDisk, &self.1, |_| {})
+        portable::check(&OsDisk, &self.path, |_| {})
     }
 }
 
@@ -133,7 +136,7 @@ async fn an_interrupted_export_goes_on_where_it_was() {
     more(&log, 3).await;
     for length in (HEADER_BYTES..whole.len()).step_by(211).chain([whole.len() - 1]) {
         let file = File::new();
-        fs::write(&file.1, &whole[..length]).unwrap();
+        fs::write(&file.path, &whole[..length]).unwrap();
         assert!(matches!(
             file.import(&MemoryLog::new(LOG_ID)).await,
             Err(ImportError::Unfinished { .. })
@@ -154,7 +157,7 @@ async fn what_came_in_pieces_out_of_a_crash_is_written_again() {
         let mut bytes = whole[..whole.len() - 10].to_vec();
         let from = HEADER_BYTES + random.index(bytes.len() - HEADER_BYTES);
         bytes[from..].fill(0);
-        fs::write(&file.1, bytes).unwrap();
+        fs::write(&file.path, bytes).unwrap();
         file.export(&log).await.unwrap();
         assert!(file.bytes() == whole, "zero from {from}");
     }
@@ -175,7 +178,7 @@ async fn an_export_is_not_continued_with_another_log_or_past() {
     let log = source().await;
     let file = exported_file(&log).await;
     let cut = file.bytes()[..5_000].to_vec();
-    fs::write(&file.1, &cut).unwrap();
+    fs::write(&file.path, &cut).unwrap();
     let other = MemoryLog::new(LogId::new(Uuid::from_u128(5)));
     fill(&other, 1, 100).await;
     assert!(matches!(file.export(&other).await, Err(ExportError::OtherLog { .. })));
@@ -200,7 +203,7 @@ async fn an_export_is_not_continued_with_another_log_or_past() {
 #[tokio::test]
 async fn a_file_that_is_something_else_is_not_touched() {
     let file = File::new();
-    fs::write(&file.1, "my diary").unwrap();
+    fs::write(&file.path, "my diary").unwrap();
     let refused = file.export(&source().await).await;
     assert!(matches!(refused, Err(ExportError::NotAnExport { .. })), "{refused:?}");
     assert_eq!(file.bytes(), b"my diary");
@@ -280,11 +283,11 @@ async fn every_changed_bit_is_found() {
     let file = exported_file(&log).await;
     let good = file.bytes();
     for at in 0..good.len() {
-        overwrite(&file.1, at as u64, &[good[at] ^ 1 << (at % 8)]);
+        overwrite(&file.path, at as u64, &[good[at] ^ 1 << (at % 8)]);
         assert!(file.check().is_err(), "byte {at}");
-        overwrite(&file.1, at as u64, &good[at..=at]);
+        overwrite(&file.path, at as u64, &good[at..=at]);
     }
-    fs::write(&file.1, [good.as_slice(), b"more"].concat()).unwrap();
+    fs::write(&file.path, [good.as_slice(), b"more"].concat()).unwrap();
     assert!(file.check().is_err());
 }
 
@@ -292,7 +295,7 @@ async fn every_changed_bit_is_found() {
 async fn a_damaged_export_is_refused_and_what_came_before_stays() {
     let log = source().await;
     let file = exported_file(&log).await;
-    overwrite(&file.1, 9_000, b"???");
+    overwrite(&file.path, 9_000, b"???");
     let target = MemoryLog::new(LOG_ID);
     let refused = file.import(&target).await;
     assert!(matches!(refused, Err(ImportError::Malformed { .. })), "{refused:?}");

@@ -155,6 +155,7 @@ async fn a_chunk_of_another_log_is_damage() {
     let log = open(other.path());
     fill_chunks(&log, other.path(), 99, 2).await;
     log.close().await.unwrap();
+    drop(log);
     fs::copy(Layout::new(other.path()).chunk(2), Layout::new(dir.path()).chunk(2)).unwrap();
     let report = verify(dir.path());
     assert!(report.findings.iter().any(|it| it.what.contains("does not continue")), "{report:?}");
@@ -178,6 +179,7 @@ async fn what_can_be_made_again_is_stale() {
     let log = open(dir.path());
     log.rebuilt().await.unwrap();
     log.close().await.unwrap();
+    drop(log);
     assert_eq!(verify(dir.path()).findings, []);
 }
 
@@ -210,6 +212,7 @@ async fn snapshots_are_whole_and_of_this_past() {
         log.save_snapshot(snapshot).await.unwrap();
     }
     log.close().await.unwrap();
+    drop(log);
     let report = verify(dir.path());
     assert!(only(&report).what.contains("another past"), "{report:?}");
     let good = files(&Layout::new(dir.path()).snapshots()).into_keys().next().unwrap();

@@ -7,6 +7,7 @@ use carrel_model::record::Position;
 
 use super::super::catalogue::{Catalogue, CataloguePlace, ChunkEntry};
 use super::super::clean::{CleanStop, Mark};
+use super::super::repair;
 use super::super::scan::Stop;
 use super::super::snapshot;
 use super::Verifier;
@@ -34,6 +35,10 @@ impl Verifier<'_> {
         let in_use = self.in_use();
         let last = self.last_chunk(&in_use);
         self.index_files();
+        if let Ok(Some(position)) = repair::unfinished(&**self.disk, self.layout) {
+            let what = format!("a repair to position {position} was begun and not finished");
+            self.report.found(Finding::new(Severity::Damage, what).of(self.layout.repair()));
+        }
         match &in_use {
             InUse::Yes(holder) => {
                 let catalogue = format!("the catalogue: the log is in use by {holder}");
@@ -141,6 +146,8 @@ impl Verifier<'_> {
         };
         let known = match Catalogue::look(place) {
             Ok(Some(catalogue)) => catalogue.chunks(),
+            // There would be nothing in it.
+            Ok(None) if self.sealed.is_empty() => return,
             Ok(None) => return self.stale(path, "the catalogue is missing"),
             Err(cause) => return self.stale(path, format!("the catalogue can't be read: {cause}")),
         };
