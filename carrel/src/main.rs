@@ -1,0 +1,46 @@
+//! The one binary of Carrel: it reads arguments and the environment, puts the parts together, and
+//! prints what they say. What is decided is decided in the crates below it.
+//!
+//! Start reading at [`arguments`], then [`log`].
+
+mod arguments;
+mod failure;
+mod log;
+mod output;
+mod text;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::arguments::{Arguments, Command};
+use self::failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let outcome = run(Arguments::parse());
+    match outcome {
+        Ok(outcome) => outcome.code(),
+        Err(failure) => {
+            failure.tell();
+            failure.code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    match arguments.command {
+        Command::Log(arguments) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(log::run(*arguments))
+        }
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            // The whole text first: a shell that stops reading is not a crash of this process.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "carrel", &mut script);
+            io::Write::write_all(&mut io::stdout().lock(), &script)?;
+            Ok(Outcome::Fine)
+        }
+    }
+}
