@@ -1,8 +1,8 @@
 //! `carrel log export` and `carrel log import`
 
-use carrel_log::{AppendError, EventLog};
 use carrel_log::disk::OsDisk;
 use carrel_log::portable::{self, ExportError, ImportError, Imported};
+use carrel_log::{AppendError, EventLog};
 use serde::Serialize;
 
 use super::target::{Target, open_or_begin};
