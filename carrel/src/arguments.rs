@@ -23,17 +23,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Look at the event log, check it, copy it, repair it
+    ///
+    /// tail, show, verify, stats and export only read. They work beside a running Carrel, without
+    /// its lock, and never change the log. import, archive and repair write; for a log in a
+    /// directory they need that nobody else has it open.
     Log(Box<LogArguments>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
     Completions { shell: clap_complete::Shell },
 }
 
-/// Look at the event log, check it, copy it, repair it
-///
-/// tail, show, verify, stats and export only read. They work beside a running Carrel, without its
-/// lock, and never change the log. import, archive and repair write; for a log in a directory they
-/// need that nobody else has it open.
 #[derive(Debug, Args)]
 #[command(after_help = LOG_HELP, arg_required_else_help = true)]
 pub(crate) struct LogArguments {
@@ -128,7 +127,7 @@ pub(crate) struct Show {
 ///
 /// Damage is what can't be trusted any more. Stale is what is made anew from the log, mostly by
 /// itself at the next start. Needs up to 100 bytes of memory for each stream and 24 for each
-/// command.
+/// command, and twice the size of a chunk.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

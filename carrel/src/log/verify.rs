@@ -25,6 +25,7 @@ struct Json {
     chunks: u64,
     archived: u64,
     bytes: u64,
+    trusted: Option<u64>,
     first_bad: Option<Found>,
     findings: Vec<Found>,
     findings_left_out: u64,
@@ -109,6 +110,7 @@ fn json(report: &Report) -> Json {
         chunks: report.chunks,
         archived: report.archived,
         bytes: report.bytes,
+        trusted: report.trusted.or(report.head.map(|head| head.position)).map(|it| it.0),
         first_bad: report.first_bad().map(Found::from),
         findings: report.findings.iter().map(Found::from).collect(),
         findings_left_out: report.findings_left_out,
@@ -147,9 +149,8 @@ fn people(report: &Report, output: &mut Output) -> std::io::Result<()> {
     if report.findings_left_out > 0 {
         output.line(&format!("and {} more", report.findings_left_out))?;
     }
-    let result = match (report.first_bad(), report.findings.is_empty()) {
-        (Some(bad), _) => {
-            let trusted = bad.position.map_or(0, |position| position.0.saturating_sub(1));
+    let result = match (report.trusted, report.findings.is_empty()) {
+        (Some(trusted), _) => {
             output.coloured(Colour::Red, "damaged")
                 + &format!("; positions up to {trusted} can be trusted")
         }
@@ -159,7 +160,14 @@ fn people(report: &Report, output: &mut Output) -> std::io::Result<()> {
         }
         (None, true) => output.coloured(Colour::Green, "sound"),
     };
-    output.field("result", result)
+    output.field("result", result)?;
+    // Only files can be brought back or cut off.
+    let Some(trusted) = report.trusted.filter(|_| report.chunks > 0) else { return Ok(()) };
+    let next = format!(
+        "bring back what is damaged from a copy, or give up what follows: \
+         carrel log repair --truncate-to {trusted}"
+    );
+    output.field("next", next)
 }
 
 #[derive(Debug, Serialize)]

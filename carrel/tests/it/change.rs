@@ -146,11 +146,25 @@ fn a_log_that_does_not_open_is_repaired_as_verify_says() {
     scene.log(&["tail"]).failed(3, &["chunk 2 is missing", "carrel log repair"]);
     let said = scene.log(&["verify", "--json"]);
     let report: Value = serde_json::from_str(&said.out).unwrap();
-    let first_bad = report["first_bad"]["position"].as_u64().unwrap();
-    let last_good = (first_bad - 1).to_string();
+    let trusted = report["trusted"].as_u64().unwrap();
+    let last_good = trusted.to_string();
     let repaired = scene.log(&["repair", "--truncate-to", &last_good, "--yes", "--json"]).json();
     assert_eq!(repaired["damaged_chunks"], json!([2]));
-    assert_eq!(scene.log(&["tail", "--after", "0"]).fine().lines().count() as u64, first_bad - 1);
+    assert_eq!(scene.log(&["tail", "--after", "0"]).fine().lines().count() as u64, trusted);
+}
+
+#[test]
+fn what_verify_says_can_be_trusted_is_where_the_log_can_be_cut() {
+    let scene = Scene::of_chunks(2);
+    // The second command of a batch: the first goes with it.
+    let place = scene.log(&["show", "9", "--json"]).json()["place"].clone();
+    let offset = place["offset"].as_u64().unwrap();
+    overwrite(place["path"].as_str().unwrap().as_ref(), offset + 40, b"?");
+    let said = scene.log(&["verify"]);
+    let (_, command) = said.out.trim_end().split_once("carrel log repair").unwrap();
+    let arguments: Vec<&str> =
+        ["repair"].into_iter().chain(command.split_whitespace()).chain(["--yes"]).collect();
+    scene.log(&arguments).fine();
 }
 
 #[test]

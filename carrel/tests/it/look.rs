@@ -195,6 +195,7 @@ fn verify_names_damage_and_ends_with_1() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains(&format!("offset {offset} (position 7)")), "{}", said.out);
     assert!(said.out.contains("positions up to 6 can be trusted"), "{}", said.out);
+    assert!(said.out.contains("carrel log repair --truncate-to 6"), "{}", said.out);
     let said = scene.log(&["verify", "--json"]);
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &report["first_bad"]["position"]), (Some(1), &json!(7)));

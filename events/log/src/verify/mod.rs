@@ -4,8 +4,9 @@
 //! [`over_port`] asks any adapter; [`crate::embedded::verify`] looks into the files as well. Neither
 //! changes anything that the log's content or its readers depend on.
 //!
-//! Memory: at most 100 bytes for each stream and 24 for each command. A log of ten million events in
-//! three million streams by five million commands takes less than half a gigabyte.
+//! Memory: at most 100 bytes for each stream and 24 for each command, and for a directory the index
+//! of one chunk, about twice the chunk's size. A log of ten million events in three million streams
+//! by five million commands takes about half a gigabyte.
 
 mod account;
 mod port;
@@ -101,6 +102,8 @@ pub struct Report {
     pub chunks: u64,
     pub archived: u64,
     pub bytes: u64,
+    /// The end of the last batch before any damage; nothing if there is none.
+    pub trusted: Option<Position>,
     pub findings: Vec<Finding>,
     pub findings_left_out: u64,
     /// What was not looked at, and why.
@@ -120,7 +123,18 @@ impl Report {
         self.findings.iter().any(|finding| finding.severity == Severity::Damage)
     }
 
-    /// The damage with the lowest position: everything before it can be trusted.
+    /// Remembers up to where the log can be trusted, once there is damage. `whole` is the end of the
+    /// last batch that was read by then.
+    pub(crate) fn trust(&mut self, whole: Position) {
+        if self.trusted.is_none()
+            && let Some(bad) = self.first_bad()
+        {
+            let before = bad.position.map_or(whole, |bad| Position(bad.0.saturating_sub(1)));
+            self.trusted = Some(whole.min(before));
+        }
+    }
+
+    /// The damage with the lowest position.
     pub fn first_bad(&self) -> Option<&Finding> {
         let damages = self.findings.iter().filter(|it| it.severity == Severity::Damage);
         damages.min_by_key(|finding| finding.position.unwrap_or(Position(u64::MAX)))

@@ -35,6 +35,7 @@ pub async fn over_port(
     if let Some(mut suspects) = account.suspects() {
         look_again(log, &head, &mut suspects, &mut report).await?;
     }
+    report.trust(head.position);
     for (name, cursor) in log.cursors().await? {
         if cursor.position > head.position {
             let what = format!("cursor {name} is beyond the end of the log");

@@ -52,9 +52,11 @@ pub fn verify(
         } else {
             verifier.missing(number);
         }
+        verifier.report.trust(verifier.report_end());
     }
     verifier.surroundings(catalogue.unwrap_or(&beside));
     verifier.commands_once(&numbers);
+    verifier.report.trust(verifier.report_end());
     Ok(verifier.report())
 }
 
