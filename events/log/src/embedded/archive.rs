@@ -17,8 +17,8 @@ use std::sync::Arc;
 use carrel_model::record::Position;
 
 use super::chunk::Layout;
-use super::keeper::{create_zeroed, replace};
-use super::known::{header_of, sealed_chunk};
+use super::files::{existing_numbers, header_of, sealed_chunk};
+use super::keeper::{copy_bytes, create_zeroed, replace};
 use super::open::{self, OpenError};
 use super::repair;
 use super::scan::{Stop, scan};
@@ -73,7 +73,7 @@ pub fn archive(
 ) -> Result<Archived, ArchiveError> {
     let layout = Layout::new(dir);
     is_a_place(&layout, to)?;
-    let numbers = open::existing_numbers(disk, &layout)?;
+    let numbers = existing_numbers(disk, &layout)?;
     let _lock = open::lock(disk, &layout, owner)?;
     if let Some(position) = repair::unfinished(&**disk, &layout)? {
         return Err(OpenError::RepairUnfinished { dir: layout.dir, position }.into());
@@ -155,7 +155,7 @@ fn move_chunk(
 fn copy(disk: &dyn Disk, chunk: &SealedChunk, path: &Path) -> io::Result<()> {
     let from = disk.open(&chunk.path, Access::Read)?;
     let copy = create_zeroed(disk, path, 0)?;
-    open::copy_bytes(&*from, &*copy, chunk.bytes)?;
+    copy_bytes(&*from, &*copy, chunk.bytes)?;
     copy.sync_all()
 }
 

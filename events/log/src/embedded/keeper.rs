@@ -135,6 +135,22 @@ fn store(inner: &Inner, chunk: &SealedChunk, fresh: &FreshIndex) -> Result<Index
     Ok(IndexState::File(Arc::new(index)))
 }
 
+/// Copies the first `bytes` bytes of a file.
+pub(crate) fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    const WINDOW_BYTES: u64 = 1024 * 1024;
+    let mut at = 0;
+    while at < bytes {
+        let count = usize::try_from(WINDOW_BYTES.min(bytes - at)).unwrap_or_default();
+        let mut window = vec![0; count];
+        if from.read_at(&mut window, at)? < count {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        to.write_all_at(&window, at)?;
+        at += count as u64;
+    }
+    Ok(())
+}
+
 /// Puts a whole file in place of what was there, durably.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_added_extension("unfinished");

@@ -6,15 +6,16 @@
 //! repaired the log, moved chunks to an archive), everything is read anew.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use carrel_model::record::{Position, StreamId, Version};
 
 use super::chunk::{self, Header, Layout};
+use super::files::{existing_numbers, follows, header_of, read_header, sealed_chunk};
 use super::fresh;
 use super::index::SealedIndex;
-use super::open::{Found, OpenError, existing_numbers, find, follows, read_header};
+use super::open::OpenError;
 use super::scan::{Scan, Stop, scan};
 use super::sealed::{IndexState, SealedChunk};
 use super::view::{ActiveView, View};
@@ -228,46 +229,9 @@ impl Known {
     }
 }
 
-/// Reads a chunk that others follow. Its process may not have had the time to trim it.
-pub(crate) fn sealed_chunk(
-    disk: &Arc<dyn Disk>,
-    layout: &Layout,
-    number: u64,
-) -> Result<Arc<SealedChunk>, OpenError> {
-    let (path, header) = match find(disk, layout, number)? {
-        Found::Sealed(chunk) => return Ok(chunk),
-        Found::Unsealed { path, header } => (path, header),
-    };
-    let file = disk.open(&path, Access::Read).map_err(ReadError::io("could not open", &path))?;
-    let found = scan(&*file, &path, &header, |_, _| {})?;
-    match (found.seal, found.stop) {
-        (Some(place), _) => {
-            let disk = Arc::clone(disk);
-            Ok(Arc::new(SealedChunk::new(disk, path, header, place, IndexState::Missing)))
-        }
-        (None, Stop::Damaged(damage)) => Err(OpenError::Read(damage.into())),
-        (None, Stop::Clean | Stop::Torn { .. }) => {
-            let what = "the chunk ends without a seal, but others follow";
-            let next = found.end.position.next();
-            Err(OpenError::damaged(&path, found.end_offset, next, what))
-        }
-    }
-}
-
 fn open_chunk(disk: &dyn Disk, path: PathBuf, number: u64) -> Result<LastChunk, OpenError> {
     let header = header_of(disk, &path, number)?;
     LastChunk::open(disk, path, header)
-}
-
-/// The header of the chunk that should have this number.
-pub(crate) fn header_of(disk: &dyn Disk, path: &Path, number: u64) -> Result<Header, OpenError> {
-    let file = disk.open(path, Access::Read).map_err(ReadError::io("could not open", path))?;
-    let header = read_header(&*file, path)?;
-    if header.number == number {
-        return Ok(header);
-    }
-    let what = format!("the header says chunk {}", header.number);
-    Err(OpenError::damaged(path, 0, header.first, what))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what is_err_and hands over")]

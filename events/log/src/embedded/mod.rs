@@ -24,6 +24,7 @@ mod blocks;
 mod catalogue;
 pub mod chunk;
 mod clean;
+mod files;
 mod filter;
 mod flush;
 mod fresh;

@@ -19,12 +19,13 @@ use carrel_model::ids::LogId;
 use carrel_model::record::{Incarnation, Position};
 
 use super::catalogue::{Catalogue, CataloguePlace, ChunkEntry};
-use super::chunk::{self, HEADER_BYTES, HEADER_END, Header, Layout, NotAHeader, SEAL_FRAME_BYTES};
+use super::chunk::{Header, Layout};
 use super::clean::CleanStop;
+use super::files::{Found, chunk_numbers, find, follows};
 use super::fresh::FreshIndex;
 use super::index::SealedIndex;
 use super::inner::DirectoryLock;
-use super::keeper::create_zeroed;
+use super::keeper::{copy_bytes, create_zeroed};
 use super::note::Notes;
 use super::repair;
 use super::scan::{Scan, Stop, scan};
@@ -33,7 +34,6 @@ use super::writer::{Active, Opened};
 use crate::chain::{End, Link};
 use crate::disk::{Access, Disk, DiskFile, LockError};
 use crate::error::{Damage, ReadError};
-use crate::format::frame;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -116,12 +116,6 @@ pub(crate) struct Opening<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) options: &'a Options,
     pub(crate) report: Report,
-}
-
-/// A chunk file as it was found.
-pub(crate) enum Found {
-    Sealed(Arc<SealedChunk>),
-    Unsealed { path: PathBuf, header: Header },
 }
 
 impl Opening<'_> {
@@ -415,111 +409,8 @@ pub(crate) fn lock(
     })
 }
 
-/// The numbers of the chunks of a log that has to be there.
-pub(crate) fn existing_numbers(
-    disk: &Arc<dyn Disk>,
-    layout: &Layout,
-) -> Result<Vec<u64>, OpenError> {
-    let dir = layout.chunks();
-    if disk.list(&dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        return Err(OpenError::NoLog(layout.dir.clone()));
-    }
-    let numbers = chunk_numbers(disk, layout)?;
-    if numbers.is_empty() { Err(OpenError::NoLog(layout.dir.clone())) } else { Ok(numbers) }
-}
-
-/// The numbers of all chunks that are here or known to be elsewhere, in order.
-pub(crate) fn chunk_numbers(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Vec<u64>, OpenError> {
-    let dir = layout.chunks();
-    let entries = disk.list(&dir).map_err(ReadError::io("could not list", &dir))?;
-    let number = |name: &str| chunk::numbered(name, "chunk").or(chunk::numbered(name, "moved"));
-    let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| number(&entry.name)).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(numbers)
-}
-
-/// Reads a chunk's header, and its seal if it ends with one.
-pub(crate) fn find(disk: &Arc<dyn Disk>, layout: &Layout, number: u64) -> Result<Found, OpenError> {
-    let path = super::archive::locate(&**disk, layout, number)?;
-    let io = |action| ReadError::io(action, &path);
-    let archived = path.parent() != Some(&layout.chunks());
-    let opening = if archived { "could not open the archived chunk" } else { "could not open" };
-    let file = disk.open(&path, Access::Read).map_err(io(opening))?;
-    let header = read_header(&*file, &path)?;
-    if header.number != number {
-        let what = format!("the header says chunk {}", header.number);
-        return Err(OpenError::damaged(&path, 0, header.first, what));
-    }
-    let length = file.len().map_err(io("could not measure"))?;
-    let seal_offset = length.saturating_sub(SEAL_FRAME_BYTES as u64);
-    if seal_offset >= HEADER_END
-        && let Some(seal) = read_seal(&*file, seal_offset)
-        && (seal.number, seal.first) == (number, header.first)
-    {
-        let disk = Arc::clone(disk);
-        let place = (seal, seal_offset);
-        let chunk = SealedChunk::new(disk, path, header, place, IndexState::Missing);
-        return Ok(Found::Sealed(Arc::new(chunk)));
-    }
-    Ok(Found::Unsealed { path, header })
-}
-
-fn read_seal(file: &dyn DiskFile, offset: u64) -> Option<chunk::Seal> {
-    let frame = crate::format::reader::frame_at(file, offset).ok()?;
-    if frame.header.kind == frame::Kind::Seal { chunk::Seal::read(&frame.body).ok() } else { None }
-}
-
-pub(crate) fn read_header(file: &dyn DiskFile, path: &Path) -> Result<Header, OpenError> {
-    let mut bytes = vec![0; HEADER_BYTES];
-    let filled = file.read_at(&mut bytes, 0).map_err(ReadError::io("could not read", path))?;
-    bytes.truncate(filled);
-    Header::read(&bytes.into()).map_err(|bad| match bad {
-        NotAHeader::Newer(format) => {
-            OpenError::Newer { path: path.to_owned(), format, known: chunk::FORMAT }
-        }
-        NotAHeader::Malformed(what) => OpenError::damaged(path, 0, Position(0), what.0),
-    })
-}
-
-/// A chunk must begin where the one before it ended.
-pub(crate) fn follows(
-    before: Option<&Arc<SealedChunk>>,
-    header: &Header,
-    path: &Path,
-) -> Result<(), OpenError> {
-    let fits = match before {
-        None => header.first == Position(1) && header.link == Link::START,
-        Some(before) => {
-            header.log_id == before.header.log_id
-                && header.first == before.seal.last.next()
-                && header.link == before.seal.link
-        }
-    };
-    if fits {
-        return Ok(());
-    }
-    let what = "the chunk does not continue the one before it";
-    Err(OpenError::damaged(path, 0, header.first, what))
-}
-
 /// The notes in force at the end of a sealed chunk.
 fn notes_of(chunk: &SealedChunk) -> Result<Notes, OpenError> {
     let file = chunk.open()?;
     Ok(scan(&*file, &chunk.path, &chunk.header, |_, _| {})?.notes)
-}
-
-pub(crate) fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile, bytes: u64) -> io::Result<()> {
-    const WINDOW_BYTES: u64 = 1024 * 1024;
-    let mut at = 0;
-    while at < bytes {
-        let count = usize::try_from(WINDOW_BYTES.min(bytes - at)).unwrap_or_default();
-        let mut window = vec![0; count];
-        if from.read_at(&mut window, at)? < count {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        to.write_all_at(&window, at)?;
-        at += count as u64;
-    }
-    Ok(())
 }

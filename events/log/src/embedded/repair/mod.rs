@@ -32,6 +32,7 @@ pub(crate) use self::intent::unfinished;
 use self::plan::Planning;
 use super::catalogue::CataloguePlace;
 use super::chunk::Layout;
+use super::files::existing_numbers;
 use super::inner::DirectoryLock;
 use super::open::{self, OpenError};
 use crate::disk::Disk;
@@ -111,7 +112,7 @@ impl Repair {
         let layout = Layout::new(dir);
         let begun = Intent::find(&**disk, &layout)?;
         if begun.is_none() {
-            open::existing_numbers(disk, &layout)?;
+            existing_numbers(disk, &layout)?;
         }
         let lock = open::lock(disk, &layout, owner)?;
         let catalogue = catalogue.unwrap_or_else(|| CataloguePlace::Directory(layout.catalogue()));

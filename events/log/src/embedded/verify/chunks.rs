@@ -7,9 +7,9 @@ use carrel_model::record::{Position, Record};
 
 use super::super::archive::locate;
 use super::super::chunk::{HEADER_END, Header};
+use super::super::files::header_of;
 use super::super::fresh::FreshIndex;
 use super::super::index;
-use super::super::known::header_of;
 use super::super::open::OpenError;
 use super::super::scan::{Scan, Stop};
 use super::super::sealed::{IndexState, SealedChunk, unit_of};

@@ -23,8 +23,9 @@ use carrel_model::record::Position;
 
 use super::catalogue::CataloguePlace;
 use super::chunk::Layout;
+use super::files::existing_numbers;
 use super::note::Notes;
-use super::open::{OpenError, existing_numbers};
+use super::open::OpenError;
 use super::sealed::SealedChunk;
 use crate::chain::{End, Link};
 use crate::disk::{Access, Disk};
