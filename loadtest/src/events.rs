@@ -1,6 +1,6 @@
 //! What is appended: the same for all stores, and the same in every run.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use carrel_log::limits::BATCH_UNITS_MAX;
@@ -20,8 +20,18 @@ pub(crate) const PAYLOAD_BYTES: usize = 400;
 /// first (Zipf's law with exponent 1).
 pub(crate) const STREAMS: usize = 50;
 
-/// Made beforehand, so that making up text is not part of what is measured.
-const BODIES: usize = 4096;
+/// Made beforehand, so that making up text is not part of what is measured; and never given back,
+/// so that handing one out to any thread costs nothing.
+static BODIES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+    const COUNT: usize = 4096;
+    let mut random = Random::new(0);
+    (0..COUNT).map(|_| Bytes::from_static(body(&mut random).leak().as_bytes())).collect()
+});
+
+/// When the first event happens, and how much later they happen in a run with the next seed: ids
+/// of version 7 that are made later sort later, as they do in life.
+const BEGIN_MILLIS: u64 = 1_760_000_000_000;
+const SEED_MILLIS: u64 = 1_000_000_000;
 
 /// What a peer is given to keep.
 #[derive(Clone, Debug)]
@@ -33,7 +43,6 @@ pub(crate) struct Event {
 /// What all writers share.
 #[derive(Debug)]
 struct Stock {
-    bodies: Vec<Bytes>,
     streams: Vec<StreamId>,
     /// Up to where a draw chooses each stream.
     shares: Vec<u64>,
@@ -47,31 +56,30 @@ struct Stock {
 pub(crate) struct Source {
     stock: Arc<Stock>,
     random: Random,
-    made: u64,
+    millis: u64,
 }
 
 impl Source {
     pub(crate) fn new(seed: u64) -> Result<Self, NameError> {
-        let mut random = Random::new(seed);
         let stock = Stock {
-            bodies: (0..BODIES).map(|_| body(&mut random)).collect(),
             streams: (0..STREAMS as u64).map(stream).collect(),
             shares: shares(),
             kind: RecordType::new("machine.start_requested")?,
             org: Org::new("main")?,
             method: Method::new("token")?,
         };
-        Ok(Self { stock: Arc::new(stock), random, made: 0 })
+        let millis = BEGIN_MILLIS + seed * SEED_MILLIS;
+        Ok(Self { stock: Arc::new(stock), random: Random::new(seed), millis })
     }
 
     /// For another writer, whose draws are others and whose ids never meet these.
     pub(crate) fn split(&mut self) -> Self {
         let random = Random::new(self.random.next());
-        Self { stock: Arc::clone(&self.stock), random, made: 0 }
+        Self { stock: Arc::clone(&self.stock), random, millis: self.millis }
     }
 
     pub(crate) fn event(&mut self) -> Event {
-        let body = self.stock.bodies[self.random.index(BODIES)].clone();
+        let body = BODIES[self.random.index(BODIES.len())].clone();
         let drawn = self.random.next();
         let stream = self.stock.shares.partition_point(|share| *share < drawn);
         Event { stream: stream.min(STREAMS - 1), body }
@@ -79,8 +87,8 @@ impl Source {
 
     /// A command that becomes so many events.
     pub(crate) fn unit(&mut self, records: usize) -> CommandUnit {
-        self.made += 1;
-        let millis = 1_760_000_000_000 + self.made;
+        self.millis += 1;
+        let millis = self.millis;
         let command = uuid_v7(millis, &mut self.random);
         let records = (0..records).map(|_| self.record(millis)).collect();
         let mut fingerprint = [0; 32];
@@ -142,13 +150,13 @@ fn shares() -> Vec<u64> {
 }
 
 /// JSON of exactly [`PAYLOAD_BYTES`], without anything that a store would have to escape.
-fn body(random: &mut Random) -> Bytes {
+fn body(random: &mut Random) -> String {
     let mut text = String::from("{\"note\":\"");
     while text.len() < PAYLOAD_BYTES - 2 {
         text.push(char::from(b'a' + u8::try_from(random.below(26)).unwrap_or_default()));
     }
     text.push_str("\"}");
-    Bytes::from(text)
+    text
 }
 
 #[cfg(test)]

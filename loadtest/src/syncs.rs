@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
 
 use crate::{Failure, cpu};
 
@@ -14,7 +14,7 @@ const CALLS: &str = "trace=fsync,fdatasync,sync_file_range,msync";
 #[derive(Debug)]
 pub(crate) struct Tracer {
     strace: Child,
-    output: PathBuf,
+    output: NamedTempFile,
 }
 
 impl Tracer {
@@ -25,9 +25,9 @@ impl Tracer {
 
     fn attach(server: Option<u32>) -> Result<Self, Failure> {
         let processes = server.map_or_else(|| vec![std::process::id()], cpu::tree);
-        let output = std::env::temp_dir().join(format!("loadtest-syncs-{}", std::process::id()));
+        let output = NamedTempFile::new()?;
         let mut command = Command::new("strace");
-        command.args(["-f", "-c", "-e", CALLS, "-o"]).arg(&output);
+        command.args(["-f", "-c", "-e", CALLS, "-o"]).arg(output.path());
         for process in &processes {
             command.args(["-p", &process.to_string()]);
         }
@@ -38,9 +38,9 @@ impl Tracer {
             // `strace: Process 42 attached with 3 threads`
             let mut line = String::new();
             said.read_line(&mut line)?;
-            // What ended meanwhile, such as a connection that was closed, makes no calls.
-            let gone = line.contains("No such process");
-            if !line.contains("attached") && !gone {
+            // Others than the first may have ended meanwhile, such as connections that were closed.
+            let first = line.contains(&format!(" {})", processes[0]));
+            if !line.contains("attached") && (first || line.is_empty()) {
                 let _ = strace.kill();
                 strace.wait()?;
                 return Err(format!("strace can't attach: {}", line.trim()).into());
@@ -57,9 +57,7 @@ impl Tracer {
     pub(crate) fn finish(mut self) -> Result<u64, Failure> {
         kill_process(Pid::from_child(&self.strace), Signal::INT)?;
         self.strace.wait()?;
-        let table = fs::read_to_string(&self.output)?;
-        fs::remove_file(&self.output)?;
-        Ok(count(&table))
+        Ok(count(&fs::read_to_string(self.output.path())?))
     }
 }
 
