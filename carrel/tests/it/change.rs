@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, append, overwrite};
+use crate::scene::{Scene, overwrite};
 use carrel_testkit::units::Units;
 
 #[test]
@@ -64,7 +64,7 @@ fn an_import_leaves_another_log_alone() {
     let scene = Scene::new();
     let file = scene.path("log.export");
     scene.log(&["export", "--to", &file]).fine();
-    append(&scene.open(), vec![Units::new(9).small(1)]);
+    scene.append(vec![Units::new(9).small(1)]);
     scene.log(&["import", "--from", &file]).failed(3, &["ends at position 6", "--log"]);
 }
 
@@ -125,7 +125,7 @@ fn a_log_is_cut_off_and_goes_on() {
     assert_eq!((&stats["position"], &stats["incarnation"]), (&json!(1), &json!(2)));
     assert_eq!(stats["cursors"][0]["position"], 1);
     scene.log(&["verify"]).fine();
-    append(&scene.open(), vec![Units::new(9).small(1)]);
+    scene.append(vec![Units::new(9).small(1)]);
     scene.log(&["verify"]).fine();
 }
 

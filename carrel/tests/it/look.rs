@@ -7,7 +7,7 @@ use bytes::Bytes;
 use carrel_testkit::units::{Units, stream};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, append, carrel, overwrite};
+use crate::scene::{Scene, append, binary, carrel, overwrite, said, spawn};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -124,12 +124,8 @@ fn tail_follows() {
 #[test]
 fn nobody_who_stops_reading_is_told_of_an_error() {
     let scene = Scene::of_chunks(3);
-    let mut tail = scene
-        .command(&["tail", "--after", "0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tail = scene.command(&["tail", "--after", "0"]);
+    let mut tail = spawn(tail.stdout(Stdio::piped()).stderr(Stdio::piped()));
     drop(tail.stdout.take());
     let mut error = String::new();
     tail.stderr.take().unwrap().read_to_string(&mut error).unwrap();
@@ -139,11 +135,10 @@ fn nobody_who_stops_reading_is_told_of_an_error() {
 #[test]
 fn data_that_is_not_json_is_shown_too() {
     let scene = Scene::new();
-    let log = scene.open();
     let mut unit = Units::new(9).unit(&[stream(1), stream(1)], 10);
     unit.records[0].data = Bytes::from_static(b"\xff\x00");
     unit.records[1].data = Bytes::from_static(b"\x1b[2J");
-    append(&log, vec![unit]);
+    scene.append(vec![unit]);
     let out = scene.log(&["tail", "-n", "2", "--json"]).fine();
     assert_eq!(lines(&out)[0]["data"], json!({"base64": "/wA="}));
     let out = scene.log(&["tail", "-n", "2"]).fine();
@@ -247,9 +242,9 @@ fn it_says_that_there_is_no_log() {
 #[test]
 fn the_log_can_be_named_in_the_environment() {
     let scene = Scene::new();
-    let mut command = crate::scene::binary();
-    let output = command.args(["log", "tail"]).env("CARREL_LOG", scene.log_dir()).output();
-    assert_eq!(crate::scene::said(output.unwrap()).fine().lines().count(), 5);
+    let mut command = binary();
+    let tail = said(command.args(["log", "tail"]).env("CARREL_LOG", scene.log_dir()));
+    assert_eq!(tail.fine().lines().count(), 5);
 }
 
 #[test]
@@ -269,4 +264,5 @@ fn a_record_is_read_up_to_damage_and_no_further() {
     // A batch is there whole or not at all, and the one before is whole.
     let said = scene.log(&["tail", "--after", "0"]);
     said.failed(3, &["position", "carrel log verify"]);
+    assert_eq!(said.out.lines().count(), 1);
 }

@@ -2,7 +2,7 @@
 
 use carrel_testkit::postgres::Postgres;
 
-use crate::scene::{Said, Scene, binary, said};
+use crate::scene::{Said, Scene, alone, binary, said};
 
 fn url(server: &Postgres) -> String {
     let socket = server.socket_directory().display();
@@ -10,13 +10,13 @@ fn url(server: &Postgres) -> String {
 }
 
 fn log(server: &Postgres, arguments: &[&str]) -> Said {
-    said(binary().args(["log", "--log", &url(server)]).args(arguments).output().unwrap())
+    said(binary().args(["log", "--log", &url(server)]).args(arguments))
 }
 
 #[test]
 fn a_log_moves_from_a_directory_into_a_database_and_back() {
     let scene = Scene::of_chunks(2);
-    let server = Postgres::start();
+    let server = alone(Postgres::start);
     let file = scene.path("log.export");
     scene.log(&["export", "--to", &file]).fine();
     let role = Postgres::SUPERUSER;
@@ -43,6 +43,6 @@ fn a_log_moves_from_a_directory_into_a_database_and_back() {
 #[test]
 fn a_server_that_is_not_there_is_said_to_be_so() {
     let url = "postgres://carrel@localhost/carrel?host=/nowhere";
-    let said = said(binary().args(["log", "--log", url, "tail"]).output().unwrap());
+    let said = said(binary().args(["log", "--log", url, "tail"]));
     said.failed(3, &["the log can't be read", "PGPASSFILE"]);
 }

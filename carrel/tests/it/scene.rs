@@ -1,8 +1,8 @@
 //! Logs to call the binary on, and calling it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use carrel_log::disk::OsDisk;
 use carrel_log::embedded::{EmbeddedLog, Layout, Options};
@@ -50,7 +50,28 @@ pub(crate) fn binary() -> Command {
     command
 }
 
-pub(crate) fn said(output: Output) -> Said {
+/// A process that is being made has, until it runs its own program, a copy of everything that is
+/// open here, locks of other tests' logs included. So only one is made at a time, and who gave up a
+/// lock waits for it: see [`released`].
+static SPAWNING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn alone<T>(make: impl FnOnce() -> T) -> T {
+    let _alone = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
+    make()
+}
+
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    alone(|| command.spawn().unwrap())
+}
+
+/// Returns once nobody has a copy of the lock that was given up before.
+pub(crate) fn released() {
+    alone(|| ());
+}
+
+pub(crate) fn said(command: &mut Command) -> Said {
+    let child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let output = child.wait_with_output().unwrap();
     Said {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -59,7 +80,7 @@ pub(crate) fn said(output: Output) -> Said {
 }
 
 pub(crate) fn carrel(arguments: &[&str]) -> Said {
-    said(binary().args(arguments).output().unwrap())
+    said(binary().args(arguments))
 }
 
 /// A directory with a log in it.
@@ -83,6 +104,8 @@ impl Scene {
             log.save_cursor(&"relay".parse().unwrap(), Position(3), Epoch(2)).await.unwrap();
             log.raise_epoch(&"relay".parse().unwrap()).await.unwrap();
         });
+        drop(log);
+        released();
         scene
     }
 
@@ -95,6 +118,8 @@ impl Scene {
             append(&log, vec![units.unit(&[stream(1), stream(2)], 3_000), units.small(3)]);
         }
         append(&log, vec![units.small(4)]);
+        drop(log);
+        released();
         scene
     }
 
@@ -114,9 +139,15 @@ impl Scene {
         open(&self.log_dir())
     }
 
+    /// Appends with a process of its own, as far as the log can tell.
+    pub(crate) fn append(&self, batch: Vec<CommandUnit>) {
+        append(&self.open(), batch);
+        released();
+    }
+
     /// `carrel log --log <this one>` and more.
     pub(crate) fn log(&self, arguments: &[&str]) -> Said {
-        said(self.command(arguments).output().unwrap())
+        said(&mut self.command(arguments))
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -127,7 +158,7 @@ impl Scene {
 
     /// Another log beside this one.
     pub(crate) fn other(&self, arguments: &[&str]) -> Said {
-        said(binary().args(["log", "--log", &self.path("other")]).args(arguments).output().unwrap())
+        said(binary().args(["log", "--log", &self.path("other")]).args(arguments))
     }
 }
 

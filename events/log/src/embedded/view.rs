@@ -62,25 +62,39 @@ impl PageBuilder {
 }
 
 impl View {
+    /// What can be read before a damaged place is given out; the page after that is an error.
     pub(crate) fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
         let mut builder = PageBuilder::new(limit);
         let mut next = after.next();
         while next <= self.until {
-            let more = if next >= self.active.first {
-                let reader =
-                    FrameReader::new(&*self.active.file, self.active.start, self.active.end);
-                self.collect(reader, &self.active.path, &mut next, &mut builder)?
-            } else {
-                let chunk = self.chunk_of(next)?;
-                let file = chunk.open()?;
-                let reader = chunk.reader(&*file, chunk.start_of(next));
-                self.collect(reader, &chunk.path, &mut next, &mut builder)?
-            };
-            if !more {
-                break;
+            match self.read_chunk(&mut next, &mut builder) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if builder.page.records.is_empty() => return Err(error),
+                Err(_) => {
+                    builder.page.at_end = false;
+                    break;
+                }
             }
         }
         Ok(builder.page)
+    }
+
+    /// Takes records from `next` on out of the chunk that has it. Says whether the page has room
+    /// for more.
+    fn read_chunk(
+        &self,
+        next: &mut Position,
+        builder: &mut PageBuilder,
+    ) -> Result<bool, ReadError> {
+        if *next >= self.active.first {
+            let reader = FrameReader::new(&*self.active.file, self.active.start, self.active.end);
+            return self.collect(reader, &self.active.path, next, builder);
+        }
+        let chunk = self.chunk_of(*next)?;
+        let file = chunk.open()?;
+        let reader = chunk.reader(&*file, chunk.start_of(*next));
+        self.collect(reader, &chunk.path, next, builder)
     }
 
     fn chunk_of(&self, position: Position) -> Result<&Arc<SealedChunk>, ReadError> {

@@ -132,6 +132,23 @@ async fn it_reads_up_to_damage_and_says_where_that_is() {
 }
 
 #[tokio::test]
+async fn what_stands_before_damage_in_a_sealed_chunk_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 3).await;
+    let reader = reader(dir.path()).unwrap();
+    let bad = reader.inventory().await.unwrap().chunks[1].first.0 + 5;
+    let place = reader.place_of(Position(bad)).await.unwrap().unwrap();
+    overwrite(&place.path, place.offset + 60, b"zap");
+    let before = place.unit[0].position.0 - 1;
+    let page = reader.read(Position::START, PageLimit::MAX).await.unwrap();
+    assert_eq!((page.records.len() as u64, page.at_end), (before, false));
+    match reader.read(Position(before), PageLimit::MAX).await {
+        Err(ReadError::Damaged(damage)) => assert_eq!(damage.position, Position(before + 1)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn it_finds_the_place_of_every_record() {
     let dir = tempfile::tempdir().unwrap();
     let units = filled(dir.path(), 2).await;
