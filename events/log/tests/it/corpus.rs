@@ -28,3 +28,8 @@ fn chunks() {
 fn indexes() {
     run("index", fuzzing::read_index_file);
 }
+
+#[test]
+fn exports() {
+    run("export", fuzzing::read_export);
+}
