@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use carrel_model::ids::CommandId;
 use carrel_model::record::{Fingerprint, Position, StreamId, Version};
 
+use super::horizon::Largest;
 use crate::port::Answer;
 
 /// A place to start reading from is kept about this often, so that finding a position costs one
@@ -57,6 +58,7 @@ pub(crate) struct FreshIndex {
     pub(crate) streams: HashMap<StreamId, Postings>,
     pub(crate) waypoints: Vec<Waypoint>,
     pub(crate) units: u64,
+    pub(crate) largest: Largest,
 }
 
 impl FreshIndex {
@@ -68,12 +70,14 @@ impl FreshIndex {
             first: place.first,
             last: Position(place.first.0 + place.records.len() as u64 - 1),
         };
+        self.largest.command = self.largest.command.max(*place.command_id.as_bytes());
         self.commands.insert(place.command_id, known);
         for (stream, version) in place.records {
             if let Some(postings) = self.streams.get_mut(stream) {
                 postings.offsets.push(place.offset);
             } else {
                 let postings = Postings { first: *version, offsets: vec![place.offset] };
+                self.largest.stream = self.largest.stream.max(*stream.id.as_bytes());
                 self.streams.insert(stream.clone(), postings);
             }
         }

@@ -30,6 +30,7 @@ use super::blocks::{self, BadBlock, BlockWriter, CONTENT_BYTES};
 use super::chunk::Seal;
 use super::filter::Filter;
 use super::fresh::{FreshIndex, Waypoint};
+use super::horizon::Largest;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
 use crate::format::fields::{Fields, Malformed, put_short_text};
@@ -67,9 +68,7 @@ struct Counts {
     commands: usize,
     streams: usize,
     postings: usize,
-    /// The largest command id and stream id: who asks for an id made later need not look further.
-    last_command: [u8; 16],
-    last_stream: [u8; 16],
+    largest: Largest,
 }
 
 /// The first block of each section.
@@ -150,8 +149,7 @@ pub(crate) fn encode(fresh: &FreshIndex, identity: &Identity) -> Vec<u8> {
         commands: commands.len(),
         streams: streams.len(),
         postings: streams.iter().map(|(.., postings)| postings.offsets.len()).sum(),
-        last_command: commands.last().map(|(id, _)| *id.as_bytes()).unwrap_or_default(),
-        last_stream: streams.last().map(|(_, stream, _)| *stream.id.as_bytes()).unwrap_or_default(),
+        largest: fresh.largest,
     };
 
     let mut writer = BlockWriter::default();
@@ -214,8 +212,8 @@ fn header(identity: &Identity, counts: &Counts) -> Vec<u8> {
     ] {
         out.extend_from_slice(&(count as u64).to_le_bytes());
     }
-    out.extend_from_slice(&counts.last_command);
-    out.extend_from_slice(&counts.last_stream);
+    out.extend_from_slice(&counts.largest.command);
+    out.extend_from_slice(&counts.largest.stream);
     out
 }
 
@@ -314,6 +312,10 @@ impl SealedIndex {
         (self.sections.end * blocks::BLOCK_BYTES) as u64
     }
 
+    pub(crate) const fn largest(&self) -> Largest {
+        self.counts.largest
+    }
+
     fn block(&self, number: usize) -> Result<Vec<u8>, BadBlock> {
         let file = self.disk.open(&self.path, Access::Read).map_err(BadBlock::Io)?;
         blocks::read(&*file, number, 1)
@@ -322,7 +324,7 @@ impl SealedIndex {
     /// The offset of the unit of a command.
     pub(crate) fn command(&self, id: CommandId) -> Result<Option<u32>, BadBlock> {
         let key = id.as_bytes();
-        if *key > self.counts.last_command || !self.command_filter.may_contain(key) {
+        if *key > self.counts.largest.command || !self.command_filter.may_contain(key) {
             return Ok(None);
         }
         let Some(nth) = fence(&self.command_fences, key) else { return Ok(None) };
@@ -334,7 +336,7 @@ impl SealedIndex {
     }
 
     pub(crate) fn stream(&self, stream: &StreamId) -> Result<Option<StreamEntry>, BadBlock> {
-        let later = *stream.id.as_bytes() > self.counts.last_stream;
+        let later = *stream.id.as_bytes() > self.counts.largest.stream;
         if later || !self.stream_filter.may_contain(&filter_key(stream)) {
             return Ok(None);
         }
@@ -421,8 +423,7 @@ fn read_header(block: &Bytes, identity: &Identity) -> Result<Counts, Malformed> 
         commands: count()?,
         streams: count()?,
         postings: count()?,
-        last_command: fields.array()?,
-        last_stream: fields.array()?,
+        largest: Largest { command: fields.array()?, stream: fields.array()? },
     })
 }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use super::catalogue::ChunkEntry;
 use super::fresh::FreshIndex;
+use super::horizon::Horizon;
 use super::index::{self, SealedIndex};
 use super::inner::{Inner, Job, cannot};
 use super::sealed::{IndexState, SealedChunk};
@@ -114,6 +115,9 @@ fn rebuild(inner: &Inner, chunk: &Arc<SealedChunk>) {
     match rebuilt {
         Ok(index) => {
             chunk.set_index(index);
+            let mut writer = inner.writer();
+            writer.horizon = Horizon::of(&writer.sealed);
+            drop(writer);
             tracing::info!(chunk = chunk.seal.number, "index rebuilt");
             inner.rebuilds.send_modify(|rebuilds| rebuilds.done += 1);
         }

@@ -29,6 +29,7 @@ mod filter;
 mod flush;
 mod fresh;
 pub(crate) mod fuzzed;
+mod horizon;
 mod import;
 mod index;
 mod inner;

@@ -1,7 +1,7 @@
 //! A sealed chunk and its index: what is there for good, and how to ask it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use carrel_model::ids::CommandId;
 use carrel_model::record::{Position, Record, StreamId, Version};
@@ -9,12 +9,14 @@ use carrel_model::record::{Position, Record, StreamId, Version};
 use super::blocks::BadBlock;
 use super::chunk::{HEADER_END, Header, Seal};
 use super::fresh::{self, FreshIndex, Place};
+use super::horizon::Largest;
 use super::index::{Identity, SealedIndex};
+use crate::chain::Link;
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::{Damage, ReadError};
 use crate::format::frame::Kind;
 use crate::format::reader::{Broken, Frame, FrameReader, frame_at};
-use crate::format::unit::{self, Unit};
+use crate::format::unit::{Decoder, Unit};
 use crate::port::Answer;
 
 #[derive(Clone, Debug)]
@@ -55,7 +57,11 @@ impl SealedChunk {
     }
 
     pub(crate) fn index(&self) -> IndexState {
-        self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked().clone()
+    }
+
+    fn asked(&self) -> RwLockReadGuard<'_, IndexState> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_index(&self, index: IndexState) {
@@ -87,6 +93,15 @@ impl SealedChunk {
         Lost::Index
     }
 
+    /// The largest ids it has, unless its index is lost.
+    pub(crate) fn largest(&self) -> Option<Largest> {
+        match &*self.asked() {
+            IndexState::Fresh(index) => Some(index.largest),
+            IndexState::File(index) => Some(index.largest()),
+            IndexState::Missing => None,
+        }
+    }
+
     /// Where to start reading for a position: at or before its unit.
     pub(crate) fn start_of(&self, position: Position) -> u64 {
         let found = match self.index() {
@@ -100,7 +115,7 @@ impl SealedChunk {
     /// What the caller of a command was answered. A damaged index is told apart from a damaged
     /// chunk: the first can be made again.
     pub(crate) fn answer(&self, id: CommandId) -> Result<Option<Answer>, Lost> {
-        let offset = match self.index() {
+        let offset = match &*self.asked() {
             IndexState::Fresh(index) => return Ok(index.answer(id)),
             IndexState::File(index) => index.command(id).map_err(|bad| self.lost(&bad))?,
             IndexState::Missing => return Err(Lost::Index),
@@ -111,7 +126,7 @@ impl SealedChunk {
     }
 
     pub(crate) fn last_version(&self, stream: &StreamId) -> Result<Option<Version>, Lost> {
-        match self.index() {
+        match &*self.asked() {
             IndexState::Fresh(index) => Ok(index.last_version(stream)),
             IndexState::File(index) => {
                 let entry = index.stream(stream).map_err(|bad| self.lost(&bad))?;
@@ -168,11 +183,14 @@ impl SealedChunk {
         let mut reader = self.reader(&*file, HEADER_END);
         let mut index = FreshIndex::default();
         let mut next = self.seal.first;
+        let mut decoder = Decoder::default();
+        let mut records = Vec::new();
         while let Some(frame) = reader.next_frame().map_err(|broken| self.damage(next, broken))? {
             if frame.header.kind == Kind::Unit {
-                let unit = unit_of(Ok(frame.clone()), &self.path, next)?;
-                next = Position(next.0 + unit.records.len() as u64);
-                add_unit(&mut index, &frame, &unit.records);
+                records.clear();
+                decode(&frame, &mut decoder, &self.path, &mut records)?;
+                next = Position(next.0 + records.len() as u64);
+                add_unit(&mut index, &frame, &records);
             }
         }
         Ok(index)
@@ -225,9 +243,21 @@ pub(crate) fn unit_of(
     position: Position,
 ) -> Result<Unit, ReadError> {
     let frame = frame.map_err(|broken| broken_to_error(broken, path, position))?;
+    let mut records = Vec::new();
+    let link = decode(&frame, &mut Decoder::default(), path, &mut records)?;
+    Ok(Unit { records, link })
+}
+
+/// Decodes a frame that should hold a unit, and appends its records to `out`.
+pub(crate) fn decode(
+    frame: &Frame,
+    decoder: &mut Decoder,
+    path: &std::path::Path,
+    out: &mut Vec<Record>,
+) -> Result<Link, ReadError> {
     let what = if frame.header.kind == Kind::Unit {
-        match unit::read(&frame.body, frame.header.position) {
-            Ok(unit) => return Ok(unit),
+        match decoder.read(&frame.body, frame.header.position, out) {
+            Ok(link) => return Ok(link),
             Err(malformed) => malformed.0,
         }
     } else {

@@ -95,7 +95,9 @@ impl Writer {
         if let Some(answer) = self.active.index.answer(unit.command_id) {
             return Ok(Some(answer));
         }
-        for chunk in self.sealed.iter().rev() {
+        for chunk in
+            self.horizon.of_command(*unit.command_id.as_bytes()).map(|nth| &self.sealed[nth])
+        {
             if let Some(answer) =
                 chunk.answer(unit.command_id).map_err(|lost| Unknowable::new(lost, chunk))?
             {
@@ -134,7 +136,7 @@ impl Writer {
         if let Some(version) = self.active.index.last_version(stream) {
             return Ok(version);
         }
-        for chunk in self.sealed.iter().rev() {
+        for chunk in self.horizon.of_stream(*stream.id.as_bytes()).map(|nth| &self.sealed[nth]) {
             if let Some(version) =
                 chunk.last_version(stream).map_err(|lost| Unknowable::new(lost, chunk))?
             {

@@ -9,13 +9,13 @@ use carrel_model::ids::CommandId;
 use carrel_model::record::{Position, Record, StreamId, Version};
 
 use super::chunk::HEADER_END;
-use super::sealed::{Lost, SealedChunk, answer_of, broken_to_error, unit_of};
+use super::sealed::{Lost, SealedChunk, answer_of, broken_to_error, decode, unit_of};
 use crate::chain::Link;
 use crate::disk::DiskFile;
 use crate::error::{Damage, ReadError};
 use crate::format::frame::Kind;
 use crate::format::reader::{FrameReader, frame_at};
-use crate::format::unit::Unit;
+use crate::format::unit::{Decoder, Unit};
 use crate::port::{Answer, Page, PageLimit};
 
 #[derive(Debug)]
@@ -44,8 +44,12 @@ struct PageBuilder {
 }
 
 impl PageBuilder {
-    fn new(limit: PageLimit) -> Self {
-        Self { page: Page { records: Vec::new(), at_end: true }, limit: limit.capped(), bytes: 0 }
+    /// There are at most `left` records to collect.
+    fn new(limit: PageLimit, left: u64) -> Self {
+        let limit = limit.capped();
+        let records = usize::try_from(left).map_or(limit.records, |left| left.min(limit.records));
+        let page = Page { records: Vec::with_capacity(records), at_end: true };
+        Self { page, limit, bytes: 0 }
     }
 
     /// Takes a record, or says that the page is full.
@@ -64,7 +68,8 @@ impl PageBuilder {
 impl View {
     /// What can be read before a damaged place is given out; the page after that is an error.
     pub(crate) fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
-        let mut builder = PageBuilder::new(limit);
+        let left = self.until.0.saturating_sub(after.0);
+        let mut builder = PageBuilder::new(limit, left);
         let mut next = after.next();
         while next <= self.until {
             match self.read_chunk(&mut next, &mut builder) {
@@ -115,6 +120,8 @@ impl View {
         builder: &mut PageBuilder,
     ) -> Result<bool, ReadError> {
         let started_at = *next;
+        let mut decoder = Decoder::default();
+        let mut unit = Vec::new();
         loop {
             let frame =
                 reader.next_frame().map_err(|broken| broken_to_error(broken, path, *next))?;
@@ -123,8 +130,8 @@ impl View {
                 continue;
             }
             let offset = frame.offset;
-            let unit = unit_of(Ok(frame), path, *next)?;
-            for record in unit.records {
+            decode(&frame, &mut decoder, path, &mut unit)?;
+            for record in unit.drain(..) {
                 if record.position < *next && *next == started_at {
                     continue;
                 }
@@ -213,7 +220,7 @@ impl View {
         mut lost: impl FnMut(&Arc<SealedChunk>),
     ) -> Result<Page, ReadError> {
         let mut wanted =
-            StreamPage { stream, next: after.next(), builder: PageBuilder::new(limit) };
+            StreamPage { stream, next: after.next(), builder: PageBuilder::new(limit, 0) };
         for chunk in self.sealed.iter() {
             if chunk.seal.first > self.until {
                 break;

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::chunk::{HEADER_BYTES, HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
 use super::fresh::{FreshIndex, Place};
+use super::horizon::Horizon;
 use super::note::{NOTE_FRAME_BYTES_MAX, Note, Notes};
 use super::sealed::{IndexState, SealedChunk};
 use super::standing::{Standing, Unknowable};
@@ -85,6 +86,7 @@ pub(crate) struct Writer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log_id: LogId,
     pub(crate) sealed: Arc<Vec<Arc<SealedChunk>>>,
+    pub(crate) horizon: Horizon,
     pub(crate) active: Active,
     pub(crate) next: Next,
     /// The size of the next chunk.
@@ -130,6 +132,7 @@ impl Writer {
         Self {
             disk: opened.disk,
             log_id: opened.log_id,
+            horizon: Horizon::of(&opened.sealed),
             sealed: Arc::new(opened.sealed),
             active: opened.active,
             next: Next::Making,
@@ -292,6 +295,7 @@ impl Writer {
             IndexState::Fresh(Arc::new(mem::take(&mut self.active.index))),
         ));
         self.segment().seals = Some(Arc::clone(&chunk));
+        self.horizon.push(&chunk);
         Arc::make_mut(&mut self.sealed).push(chunk);
 
         let header = Header {

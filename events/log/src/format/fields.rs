@@ -22,6 +22,11 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+#[cold]
+fn too_short(length: usize, left: usize) -> Malformed {
+    Malformed(format!("a field of {length} bytes where {left} are left"))
+}
+
 /// Takes fields from the front of a byte string.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
@@ -34,14 +39,15 @@ impl<'a> Fields<'a> {
         Self { bytes, at: 0 }
     }
 
+    #[inline]
     pub(crate) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
+    #[inline]
     fn range(&mut self, length: usize) -> Result<std::ops::Range<usize>, Malformed> {
         if length > self.left() {
-            let left = self.left();
-            return Err(Malformed(format!("a field of {length} bytes where {left} are left")));
+            return Err(too_short(length, self.left()));
         }
         let start = self.at;
         self.at += length;
@@ -52,6 +58,7 @@ impl<'a> Fields<'a> {
         self.range(length).map(drop)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let range = self.range(N)?;
         let mut array = [0; N];
@@ -59,34 +66,46 @@ impl<'a> Fields<'a> {
         Ok(array)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
         self.array().map(u8::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn i64(&mut self) -> Result<i64, Malformed> {
         self.array().map(i64::from_le_bytes)
     }
 
     /// A text behind its length in one byte.
     pub(crate) fn short_text(&mut self) -> Result<&'a str, Malformed> {
+        let bytes = self.short_bytes()?;
+        std::str::from_utf8(bytes).map_err(|_| Malformed::new("a name is not UTF-8"))
+    }
+
+    #[inline]
+    pub(crate) fn short_bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = usize::from(self.u8()?);
         let range = self.range(length)?;
-        std::str::from_utf8(&self.bytes[range]).map_err(|_| Malformed::new("a name is not UTF-8"))
+        Ok(&self.bytes[range])
     }
 
     /// Bytes behind their length in four bytes; they share the memory they are read from.
+    #[inline]
     pub(crate) fn sized_bytes(&mut self) -> Result<Bytes, Malformed> {
         let length = usize::try_from(self.u32()?).map_err(|_| Malformed::new("a huge length"))?;
         let range = self.range(length)?;

@@ -17,6 +17,7 @@
 //!     1  0, or 1 before a trace parent: 16 trace id, 8 parent id, 1 flags
 //! ```
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -124,68 +125,103 @@ pub(crate) fn write_again(out: &mut Vec<u8>, records: &[Record], link: Link) {
 
 /// Reads a unit whose frame stands at `position`.
 pub fn read(body: &Bytes, position: u64) -> Result<Unit, Malformed> {
-    let mut fields = Fields::new(body);
-    let layout = fields.u8()?;
-    if layout != LAYOUT {
-        return Err(Malformed(format!("unknown layout {layout} of a unit")));
-    }
-    let count = usize::from(fields.u16()?);
-    if count == 0 || count > UNIT_RECORDS_MAX {
-        return Err(Malformed(format!("a unit of {count} records")));
-    }
-    let (header, link) = read_shared(&mut fields)?;
-    let header = Arc::new(header);
-    let mut records = Vec::with_capacity(count.min(fields.left() / RECORD_BYTES + 1));
-    for nth in 0..count as u64 {
-        let position = position.checked_add(nth).ok_or_else(|| Malformed::new("no position"))?;
-        records.push(read_record(&mut fields, Position(position), &header)?);
-    }
-    fields.end()?;
+    let mut records = Vec::new();
+    let link = Decoder::default().read(body, position, &mut records)?;
     Ok(Unit { records, link })
 }
 
-fn read_shared(fields: &mut Fields<'_>) -> Result<(UnitHeader, Link), Malformed> {
-    let command_id = CommandId::from_bytes(fields.array()?);
-    let fingerprint = Fingerprint(fields.array()?);
-    let causation_id = CausationId::from_bytes(fields.array()?);
-    let correlation_id = CorrelationId::from_bytes(fields.array()?);
-    let actor_id = ActorId::from_bytes(fields.array()?);
-    let at = Timestamp(fields.i64()?);
-    let incarnation = Incarnation(fields.u32()?);
-    let link = Link(fields.array()?);
-    let method = Method::new(fields.short_text()?).map_err(bad_name)?;
-    let org = Org::new(fields.short_text()?).map_err(bad_name)?;
-    let trace_parent = match fields.u8()? {
-        0 => None,
-        1 => Some(TraceParent {
-            trace_id: fields.array()?,
-            parent_id: fields.array()?,
-            flags: fields.u8()?,
-        }),
-        other => return Err(Malformed(format!("{other} where 0 or 1 was expected"))),
-    };
-    let actor = Actor { id: actor_id, method };
-    let origin = Origin { org, actor, causation_id, correlation_id, trace_parent, at };
-    Ok((UnitHeader { command_id, fingerprint, origin, incarnation }, link))
+/// Reads units one after the other. Names are mostly those of the unit before: then they need no
+/// check and no memory of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    category: Option<Category>,
+    kind: Option<RecordType>,
+    method: Option<Method>,
+    org: Option<Org>,
 }
 
-fn read_record(
+impl Decoder {
+    /// Appends the records of a unit to `out`, and gives the link after the last one. After an
+    /// error some of them may be there.
+    pub(crate) fn read(
+        &mut self,
+        body: &Bytes,
+        position: u64,
+        out: &mut Vec<Record>,
+    ) -> Result<Link, Malformed> {
+        let mut fields = Fields::new(body);
+        let layout = fields.u8()?;
+        if layout != LAYOUT {
+            return Err(Malformed(format!("unknown layout {layout} of a unit")));
+        }
+        let count = usize::from(fields.u16()?);
+        if count == 0 || count > UNIT_RECORDS_MAX {
+            return Err(Malformed(format!("a unit of {count} records")));
+        }
+        let (header, link) = self.shared(&mut fields)?;
+        let header = Arc::new(header);
+        out.reserve(count.min(fields.left() / RECORD_BYTES + 1));
+        for nth in 0..count as u64 {
+            let position =
+                position.checked_add(nth).ok_or_else(|| Malformed::new("no position"))?;
+            out.push(self.record(&mut fields, Position(position), &header)?);
+        }
+        fields.end()?;
+        Ok(link)
+    }
+
+    fn shared(&mut self, fields: &mut Fields<'_>) -> Result<(UnitHeader, Link), Malformed> {
+        let command_id = CommandId::from_bytes(fields.array()?);
+        let fingerprint = Fingerprint(fields.array()?);
+        let causation_id = CausationId::from_bytes(fields.array()?);
+        let correlation_id = CorrelationId::from_bytes(fields.array()?);
+        let actor_id = ActorId::from_bytes(fields.array()?);
+        let at = Timestamp(fields.i64()?);
+        let incarnation = Incarnation(fields.u32()?);
+        let link = Link(fields.array()?);
+        let method = named(fields, &mut self.method)?;
+        let org = named(fields, &mut self.org)?;
+        let trace_parent = match fields.u8()? {
+            0 => None,
+            1 => Some(TraceParent {
+                trace_id: fields.array()?,
+                parent_id: fields.array()?,
+                flags: fields.u8()?,
+            }),
+            other => return Err(Malformed(format!("{other} where 0 or 1 was expected"))),
+        };
+        let actor = Actor { id: actor_id, method };
+        let origin = Origin { org, actor, causation_id, correlation_id, trace_parent, at };
+        Ok((UnitHeader { command_id, fingerprint, origin, incarnation }, link))
+    }
+
+    fn record(
+        &mut self,
+        fields: &mut Fields<'_>,
+        position: Position,
+        unit: &Arc<UnitHeader>,
+    ) -> Result<Record, Malformed> {
+        let category = named(fields, &mut self.category)?;
+        let stream = StreamId { category, id: Uuid::from_bytes(fields.array()?) };
+        let version = Version(fields.u64()?);
+        let event_id = EventId::from_bytes(fields.array()?);
+        let kind = named(fields, &mut self.kind)?;
+        let schema = fields.u16()?;
+        let data = fields.sized_bytes()?;
+        let unit = Arc::clone(unit);
+        Ok(Record { position, stream, version, event_id, kind, schema, unit, data })
+    }
+}
+
+fn named<N: FromStr<Err = NameError> + AsRef<str> + Clone>(
     fields: &mut Fields<'_>,
-    position: Position,
-    unit: &Arc<UnitHeader>,
-) -> Result<Record, Malformed> {
-    let category = Category::new(fields.short_text()?).map_err(bad_name)?;
-    let stream = StreamId { category, id: Uuid::from_bytes(fields.array()?) };
-    let version = Version(fields.u64()?);
-    let event_id = EventId::from_bytes(fields.array()?);
-    let kind = RecordType::new(fields.short_text()?).map_err(bad_name)?;
-    let schema = fields.u16()?;
-    let data = fields.sized_bytes()?;
-    let unit = Arc::clone(unit);
-    Ok(Record { position, stream, version, event_id, kind, schema, unit, data })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn bad_name(error: NameError) -> Malformed {
-    Malformed(error.to_string())
+    last: &mut Option<N>,
+) -> Result<N, Malformed> {
+    let bytes = fields.short_bytes()?;
+    if let Some(last) = last.as_ref().filter(|last| last.as_ref().as_bytes() == bytes) {
+        return Ok(last.clone());
+    }
+    let text = str::from_utf8(bytes).map_err(|_| Malformed::new("a name is not UTF-8"))?;
+    let name: N = text.parse().map_err(|error: NameError| Malformed(error.to_string()))?;
+    Ok(last.insert(name).clone())
 }
