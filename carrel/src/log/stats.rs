@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use carrel_log::embedded::{ChunkState, Inventory};
-use carrel_log::{Cursor, EventLog, Head, PageLimit};
+use carrel_log::{Cursor, EventLog, Head, PageLimit, ReadAhead};
 use carrel_model::name::{ConsumerName, RecordType};
 use carrel_model::record::{Position, Timestamp};
 use serde::Serialize;
@@ -149,8 +149,9 @@ async fn types(log: &dyn EventLog, head: &Head) -> Result<Vec<Count>, Failure> {
     bar.set_length(head.position.0);
     let mut counts: HashMap<RecordType, u64> = HashMap::new();
     let mut after = Position::START;
+    let mut pages = ReadAhead::new(log, after);
     while after < head.position {
-        let page = log.read(after, PageLimit::MAX).await?;
+        let page = pages.page().await?;
         let Some(last) = page.records.last() else { break };
         after = last.position;
         for record in page.records {

@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`port`].
 
+mod ahead;
 pub mod chain;
 pub mod disk;
 pub mod embedded;
@@ -23,6 +24,7 @@ pub mod portable;
 pub mod postgres;
 pub mod verify;
 
+pub use ahead::ReadAhead;
 pub use error::{AppendError, CursorError, ReadError, Refused};
 pub use port::{
     Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,

@@ -9,6 +9,7 @@ use carrel_model::record::{Position, Record};
 
 use super::reading::{Reading, ReadingError};
 use super::{Closing, HEADER_BYTES, Header, MAGIC};
+use crate::ahead::ReadAhead;
 use crate::chain::{self, End};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::ReadError;
@@ -174,8 +175,9 @@ impl<'a> Writing<'a> {
         let total = self.header.position.0;
         let mut unit: Vec<Record> = Vec::new();
         let mut after = self.end.position;
+        let mut pages = ReadAhead::new(log, after);
         while after < self.header.position {
-            let page = log.read(after, PageLimit::MAX).await?;
+            let page = pages.page().await?;
             let Some(last) = page.records.last() else { return Err(self.other_past()) };
             after = last.position;
             for record in page.records {

@@ -4,9 +4,10 @@ use carrel_model::record::{Position, Record};
 
 use super::account::Suspects;
 use super::{Account, Finding, Progress, Report, Severity};
+use crate::ahead::ReadAhead;
 use crate::chain::{self, Link};
 use crate::error::ReadError;
-use crate::port::{EventLog, Head, PageLimit};
+use crate::port::{EventLog, Head};
 
 /// Reads the log up to where it ends now. What can't be read ends the reading, and is a finding;
 /// only a log that can't be reached is an error.
@@ -74,8 +75,9 @@ async fn units(
 ) -> Result<bool, ReadError> {
     let mut unit: Vec<Record> = Vec::new();
     let mut after = Position::START;
+    let mut pages = ReadAhead::new(log, after);
     while after < head.position {
-        let page = match log.read(after, PageLimit::MAX).await {
+        let page = match pages.page().await {
             Ok(page) => page,
             Err(ReadError::Damaged(damage)) => {
                 report.found(Finding::damage(damage));

@@ -165,6 +165,7 @@ macro_rules! suite {
             a_page_says_whether_there_was_more
             after_the_end_there_is_nothing
             pages_laid_end_to_end_are_the_log
+            reading_ahead_gives_every_record_once_and_what_comes_later
         }
         $crate::conformance::cases! { $adapter, snapshot:
             the_newest_one_is_given_out

@@ -1,4 +1,4 @@
-use carrel_log::{EventLog, Page, PageLimit};
+use carrel_log::{EventLog, Page, PageLimit, ReadAhead};
 use carrel_model::record::Position;
 use carrel_testkit::random::Random;
 use carrel_testkit::units::{Units, stream};
@@ -88,4 +88,28 @@ pub(crate) async fn pages_laid_end_to_end_are_the_log<A: Adapter>() {
         }
         assert_eq!(laid, records, "seed {seed}");
     }
+}
+
+pub(crate) async fn reading_ahead_gives_every_record_once_and_what_comes_later<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    let mut units = Units::new(1);
+    let mut more = |count: usize, bytes| -> Vec<_> {
+        (0..count).map(|_| units.unit(&[stream(1)], bytes)).collect()
+    };
+    // Some pages of the largest size.
+    for _ in 0..5 {
+        append(&*log, more(10, 200_000)).await;
+    }
+    let mut pages = ReadAhead::new(&*log, Position::START);
+    let mut read = Vec::new();
+    let mut taken = 0;
+    while read.len() < 50 {
+        read.extend(positions(&pages.page().await.unwrap()));
+        taken += 1;
+    }
+    assert!(taken > 2, "{taken} pages");
+    assert_eq!(pages.page().await.unwrap(), Page { records: vec![], at_end: true });
+    append(&*log, more(3, 100)).await;
+    read.extend(positions(&pages.page().await.unwrap()));
+    assert_eq!(read, (1..=53).collect::<Vec<_>>());
 }
