@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod archive;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod corpus;
