@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// Where loadtest/peers/install put the peers that are programs
     #[arg(long)]
     peers: Option<PathBuf>,
-    /// Counts the syncs of all by strace, and is slow
+    /// Counts the syncs of all, by strace, in a turn after the rounds
     #[arg(long)]
     count_syncs: bool,
     /// Prints only what docs/performance.md holds
