@@ -87,7 +87,7 @@ impl Failure {
             ReadError::Damaged(_) | ReadError::Corrupt(_) => {
                 failure.next("`carrel log verify` finds all damage, and says what can be trusted")
             }
-            ReadError::Io { .. } => failure,
+            ReadError::Io { .. } | ReadError::Over => failure,
             ReadError::Unreachable(_) => {
                 failure.next("check the URL, the server, and the password in PGPASSFILE")
             }

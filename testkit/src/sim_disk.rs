@@ -45,6 +45,8 @@ struct State {
     bytes_max: Option<u64>,
     /// Syncs of this file wait; whether one does.
     held: Option<(PathBuf, bool)>,
+    /// Opening this file works so often, and then fails so often.
+    denied: Option<(PathBuf, u64, u64)>,
     locks: BTreeMap<PathBuf, String>,
 }
 
@@ -139,6 +141,17 @@ impl SimDisk {
         }
     }
 
+    /// The next so many times that somebody opens this file fail, as when a process has too many
+    /// files open.
+    pub fn deny(&self, path: &Path, times: u64) {
+        self.deny_after(path, 0, times);
+    }
+
+    /// The same after it was opened a few times more.
+    pub fn deny_after(&self, path: &Path, works: u64, times: u64) {
+        self.state().denied = Some((path.to_owned(), works, times));
+    }
+
     /// The disk holds at most this much; nothing means that it is never full.
     pub fn limit(&self, bytes_max: Option<u64>) {
         self.state().bytes_max = bytes_max;
@@ -166,6 +179,17 @@ impl SimDisk {
 }
 
 impl State {
+    fn denies(&mut self, path: &Path) -> bool {
+        let Some((denied, works, times)) = &mut self.denied else { return false };
+        if denied != path || (*works, *times) == (0, 0) {
+            return false;
+        }
+        let denies = *works == 0;
+        let left = if denies { times } else { works };
+        *left -= 1;
+        denies
+    }
+
     fn usable(&self) -> io::Result<()> {
         if self.dead { Err(eio()) } else { Ok(()) }
     }
@@ -341,6 +365,9 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         state.usable()?;
+        if state.denies(path) {
+            return Err(io::Error::other("too many open files (injected)"));
+        }
         let inode = match access {
             Access::Read | Access::ReadWrite => state.inode(path)?,
             Access::Create => {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use carrel_log::embedded::{ChunkState, Inventory};
-use carrel_log::{Cursor, EventLog, Head, PageLimit, ReadAhead};
+use carrel_log::{Cursor, EventLog, Head, PageLimit, each_page};
 use carrel_model::name::{ConsumerName, RecordType};
 use carrel_model::record::{Position, Timestamp};
 use serde::Serialize;
@@ -148,17 +148,15 @@ async fn types(log: &dyn EventLog, head: &Head) -> Result<Vec<Count>, Failure> {
     let bar = progress_bar(Counted::Records, "counting");
     bar.set_length(head.position.0);
     let mut counts: HashMap<RecordType, u64> = HashMap::new();
-    let mut after = Position::START;
-    let mut pages = ReadAhead::new(log, after);
-    while after < head.position {
-        let page = pages.page().await?;
-        let Some(last) = page.records.last() else { break };
-        after = last.position;
+    each_page(log, Position::START, |page| {
+        let last = page.records.last().map_or(head.position, |record| record.position);
         for record in page.records {
             *counts.entry(record.kind).or_default() += 1;
         }
-        bar.set_position(after.0);
-    }
+        bar.set_position(last.0);
+        Ok::<_, Failure>(last < head.position)
+    })
+    .await?;
     bar.finish_and_clear();
     let mut counts: Vec<_> = counts
         .into_iter()

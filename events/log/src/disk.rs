@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,10 @@ pub trait Disk: Send + Sync + Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// The plain files in a directory, by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    /// Whether two paths lead to one directory.
+    fn is_same_dir(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        Ok(one == other)
+    }
     /// What an ordinary user may still write.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
     /// Held until the value is dropped or its process ends. `owner` is what others are told.
@@ -120,6 +124,11 @@ impl Disk for OsDisk {
         }
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
+    }
+
+    fn is_same_dir(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        let (one, other) = (fs::metadata(one)?, fs::metadata(other)?);
+        Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

@@ -89,6 +89,7 @@ impl From<ReadError> for AppendError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Unreachable(cause) => Self::Refused(Refused::Unreachable(cause)),
+            ReadError::Over => Self::Refused(Refused::Closed),
             ReadError::Damaged(_) | ReadError::Io { .. } | ReadError::Corrupt(_) => {
                 Self::Refused(Refused::Damaged(error.to_string()))
             }
@@ -107,6 +108,9 @@ pub enum ReadError {
     Corrupt(String),
     #[error("the database is not reachable: {0}")]
     Unreachable(String),
+    /// Nobody will append to it any more by this handle: it was closed, or a write failed.
+    #[error("the log was closed")]
+    Over,
 }
 
 impl ReadError {

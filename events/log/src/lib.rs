@@ -23,8 +23,9 @@ pub mod portable;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod verify;
+mod waiting;
 
-pub use ahead::ReadAhead;
+pub use ahead::each_page;
 pub use error::{AppendError, CursorError, ReadError, Refused};
 pub use port::{
     Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,

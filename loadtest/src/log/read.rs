@@ -1,6 +1,6 @@
 //! Reading everything in order.
 
-use carrel_log::{EventLog, ReadAhead};
+use carrel_log::{EventLog, each_page};
 use carrel_model::record::Position;
 use serde_json::json;
 
@@ -76,15 +76,13 @@ fn read_all(dir: &std::path::Path) -> Result<(f64, f64), Failure> {
     let before = cpu_of(None);
     let (took, read) = clock::timed(|| {
         runtime.block_on(async {
-            let mut pages = ReadAhead::new(&*log, Position::START);
             let mut read = 0;
-            loop {
-                let page = pages.page().await?;
+            each_page(&*log, Position::START, |page| {
                 read += page.records.len() as u64;
-                if page.records.is_empty() {
-                    return Ok::<_, Failure>(read);
-                }
-            }
+                Ok::<_, Failure>(true)
+            })
+            .await?;
+            Ok::<_, Failure>(read)
         })
     });
     let spent = cpu_of(None).saturating_sub(before);

@@ -8,7 +8,9 @@ use carrel_model::name::{ConsumerName, LeaseName};
 use carrel_model::record::{CommandUnit, Epoch, Incarnation, Position, Record, StreamId, Version};
 use tokio::sync::RwLockWriteGuard;
 
+use super::inner::Inner;
 use super::note::Note;
+use super::view::View;
 use super::writer::Writer;
 use super::{EmbeddedLog, into_append_error, snapshot};
 use crate::chain::Link;
@@ -59,22 +61,19 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn lookup(&self, command_id: CommandId) -> Result<Option<Answer>, ReadError> {
-        let fresh = {
+        let (fresh, view) = {
             let writer = self.inner.writer();
-            let durable = writer.durable.position;
-            let answer = writer.active.index.answer(command_id);
-            answer.filter(|answer| answer.last <= durable)
+            (writer.durable_answer(command_id), writer.view(Position::START))
         };
-        if fresh.is_some() {
+        // Almost always filters in memory say that it is new.
+        if fresh.is_some() || !view.may_have(command_id) {
             return Ok(fresh);
         }
-        let view = self.view(Position::START);
-        // Almost always a filter in memory says no; a yes costs two small reads.
-        view.answer(command_id, |chunk| self.inner.lose_index(chunk))
+        self.reading(move |inner| view.answer(command_id, |chunk| inner.lose_index(chunk))).await
     }
 
     async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
-        let view = self.view(after);
+        let view = self.inner.writer().view(after);
         self.reading(move |_| view.read(after, limit)).await
     }
 
@@ -84,21 +83,19 @@ impl EventLog for EmbeddedLog {
         after: Version,
         limit: PageLimit,
     ) -> Result<Page, ReadError> {
-        // In this order: what moves from the active chunk to a sealed one is seen twice, not never.
-        let active = self.active_postings(stream, after);
-        let view = self.view(Position::START);
+        let (last, view) = {
+            let writer = self.inner.writer();
+            (writer.postings(stream, after), writer.view(Position::START))
+        };
         let stream = stream.clone();
         self.reading(move |inner| {
-            view.read_stream(&stream, after, limit, &active, |chunk| inner.lose_index(chunk))
+            view.read_stream(&stream, after, limit, &last, |chunk| inner.lose_index(chunk))
         })
         .await
     }
 
     async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
-        let mut ends_at = self.inner.ends_at.subscribe();
-        let reached = ends_at.wait_for(|end| *end > position).await;
-        // The sender lives in `self`, so the channel can't be closed while this borrows it.
-        Ok(reached.map_or(position, |end| *end))
+        self.inner.ends_at.wait_past(position).await
     }
 
     async fn save_cursor(
@@ -126,12 +123,13 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
-        Ok(self.inner.writer().notes.cursors.get(name).copied())
+        Ok(self.inner.writer().durable_notes.cursors.get(name).copied())
     }
 
     async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
         let writer = self.inner.writer();
-        Ok(writer.notes.cursors.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect())
+        let cursors = &writer.durable_notes.cursors;
+        Ok(cursors.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect())
     }
 
     async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
@@ -170,17 +168,17 @@ impl EventLog for EmbeddedLog {
 
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
         let key = key.clone();
-        let found = self.reading(move |inner| {
+        self.reading(move |inner| {
             let dir = inner.layout.snapshots();
             let found = snapshot::candidates(&*inner.disk, &inner.layout, &key);
-            Ok(found.map_err(ReadError::io("could not list", &dir))?.collect::<Vec<_>>())
-        });
-        for snapshot in found.await? {
-            if self.link_at(snapshot.position).await? == Some(snapshot.link) {
-                return Ok(Some(snapshot));
+            for snapshot in found.map_err(ReadError::io("could not list", &dir))? {
+                if inner.link_at(snapshot.position)? == Some(snapshot.link) {
+                    return Ok(Some(snapshot));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
+        .await
     }
 
     async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
@@ -205,7 +203,12 @@ impl EventLog for EmbeddedLog {
 
     async fn close(&self) -> Result<(), ReadError> {
         let _place = self.place.write().await;
-        self.stop()
+        let threads = self.end_threads();
+        self.reading(move |inner| {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            inner.leave()
+        })
+        .await
     }
 }
 
@@ -229,18 +232,16 @@ impl EmbeddedLog {
         });
         set.await.map_err(into_append_error)
     }
+}
 
-    /// The chain link after the record at a position, if a unit ends there.
-    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
-        let head = self.inner.writer().head();
-        if position == head.position {
-            return Ok(Some(head.link));
-        }
-        if position == Position::START {
-            return Ok(Some(Link::START));
-        }
-        let view = self.view(Position(position.0 - 1));
-        self.reading(move |_| view.link_at(position)).await
+impl Inner {
+    /// The chain link after the record at a position.
+    fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        let (head, view) = {
+            let writer = self.writer();
+            (writer.head(), writer.view(View::before_link_at(position)))
+        };
+        if position == head.position { Ok(Some(head.link)) } else { view.link_at(position) }
     }
 }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use carrel_model::record::Position;
 
 use super::chunk::Layout;
+use super::durable::{copy_bytes, create_zeroed, replace};
 use super::files::{existing_numbers, header_of, sealed_chunk};
-use super::keeper::{copy_bytes, create_zeroed, replace};
 use super::open::{self, OpenError};
 use super::repair;
 use super::scan::{Stop, scan};
@@ -79,6 +79,10 @@ pub fn archive(
         return Err(OpenError::RepairUnfinished { dir: layout.dir, position }.into());
     }
     disk.create_dir_all(to).map_err(ReadError::io("could not make", to))?;
+    if disk.is_same_dir(to, &layout.chunks()).map_err(ReadError::io("could not look at", to))? {
+        let (to, why) = (to.to_owned(), "the chunks are there now");
+        return Err(ArchiveError::NotAPlace { to, why });
+    }
     let Some((_, sealed)) = numbers.split_last() else { return Ok(Archived::default()) };
     let mut archived = Archived::default();
     let mut chunks = Vec::new();
@@ -115,9 +119,6 @@ fn is_a_place(layout: &Layout, to: &Path) -> Result<(), ArchiveError> {
     if text.contains('\n') || layout.chunk(1).as_os_str().len() + text.len() > POINTER_BYTES_MAX {
         return not("its path has a line break or is too long");
     }
-    if to == layout.chunks() {
-        return not("the chunks are there now");
-    }
     Ok(())
 }
 
@@ -130,7 +131,11 @@ fn move_chunk(
     let number = chunk.seal.number;
     let here = layout.chunk(number);
     let there = to.join(here.file_name().unwrap_or_default());
-    if disk.open(&there, Access::Read).is_ok() {
+    if let Ok(copy) = disk.open(&there, Access::Read) {
+        // Somebody else may have put it there, and it may be nowhere but in memory yet.
+        copy.sync_all()
+            .and_then(|()| disk.sync_dir(to))
+            .map_err(ReadError::io("could not sync", &there))?;
         check(&**disk, &there, chunk)
             .map_err(|_| ArchiveError::Taken { path: there.clone(), number })?;
     } else {

@@ -18,7 +18,7 @@ use std::io;
 use carrel_model::ids::LogId;
 
 use super::chunk::Layout;
-use super::keeper::replace;
+use super::durable::replace;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
 use crate::error::ReadError;

@@ -5,22 +5,22 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::inner::{Inner, Job};
-use super::writer::{Group, Segment, Writer};
+use super::writer::{Group, Segment, Waiter};
 use crate::error::AppendError;
 
 pub(crate) fn run(inner: &Arc<Inner>) {
     while let Some((mut group, end, offset)) = next_group(inner) {
         if let Err(error) = commit(inner, &group) {
-            poison(inner, group, &error);
+            inner.poison(error.to_string(), group.waiters);
             return;
         }
-        let spare = group.segments.last_mut().map(|segment| mem::take(&mut segment.bytes));
-        let number = group.segments.last().map_or(0, |segment| segment.number);
-        inner.writer().made_durable(number, end, offset, spare.unwrap_or_default());
-        inner.acknowledge(end.position);
+        if inner.writer().made_durable(&mut group, end, offset) {
+            inner.job(Job::Prepare);
+        }
+        inner.ends_at.announce(end.position);
         for waiter in group.waiters {
             // Whoever no longer waits does not need to know.
             let _ = waiter.send(Ok(()));
@@ -57,24 +57,23 @@ fn commit(inner: &Inner, group: &Group) -> io::Result<()> {
     Ok(())
 }
 
-fn poison(inner: &Inner, group: Group, error: &io::Error) {
-    let cause = error.to_string();
-    tracing::error!(cause, "the log could not be written; nothing is acknowledged from here on");
-    let mut writer: MutexGuard<'_, Writer> = inner.writer();
-    writer.failed = Some(cause.clone());
-    let gathering = mem::take(&mut writer.group);
-    drop(writer);
-    for waiter in group.waiters.into_iter().chain(gathering.waiters) {
-        let _ = waiter.send(Err(AppendError::OutcomeUnknown(cause.clone())));
+impl Inner {
+    /// Nothing is acknowledged from here on.
+    pub(crate) fn poison(&self, cause: String, waiters: Vec<Waiter>) {
+        tracing::error!(cause, "the log can't be written; nothing is acknowledged from here on");
+        let mut writer = self.writer();
+        writer.failed = Some(cause.clone());
+        let gathering = mem::take(&mut writer.group);
+        drop(writer);
+        for waiter in waiters.into_iter().chain(gathering.waiters) {
+            let _ = waiter.send(Err(AppendError::OutcomeUnknown(cause.clone())));
+        }
+        self.failed(cause);
     }
-    inner.failed(cause);
 }
 
 fn follow_up(inner: &Inner, segments: &[Segment]) {
     for segment in segments {
-        if segment.names {
-            inner.job(Job::Prepare);
-        }
         if let Some(chunk) = &segment.seals {
             inner.job(Job::Finish(Arc::clone(chunk)));
         }

@@ -321,12 +321,17 @@ impl SealedIndex {
         blocks::read(&*file, number, 1)
     }
 
+    pub(crate) fn may_have(&self, id: CommandId) -> bool {
+        let key = id.as_bytes();
+        *key <= self.counts.largest.command && self.command_filter.may_contain(key)
+    }
+
     /// The offset of the unit of a command.
     pub(crate) fn command(&self, id: CommandId) -> Result<Option<u32>, BadBlock> {
-        let key = id.as_bytes();
-        if *key > self.counts.largest.command || !self.command_filter.may_contain(key) {
+        if !self.may_have(id) {
             return Ok(None);
         }
+        let key = id.as_bytes();
         let Some(nth) = fence(&self.command_fences, key) else { return Ok(None) };
         let block = self.block(self.sections.commands + nth)?;
         let count = (self.counts.commands - nth * COMMANDS_PER_BLOCK).min(COMMANDS_PER_BLOCK);

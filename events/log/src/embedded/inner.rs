@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use carrel_model::record::{CommandUnit, Position};
+use carrel_model::record::CommandUnit;
 use tokio::sync::{Notify, watch};
 
 use super::catalogue::Catalogue;
 use super::chunk::Layout;
 use super::sealed::SealedChunk;
-use super::writer::{Next, Sequenced, Writer};
+use super::writer::{Sequenced, Writer};
 use crate::disk::Disk;
 use crate::error::{AppendError, Refused};
 use crate::port::{Expected, Guard};
+use crate::waiting::EndsAt;
 
 /// How often the disk is asked for its free space: after this many bytes.
 const SPACE_CHECK_BYTES: u64 = 1024 * 1024;
@@ -81,13 +82,15 @@ pub(crate) struct Inner {
     pub(crate) reserve_bytes: u64,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) work: Condvar,
-    pub(crate) ends_at: watch::Sender<Position>,
+    pub(crate) ends_at: EndsAt,
     pub(crate) failure: watch::Sender<Option<String>>,
     /// Told when the next chunk is ready, or could not be made.
     pub(crate) room: Notify,
     pub(crate) jobs: Sender<Job>,
     pub(crate) counters: Counters,
     pub(crate) rebuilds: watch::Sender<Rebuilds>,
+    /// Their indexes could not be made because the disk was in the way.
+    pub(crate) to_rebuild: Mutex<Vec<Arc<SealedChunk>>>,
     pub(crate) catalogue: Catalogue,
     /// The directory is ours until this goes, which is after everything else.
     pub(crate) _lock: DirectoryLock,
@@ -116,17 +119,15 @@ impl Inner {
         self.work.wait(writer).unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn acknowledge(&self, position: Position) {
-        self.ends_at.send_if_modified(|end| {
-            let moved = *end != position;
-            *end = position;
-            moved
-        });
+    /// Whoever waits for more, or for room, need not wait any longer.
+    pub(crate) fn over(&self) {
+        self.ends_at.over();
+        self.room.notify_waiters();
     }
 
     pub(crate) fn failed(&self, cause: String) {
         self.failure.send_replace(Some(cause));
-        self.room.notify_waiters();
+        self.over();
     }
 
     /// The keeper lives as long as the log is open; after that nobody misses its work.
@@ -146,13 +147,13 @@ impl Inner {
             writer.low_space = self.low_space(0).err();
         }
         let sequenced = writer.sequence(expected, units, guard);
-        let waits = matches!(writer.next, Next::Making);
+        let asks = writer.asks_keeper();
         drop(writer);
+        if asks {
+            self.job(Job::Prepare);
+        }
         match &sequenced {
             Ok(Sequenced::Gathered(..)) => self.work.notify_one(),
-            Err(AppendError::Refused(Refused::LowSpace { .. } | Refused::NoChunk(_))) if waits => {
-                self.job(Job::Prepare);
-            }
             Ok(Sequenced::IndexLost(chunk)) => {
                 self.lose_index(chunk);
                 self.ready()?;
@@ -162,8 +163,18 @@ impl Inner {
         sequenced
     }
 
+    /// Whether appends are taken. Whoever asks after the disk was in the way of a rebuild has it
+    /// tried again.
     pub(crate) fn ready(&self) -> Result<(), Refused> {
-        self.rebuilds.borrow().allow_appends()
+        let ready = self.rebuilds.borrow().allow_appends();
+        if ready.is_err() {
+            let mut again = self.to_rebuild.lock().unwrap_or_else(PoisonError::into_inner);
+            for chunk in again.drain(..) {
+                self.rebuilds.send_modify(|rebuilds| rebuilds.failed = None);
+                self.job(Job::Rebuild(chunk));
+            }
+        }
+        ready
     }
 
     pub(crate) fn lose_index(&self, chunk: &Arc<SealedChunk>) {

@@ -2,26 +2,27 @@
 //! before it is needed, and finishes the one that was sealed.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
 
 use super::catalogue::ChunkEntry;
+use super::durable::{create_zeroed, replace};
 use super::fresh::FreshIndex;
 use super::horizon::Horizon;
 use super::index::{self, SealedIndex};
 use super::inner::{Inner, Job, cannot};
 use super::sealed::{IndexState, SealedChunk};
 use super::writer::{Next, Prepared};
-use crate::disk::{Access, Disk, DiskFile};
-use crate::error::Refused;
-
-const ZEROS_BYTES: usize = 1024 * 1024;
+use crate::disk::Access;
+use crate::error::{ReadError, Refused};
 
 #[expect(clippy::needless_pass_by_value, reason = "the keeper's thread owns its end")]
 pub(crate) fn run(inner: &Arc<Inner>, jobs: Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
+        let closed = inner.writer().closed;
         match job {
+            // What is lost stays lost until the next open.
+            Job::Rebuild(_) | Job::Prepare if closed => {}
             Job::Prepare => prepare(inner),
             Job::Finish(chunk) => finish(inner, &chunk),
             Job::Rebuild(chunk) => rebuild(inner, &chunk),
@@ -31,7 +32,7 @@ pub(crate) fn run(inner: &Arc<Inner>, jobs: Receiver<Job>) {
 }
 
 fn prepare(inner: &Inner) {
-    if matches!(inner.writer().next, Next::Ready(_)) {
+    if !matches!(inner.writer().next, Next::Making) {
         return;
     }
     let next = match inner.low_space(inner.chunk_bytes).and_then(|()| make(inner)) {
@@ -56,28 +57,6 @@ fn make(inner: &Inner) -> Result<Prepared, Refused> {
             Err(Refused::NoChunk(cannot("write", &path, &error)))
         }
     }
-}
-
-/// A file of zeros that are on disk: overwriting them later needs no space and no metadata.
-pub(crate) fn create_zeroed(
-    disk: &dyn Disk,
-    path: &Path,
-    bytes: u64,
-) -> io::Result<Box<dyn DiskFile>> {
-    match disk.remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let file = disk.open(path, Access::Create)?;
-    let zeros = vec![0; ZEROS_BYTES];
-    let mut at = 0;
-    while at < bytes {
-        let count = usize::try_from(bytes - at).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES));
-        file.write_all_at(&zeros[..count], at)?;
-        at += count as u64;
-    }
-    file.sync_all()?;
-    Ok(file)
 }
 
 fn finish(inner: &Inner, chunk: &Arc<SealedChunk>) {
@@ -105,7 +84,7 @@ fn trim(inner: &Inner, chunk: &SealedChunk) -> io::Result<()> {
 }
 
 fn rebuild(inner: &Inner, chunk: &Arc<SealedChunk>) {
-    let rebuilt = chunk.index_anew().map_err(|error| error.to_string()).map(|fresh| {
+    let rebuilt = chunk.index_anew().map(|fresh| {
         let stored = store(inner, chunk, &fresh);
         stored.unwrap_or_else(|error| {
             tracing::warn!(chunk = chunk.seal.number, error, "no index written");
@@ -123,8 +102,12 @@ fn rebuild(inner: &Inner, chunk: &Arc<SealedChunk>) {
         }
         // Appends stay refused; reading says where the damage is.
         Err(error) => {
-            tracing::error!(chunk = chunk.seal.number, error, "index not rebuilt");
-            inner.rebuilds.send_modify(|rebuilds| rebuilds.failed = Some(error));
+            tracing::error!(chunk = chunk.seal.number, %error, "index not rebuilt");
+            if matches!(error, ReadError::Io { .. }) {
+                let chunk = Arc::clone(chunk);
+                inner.to_rebuild.lock().unwrap_or_else(PoisonError::into_inner).push(chunk);
+            }
+            inner.rebuilds.send_modify(|rebuilds| rebuilds.failed = Some(error.to_string()));
         }
     }
 }
@@ -137,34 +120,4 @@ fn store(inner: &Inner, chunk: &SealedChunk, fresh: &FreshIndex) -> Result<Index
     let index = SealedIndex::open(&inner.disk, &path, &identity)
         .map_err(|bad| format!("an index that was just written is wrong: {bad:?}"))?;
     Ok(IndexState::File(Arc::new(index)))
-}
-
-/// Copies the first `bytes` bytes of a file.
-pub(crate) fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile, bytes: u64) -> io::Result<()> {
-    const WINDOW_BYTES: u64 = 1024 * 1024;
-    let mut at = 0;
-    while at < bytes {
-        let count = usize::try_from(WINDOW_BYTES.min(bytes - at)).unwrap_or_default();
-        let mut window = vec![0; count];
-        if from.read_at(&mut window, at)? < count {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        to.write_all_at(&window, at)?;
-        at += count as u64;
-    }
-    Ok(())
-}
-
-/// Puts a whole file in place of what was there, durably.
-pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_added_extension("unfinished");
-    match disk.remove(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let file = disk.open(&unfinished, Access::Create)?;
-    file.write_all_at(bytes, 0)?;
-    file.sync_all()?;
-    disk.rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
 }

@@ -184,6 +184,7 @@ impl Known {
                 file: Arc::clone(&self.last.file),
                 path: self.last.path.clone(),
                 first: self.last.header.first,
+                link: self.last.header.link,
                 start: start.map_or(chunk::HEADER_END, u64::from),
                 end: self.last.scan.seal.map_or(self.last.scan.end_offset, |(_, offset)| offset),
             },
@@ -224,8 +225,7 @@ impl Known {
         if position == self.last.scan.end.position {
             return Ok(Some(self.last.scan.end.link));
         }
-        let Some(before) = position.0.checked_sub(1) else { return Ok(Some(Link::START)) };
-        self.view(Position(before)).link_at(position)
+        self.view(View::before_link_at(position)).link_at(position)
     }
 }
 

@@ -24,6 +24,7 @@ mod blocks;
 mod catalogue;
 pub mod chunk;
 mod clean;
+mod durable;
 mod files;
 mod filter;
 mod flush;
@@ -49,13 +50,14 @@ pub mod verify;
 mod view;
 mod writer;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use carrel_model::record::{CommandUnit, Position, StreamId, Version};
+use carrel_model::record::CommandUnit;
 use tokio::sync::{Notify, RwLock, oneshot, watch};
 
 pub use self::catalogue::CataloguePlace;
@@ -69,12 +71,12 @@ use self::clean::CleanStop;
 use self::inner::{Counters, Inner, Job};
 use self::note::Note;
 use self::open::Opening;
-use self::view::{ActiveView, View};
 use self::writer::{Sequenced, Writer};
 use crate::disk::Disk;
 use crate::error::{AppendError, CursorError, ReadError, Refused};
 use crate::limits;
 use crate::port::{Answer, Expected, Guard};
+use crate::waiting::EndsAt;
 
 /// Kept free for everybody else on the disk, and for what the log itself has to write to recover:
 /// several chunks of the default size.
@@ -121,7 +123,7 @@ impl EmbeddedLog {
 
         let (jobs, queue) = mpsc::channel();
         let writer = Writer::new(opened, options.chunk_bytes);
-        let (ends_at, _) = watch::channel(writer.durable.position);
+        let ends_at = EndsAt::new(writer.durable.position);
         let inner = Arc::new(Inner {
             layout,
             disk,
@@ -138,6 +140,7 @@ impl EmbeddedLog {
                 total: rebuilding.len() as u64,
                 ..Rebuilds::default()
             }),
+            to_rebuild: Mutex::new(Vec::new()),
             catalogue,
             _lock: lock,
         });
@@ -152,14 +155,24 @@ impl EmbeddedLog {
             threads: Mutex::new(Vec::new()),
             report,
         };
-        let flusher = Arc::clone(&inner);
-        log.start("log-flusher", move || flush::run(&flusher))?;
-        log.start("log-keeper", move || keeper::run(&inner, queue))?;
+        log.start("log-flusher", flush::run)?;
+        log.start("log-keeper", move |inner| keeper::run(inner, queue))?;
         Ok(log)
     }
 
-    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    /// A thread that dies takes the log with it: else its callers would wait for ever.
+    fn start(
+        &self,
+        name: &'static str,
+        run: impl FnOnce(&Arc<Inner>) + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let inner = Arc::clone(&self.inner);
+        let guarded = move || {
+            if panic::catch_unwind(AssertUnwindSafe(|| run(&inner))).is_err() {
+                inner.poison(format!("{name} panicked"), Vec::new());
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(guarded);
         let thread = thread.map_err(|error| OpenError::Thread(error.to_string()))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
@@ -235,31 +248,6 @@ impl EmbeddedLog {
         }
     }
 
-    fn view(&self, after: Position) -> View {
-        let writer = self.inner.writer();
-        let active = &writer.active;
-        let start = fresh::waypoint(&active.index.waypoints, after.next());
-        View {
-            sealed: Arc::clone(&writer.sealed),
-            active: ActiveView {
-                file: Arc::clone(&active.file),
-                path: active.path.clone(),
-                first: active.header.first,
-                start: start.map_or(chunk::HEADER_END, u64::from),
-                end: active.durable_end,
-            },
-            until: writer.durable.position,
-        }
-    }
-
-    /// The offsets of a stream's units in the active chunk, after a version.
-    fn active_postings(&self, stream: &StreamId, after: Version) -> Vec<u32> {
-        let writer = self.inner.writer();
-        let Some(postings) = writer.active.index.streams.get(stream) else { return Vec::new() };
-        let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
-        postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
-    }
-
     /// Reads files on a thread that may wait for the disk.
     async fn reading<T: Send + 'static>(
         &self,
@@ -273,41 +261,24 @@ impl EmbeddedLog {
         })
     }
 
-    /// Stops the threads once all that was accepted is written, and leaves the mark of a clean stop.
-    fn stop(&self) -> Result<(), ReadError> {
+    /// Has the threads end once all that was accepted is written.
+    fn end_threads(&self) -> Vec<JoinHandle<()>> {
         self.inner.writer().closed = true;
         self.inner.work.notify_all();
         self.inner.job(Job::Stop);
-        self.inner.room.notify_waiters();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        if threads.is_empty() {
-            return Ok(());
-        }
-        threads.into_iter().for_each(|thread| drop(thread.join()));
-        if let Err(error) = self.inner.catalogue.flush() {
-            tracing::warn!(error, "the catalogue could not be flushed");
-        }
-        let writer = self.inner.writer();
-        let left = if writer.failed.is_none() {
-            let stop = CleanStop {
-                log_id: writer.log_id,
-                number: writer.active.header.number,
-                end_offset: writer.active.end,
-                link: writer.durable.link,
-            };
-            stop.leave(&*self.inner.disk, &self.inner.layout)
-        } else {
-            Ok(())
-        };
-        drop(writer);
-        left
+        self.inner.over();
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
-        if let Err(error) = self.stop() {
+        let threads = self.end_threads();
+        if threads.is_empty() {
+            return;
+        }
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        if let Err(error) = self.inner.leave() {
             tracing::warn!(%error, "the mark of a clean stop could not be left");
         }
     }
@@ -344,6 +315,24 @@ fn into_append_error(error: CursorError) -> AppendError {
 }
 
 impl Inner {
+    /// Leaves the mark of a clean stop, once the threads have ended.
+    fn leave(&self) -> Result<(), ReadError> {
+        if let Err(error) = self.catalogue.flush() {
+            tracing::warn!(error, "the catalogue could not be flushed");
+        }
+        let writer = self.writer();
+        if writer.failed.is_some() {
+            return Ok(());
+        }
+        let stop = CleanStop {
+            log_id: writer.log_id,
+            number: writer.active.header.number,
+            end_offset: writer.active.end,
+            link: writer.durable.link,
+        };
+        stop.leave(&*self.disk, &self.layout)
+    }
+
     fn note(
         &self,
         decide: impl Fn(&Writer) -> Result<Option<Note>, CursorError>,
@@ -351,13 +340,12 @@ impl Inner {
         let mut writer = self.writer();
         writer.usable()?;
         let note = decide(&writer)?;
-        match writer.make_room(note::NOTE_FRAME_BYTES_MAX as u64) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => {
-                self.job(Job::Prepare);
-                return Err(into_cursor_error(error));
-            }
+        let room = writer.make_room(note::NOTE_FRAME_BYTES_MAX as u64);
+        if writer.asks_keeper() {
+            self.job(Job::Prepare);
+        }
+        if !room.map_err(into_cursor_error)? {
+            return Ok(None);
         }
         if let Some(note) = note {
             writer.note(note);

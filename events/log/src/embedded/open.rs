@@ -21,11 +21,11 @@ use carrel_model::record::{Incarnation, Position};
 use super::catalogue::{Catalogue, CataloguePlace, ChunkEntry};
 use super::chunk::{Header, Layout};
 use super::clean::CleanStop;
+use super::durable::{copy_bytes, create_zeroed};
 use super::files::{Found, chunk_numbers, find, follows};
 use super::fresh::FreshIndex;
 use super::index::SealedIndex;
 use super::inner::DirectoryLock;
-use super::keeper::{copy_bytes, create_zeroed};
 use super::note::Notes;
 use super::repair;
 use super::scan::{Scan, Stop, scan};
@@ -90,7 +90,8 @@ pub struct Options {
 /// What opening found that was not as a clean stop leaves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The last stop was not clean: the unsealed tail was written anew before serving.
+    /// The unsealed tail was written anew before serving: the last stop was not clean, or chunks
+    /// have become larger.
     pub rewritten: bool,
     /// A last group that never reached the disk whole was cut off at this position and offset.
     pub torn: Option<Torn>,
@@ -164,11 +165,12 @@ impl Opening<'_> {
     }
 
     fn clear_leftovers(&self) -> Result<(), OpenError> {
-        let dir = self.layout.chunks();
-        for entry in self.disk.list(&dir).map_err(ReadError::io("could not list", &dir))? {
-            if entry.name.ends_with(".unfinished") || entry.name.ends_with(".prepared") {
-                let path = dir.join(entry.name);
-                self.disk.remove(&path).map_err(ReadError::io("could not remove", &path))?;
+        for dir in [self.layout.chunks(), self.layout.snapshots()] {
+            for entry in self.disk.list(&dir).map_err(ReadError::io("could not list", &dir))? {
+                if entry.name.ends_with(".unfinished") || entry.name.ends_with(".prepared") {
+                    let path = dir.join(entry.name);
+                    self.disk.remove(&path).map_err(ReadError::io("could not remove", &path))?;
+                }
             }
         }
         Ok(())
@@ -241,7 +243,7 @@ impl Opening<'_> {
             }
         }
         if let Some((seal, seal_offset)) = found.seal {
-            self.rewrite(&*file, &path, found.end_offset, found.end_offset)?;
+            self.rewrite(&*file, (&path, &header), &found, found.end_offset)?;
             let disk = Arc::clone(self.disk);
             let place = (seal, seal_offset);
             let chunk = SealedChunk::new(disk, path, header, place, IndexState::Missing);
@@ -253,7 +255,7 @@ impl Opening<'_> {
         let file = if clean && capacity == length {
             file
         } else {
-            self.rewrite(&*file, &path, found.end_offset, capacity)?
+            self.rewrite(&*file, (&path, &header), &found, capacity)?
         };
         let active = Active {
             file: Arc::from(file),
@@ -285,25 +287,31 @@ impl Opening<'_> {
         Ok(same && found.stop == Stop::Clean)
     }
 
-    /// Writes the first `end` bytes of a chunk to a new file of zeros, and puts it in its place.
+    /// Writes what was found of a chunk to a new file of zeros, and puts it in its place.
     fn rewrite(
         &mut self,
         file: &dyn DiskFile,
-        path: &Path,
-        end: u64,
+        (path, header): (&Path, &Header),
+        found: &Scan,
         capacity: u64,
     ) -> Result<Box<dyn DiskFile>, OpenError> {
         self.report.rewritten = true;
+        let io = || ReadError::io("could not write anew", path);
         let unfinished = path.with_added_extension("unfinished");
-        let written = || -> io::Result<Box<dyn DiskFile>> {
-            let copy = create_zeroed(&**self.disk, &unfinished, capacity)?;
-            copy_bytes(file, &*copy, end)?;
-            copy.sync_all()?;
-            self.disk.rename(&unfinished, path)?;
-            self.disk.sync_dir(&self.layout.chunks())?;
-            Ok(copy)
-        };
-        Ok(written().map_err(ReadError::io("could not write anew", path))?)
+        let copy = create_zeroed(&**self.disk, &unfinished, capacity)
+            .and_then(|copy| copy_bytes(file, &*copy, found.end_offset).map(|()| copy))
+            .map_err(io())?;
+        copy.sync_all().map_err(io())?;
+        // After a failed sync, what the page cache said a moment ago may be gone by now.
+        let copied = scan(&*copy, &unfinished, header, |_, _| {})?;
+        if (copied.end_offset, copied.end) != (found.end_offset, found.end) {
+            let what = "it is not what it was when it was read a moment ago";
+            let (offset, next) = (copied.end_offset, copied.end.position.next());
+            return Err(OpenError::damaged(path, offset, next, what));
+        }
+        let renamed = self.disk.rename(&unfinished, path);
+        renamed.and_then(|()| self.disk.sync_dir(&self.layout.chunks())).map_err(io())?;
+        Ok(copy)
     }
 
     /// Begins a chunk behind the sealed ones: the log's first, or the one that was never named.

@@ -1,5 +1,6 @@
 //! A sealed chunk and its index: what is there for good, and how to ask it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -88,9 +89,17 @@ impl SealedChunk {
         (self.seal.first..=self.seal.last).contains(&position)
     }
 
-    fn lost(&self, bad: &BadBlock) -> Lost {
-        tracing::warn!(chunk = self.seal.number, %bad, "its index is damaged");
-        Lost::Index
+    /// A disk or a limit that is in the way now need not be so the next time.
+    fn lost(&self, bad: BadBlock) -> Lost {
+        match bad {
+            BadBlock::Io(error) if error.kind() != io::ErrorKind::NotFound => {
+                Lost::Chunk(ReadError::io("could not read the index of", &self.path)(error))
+            }
+            BadBlock::Io(_) | BadBlock::Malformed(_) => {
+                tracing::warn!(chunk = self.seal.number, %bad, "its index is damaged");
+                Lost::Index
+            }
+        }
     }
 
     /// The largest ids it has, unless its index is lost.
@@ -112,12 +121,21 @@ impl SealedChunk {
         found.map_or(HEADER_END, u64::from)
     }
 
+    /// Whether it may have a command, as far as memory tells.
+    pub(crate) fn may_have(&self, id: CommandId) -> bool {
+        match &*self.asked() {
+            IndexState::Fresh(index) => index.commands.contains_key(&id),
+            IndexState::File(index) => index.may_have(id),
+            IndexState::Missing => true,
+        }
+    }
+
     /// What the caller of a command was answered. A damaged index is told apart from a damaged
     /// chunk: the first can be made again.
     pub(crate) fn answer(&self, id: CommandId) -> Result<Option<Answer>, Lost> {
         let offset = match &*self.asked() {
             IndexState::Fresh(index) => return Ok(index.answer(id)),
-            IndexState::File(index) => index.command(id).map_err(|bad| self.lost(&bad))?,
+            IndexState::File(index) => index.command(id).map_err(|bad| self.lost(bad))?,
             IndexState::Missing => return Err(Lost::Index),
         };
         let Some(offset) = offset else { return Ok(None) };
@@ -129,7 +147,7 @@ impl SealedChunk {
         match &*self.asked() {
             IndexState::Fresh(index) => Ok(index.last_version(stream)),
             IndexState::File(index) => {
-                let entry = index.stream(stream).map_err(|bad| self.lost(&bad))?;
+                let entry = index.stream(stream).map_err(|bad| self.lost(bad))?;
                 Ok(entry.map(|entry| entry.last()))
             }
             IndexState::Missing => Err(Lost::Index),
@@ -148,7 +166,7 @@ impl SealedChunk {
                     .map(|(version, skip)| (version, postings.offsets[skip as usize..].to_vec()))
             })),
             IndexState::File(index) => {
-                let Some(entry) = index.stream(stream).map_err(|bad| self.lost(&bad))? else {
+                let Some(entry) = index.stream(stream).map_err(|bad| self.lost(bad))? else {
                     return Ok(None);
                 };
                 let Some((version, skip)) =
@@ -156,7 +174,7 @@ impl SealedChunk {
                 else {
                     return Ok(None);
                 };
-                let offsets = index.postings(&entry, skip).map_err(|bad| self.lost(&bad))?;
+                let offsets = index.postings(&entry, skip).map_err(|bad| self.lost(bad))?;
                 Ok(Some((version, offsets)))
             }
             IndexState::Missing => Err(Lost::Index),

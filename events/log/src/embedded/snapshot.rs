@@ -24,9 +24,9 @@ use carrel_model::record::Position;
 
 use super::catalogue::Catalogue;
 use super::chunk::Layout;
+use super::durable::replace;
 use super::inner::cannot;
 use super::inventory::SnapshotFile;
-use super::keeper::replace;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
 use crate::format::fields::{Fields, Malformed};
@@ -134,7 +134,8 @@ pub(crate) fn candidates(
 
 fn read(disk: &dyn Disk, path: &Path, kind: &SnapshotKind) -> Option<Snapshot> {
     let file = disk.open(path, Access::Read).ok()?;
-    let length = file.len().ok().filter(|length| *length <= SNAPSHOT_BYTES_MAX)?;
+    let bytes_max = SNAPSHOT_BYTES_MAX + HEADER_BYTES as u64;
+    let length = file.len().ok().filter(|length| *length <= bytes_max)?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     let filled = file.read_at(&mut bytes, 0).ok()?;
     bytes.truncate(filled);

@@ -79,7 +79,7 @@ fn later_group(file: &dyn DiskFile, offset: u64, last: u64) -> io::Result<bool> 
         let mut within = 0;
         while within + HEADER_BYTES <= filled {
             if let Ok(header) = Header::read(&window[within..])
-                && header.group_start > offset
+                && (offset + 1..=at + within as u64).contains(&header.group_start)
                 && is_whole(file, at + within as u64, &header)?
             {
                 return Ok(true);

@@ -10,12 +10,13 @@ use carrel_model::record::{Position, Record, StreamId, Version};
 
 use super::chunk::HEADER_END;
 use super::sealed::{Lost, SealedChunk, answer_of, broken_to_error, decode, unit_of};
-use crate::chain::Link;
+use crate::chain::{self, Link};
 use crate::disk::DiskFile;
 use crate::error::{Damage, ReadError};
 use crate::format::frame::Kind;
 use crate::format::reader::{FrameReader, frame_at};
 use crate::format::unit::{Decoder, Unit};
+use crate::limits::UNIT_RECORDS_MAX;
 use crate::port::{Answer, Page, PageLimit};
 
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct ActiveView {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) path: PathBuf,
     pub(crate) first: Position,
+    /// The chain link before the first record.
+    pub(crate) link: Link,
     /// Where to start reading for the position that was asked for.
     pub(crate) start: u64,
     pub(crate) end: u64,
@@ -157,20 +160,36 @@ impl View {
         Ok(true)
     }
 
-    /// The chain link after the record at a position, if a unit ends there.
+    /// Where a view has to start for [`View::link_at`]: the unit before the position's own one ends
+    /// behind it, because a unit is never longer than that.
+    pub(crate) fn before_link_at(position: Position) -> Position {
+        Position(position.0.saturating_sub(UNIT_RECORDS_MAX as u64 + 1))
+    }
+
+    /// The chain link after the record at a position. Units keep that of their last record.
     pub(crate) fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        if position == Position::START {
+            return Ok(Some(Link::START));
+        }
         if position > self.until {
             return Ok(None);
         }
-        let file;
-        let (mut reader, path) = if position >= self.active.first {
+        let from = Self::before_link_at(position).next();
+        let (file, start, path, mut link);
+        let mut reader = if position >= self.active.first {
             let active = &self.active;
-            (FrameReader::new(&*active.file, active.start, active.end), &active.path)
+            (start, path) = (active.start, &active.path);
+            link = active.link;
+            FrameReader::new(&*active.file, start, active.end)
         } else {
             let chunk = self.chunk_of(position)?;
             file = chunk.open()?;
-            (chunk.reader(&*file, chunk.start_of(position)), &chunk.path)
+            (start, path) = (chunk.start_of(from), &chunk.path);
+            link = chunk.header.link;
+            chunk.reader(&*file, start)
         };
+        let mut unit = Vec::new();
+        let mut decoder = Decoder::default();
         loop {
             let frame =
                 reader.next_frame().map_err(|broken| broken_to_error(broken, path, position))?;
@@ -178,13 +197,23 @@ impl View {
             if frame.header.kind != Kind::Unit {
                 continue;
             }
-            let unit = unit_of(Ok(frame), path, position)?;
-            match unit.records.last().map(|record| record.position) {
-                Some(last) if last == position => return Ok(Some(unit.link)),
-                Some(last) if last > position => return Ok(None),
-                Some(_) | None => {}
+            unit.clear();
+            let last = decode(&frame, &mut decoder, path, &mut unit)?;
+            if unit.last().is_some_and(|record| record.position < position) {
+                link = last;
+                continue;
             }
+            let upto = unit.iter().take_while(|record| record.position <= position);
+            let mut scratch = Vec::new();
+            return Ok(Some(
+                upto.fold(link, |link, record| chain::next(link, record, &mut scratch)),
+            ));
         }
+    }
+
+    /// Whether a sealed chunk may have a command, as far as memory tells.
+    pub(crate) fn may_have(&self, id: CommandId) -> bool {
+        self.sealed.iter().any(|chunk| chunk.may_have(id))
     }
 
     /// What a command in a sealed chunk was answered. `lost` is told of each index that gave no

@@ -13,16 +13,17 @@ use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use carrel_model::ids::LogId;
-use carrel_model::record::{CommandUnit, Incarnation, StreamId, UnitHeader, Version};
+use carrel_model::ids::{CommandId, LogId};
+use carrel_model::record::{CommandUnit, Incarnation, Position, StreamId, UnitHeader, Version};
 use tokio::sync::oneshot;
 
 use super::chunk::{HEADER_BYTES, HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
-use super::fresh::{FreshIndex, Place};
+use super::fresh::{self, FreshIndex, Place};
 use super::horizon::Horizon;
 use super::note::{NOTE_FRAME_BYTES_MAX, Note, Notes};
 use super::sealed::{IndexState, SealedChunk};
 use super::standing::{Standing, Unknowable};
+use super::view::{ActiveView, View};
 use crate::chain::{self, End};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{AppendError, Refused, TooLarge};
@@ -41,6 +42,17 @@ pub(crate) struct Active {
     /// Up to here everything is on disk.
     pub(crate) durable_end: u64,
     pub(crate) index: FreshIndex,
+}
+
+/// The last chunk as it is on disk.
+#[derive(Clone, Copy, Debug)]
+struct Last<'a> {
+    file: &'a Arc<dyn DiskFile>,
+    path: &'a PathBuf,
+    header: &'a Header,
+    index: &'a FreshIndex,
+    end: u64,
+    before: &'a Arc<Vec<Arc<SealedChunk>>>,
 }
 
 /// Bytes that go to one place of one file.
@@ -63,6 +75,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), AppendError>>;
 pub(crate) struct Group {
     pub(crate) segments: Vec<Segment>,
     pub(crate) waiters: Vec<Waiter>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A chunk file filled with zeros that waits for its number.
@@ -75,10 +88,25 @@ pub(crate) struct Prepared {
 /// The next chunk, which is made beforehand because making it takes long.
 #[derive(Debug)]
 pub(crate) enum Next {
-    Ready(Prepared),
+    /// The keeper was asked for it.
     Making,
+    Ready(Prepared),
+    /// It is written to and does not have its name yet: its file must be left alone.
+    Taken(Rolled),
     /// It could not be made; whoever needs it asks again.
     Failed(Refused),
+}
+
+/// The chunk before the active one, while its seal is on its way to the disk. Who reads sees the
+/// log as it is on disk, where this chunk is still the last.
+#[derive(Debug)]
+pub(crate) struct Rolled {
+    pub(crate) chunk: Arc<SealedChunk>,
+    pub(crate) index: Arc<FreshIndex>,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) durable_end: u64,
+    /// The sealed chunks before it.
+    pub(crate) before: Arc<Vec<Arc<SealedChunk>>>,
 }
 
 #[derive(Debug)]
@@ -94,12 +122,15 @@ pub(crate) struct Writer {
     /// The end of all that was accepted, and of all that is durable.
     pub(crate) accepted: End,
     pub(crate) durable: End,
+    /// The notes that were accepted, and those that are durable.
     pub(crate) notes: Notes,
+    pub(crate) durable_notes: Notes,
     pub(crate) group: Group,
     pub(crate) spare: Vec<u8>,
     pub(crate) failed: Option<String>,
     pub(crate) low_space: Option<Refused>,
     pub(crate) closed: bool,
+    ask_keeper: bool,
     scratch: Vec<u8>,
 }
 
@@ -139,12 +170,14 @@ impl Writer {
             chunk_bytes,
             accepted: opened.end,
             durable: opened.end,
+            durable_notes: opened.notes.clone(),
             notes: opened.notes,
             group: Group::default(),
             spare: Vec::new(),
             failed: None,
             low_space: None,
             closed: false,
+            ask_keeper: false,
             scratch: Vec::new(),
         }
     }
@@ -153,9 +186,64 @@ impl Writer {
         Head {
             position: self.durable.position,
             link: self.durable.link,
-            incarnation: self.notes.incarnation,
+            incarnation: self.durable_notes.incarnation,
             log_id: self.log_id,
         }
+    }
+
+    fn last(&self) -> Last<'_> {
+        let active = &self.active;
+        if let Next::Taken(rolled) = &self.next {
+            return Last {
+                file: &rolled.file,
+                path: &rolled.chunk.path,
+                header: &rolled.chunk.header,
+                index: &rolled.index,
+                end: rolled.durable_end,
+                before: &rolled.before,
+            };
+        }
+        Last {
+            file: &active.file,
+            path: &active.path,
+            header: &active.header,
+            index: &active.index,
+            end: active.durable_end,
+            before: &self.sealed,
+        }
+    }
+
+    /// What is durable, to be read from `after` on.
+    pub(crate) fn view(&self, after: Position) -> View {
+        let last = self.last();
+        let start = fresh::waypoint(&last.index.waypoints, after.next()).map(u64::from);
+        View {
+            sealed: Arc::clone(last.before),
+            active: ActiveView {
+                file: Arc::clone(last.file),
+                path: last.path.clone(),
+                first: last.header.first,
+                link: last.header.link,
+                start: start.filter(|start| *start < last.end).unwrap_or(HEADER_END),
+                end: last.end,
+            },
+            until: self.durable.position,
+        }
+    }
+
+    /// The offsets of a stream's durable units in the last chunk, after a version.
+    pub(crate) fn postings(&self, stream: &StreamId, after: Version) -> Vec<u32> {
+        let last = self.last();
+        let Some(postings) = last.index.streams.get(stream) else { return Vec::new() };
+        let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
+        let offsets = postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default();
+        offsets.iter().copied().take_while(|offset| u64::from(*offset) < last.end).collect()
+    }
+
+    /// What a command was answered whose unit is in the last chunk and durable.
+    pub(crate) fn durable_answer(&self, id: CommandId) -> Option<Answer> {
+        let answer = self.last().index.answer(id);
+        answer.filter(|answer| answer.last <= self.durable.position)
     }
 
     pub(crate) fn usable(&self) -> Result<(), Refused> {
@@ -240,33 +328,41 @@ impl Writer {
 
     /// Makes sure that `bytes` and a seal fit into the active chunk; rolls over to the next one if
     /// they don't. Says whether there is room now.
+    ///
+    /// Something always stays empty behind a seal: only a chunk that was trimmed after its seal was
+    /// durable ends with it, so a seal at the end of a file can be believed.
     pub(crate) fn make_room(&mut self, bytes: u64) -> Result<bool, AppendError> {
         let needed = bytes + SEAL_FRAME_BYTES as u64;
-        if self.active.end + needed <= self.active.capacity {
+        if self.active.end + needed < self.active.capacity {
             return Ok(true);
         }
         self.fits_a_new_chunk(bytes)?;
-        match &self.next {
-            Next::Ready(_) => {}
-            Next::Making => return Ok(false),
+        match mem::replace(&mut self.next, Next::Making) {
+            Next::Ready(prepared) => {
+                self.roll(prepared);
+                Ok(true)
+            }
             Next::Failed(refused) => {
-                let refused = refused.clone();
-                self.next = Next::Making;
-                return Err(refused.into());
+                self.ask_keeper = true;
+                Err(refused.into())
+            }
+            waiting @ (Next::Making | Next::Taken(_)) => {
+                self.next = waiting;
+                Ok(false)
             }
         }
-        let Next::Ready(prepared) = mem::replace(&mut self.next, Next::Making) else {
-            return Ok(false);
-        };
-        self.roll(prepared);
-        Ok(true)
+    }
+
+    /// Whether the keeper has to be asked for the next chunk once more.
+    pub(crate) fn asks_keeper(&mut self) -> bool {
+        mem::take(&mut self.ask_keeper)
     }
 
     /// A chunk of the usual size has room for the largest batch; a very small one may not.
     fn fits_a_new_chunk(&self, bytes: u64) -> Result<(), TooLarge> {
         let notes = self.notes.names() * NOTE_FRAME_BYTES_MAX;
         let taken = (HEADER_BYTES + notes + SEAL_FRAME_BYTES) as u64;
-        let max = self.chunk_bytes.saturating_sub(taken);
+        let max = self.chunk_bytes.saturating_sub(taken + 1);
         if bytes <= max {
             return Ok(());
         }
@@ -287,15 +383,23 @@ impl Writer {
         let seal_offset = self.active.end;
         let segment = self.segment();
         seal.write(&mut segment.bytes, segment.offset);
+        let index = Arc::new(mem::take(&mut self.active.index));
         let chunk = Arc::new(SealedChunk::new(
             Arc::clone(&self.disk),
             self.active.path.clone(),
             self.active.header,
             (seal, seal_offset),
-            IndexState::Fresh(Arc::new(mem::take(&mut self.active.index))),
+            IndexState::Fresh(Arc::clone(&index)),
         ));
         self.segment().seals = Some(Arc::clone(&chunk));
         self.horizon.push(&chunk);
+        self.next = Next::Taken(Rolled {
+            chunk: Arc::clone(&chunk),
+            index,
+            file: Arc::clone(&self.active.file),
+            durable_end: self.active.durable_end,
+            before: Arc::clone(&self.sealed),
+        });
         Arc::make_mut(&mut self.sealed).push(chunk);
 
         let header = Header {
@@ -416,7 +520,8 @@ impl Writer {
         note.write(&mut segment.bytes, segment.offset, position);
         let written = (segment.bytes.len() - before) as u64;
         self.active.end += written;
-        self.notes.apply(note);
+        self.notes.apply(note.clone());
+        self.group.notes.push(note);
     }
 
     /// Hands the gathering group to the flusher.
@@ -424,16 +529,27 @@ impl Writer {
         (mem::take(&mut self.group), self.accepted, self.active.end)
     }
 
-    /// Everything up to there is on disk now.
-    pub(crate) fn made_durable(&mut self, number: u64, end: End, offset: u64, spare: Vec<u8>) {
+    /// A group is on disk now, and with it everything up to `end`, which stands before `offset`.
+    /// Says whether the next chunk has its name now, so that another one is needed.
+    pub(crate) fn made_durable(&mut self, group: &mut Group, end: End, offset: u64) -> bool {
         self.durable = end;
-        if self.active.header.number == number {
+        group.notes.drain(..).for_each(|note| self.durable_notes.apply(note));
+        let number = group.segments.last().map(|segment| segment.number);
+        if number == Some(self.active.header.number) {
             self.active.durable_end = offset;
+        } else if let (Next::Taken(rolled), Some(_)) = (&mut self.next, number) {
+            rolled.durable_end = offset;
         }
-        if spare.capacity() > self.spare.capacity() {
+        let spare = group.segments.last_mut().map(|segment| mem::take(&mut segment.bytes));
+        if let Some(spare) = spare.filter(|spare| spare.capacity() > self.spare.capacity()) {
             self.spare = spare;
             self.spare.clear();
         }
+        let named = group.segments.iter().any(|segment| segment.names);
+        if named {
+            self.next = Next::Making;
+        }
+        named
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use carrel_model::ids::{CommandId, LogId};
 use carrel_model::name::{ConsumerName, LeaseName};
 use carrel_model::record::{CommandUnit, Epoch, Position, Record, StreamId, Version};
-use tokio::sync::{RwLock, RwLockWriteGuard, watch};
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use self::state::{State, index};
 use crate::error::{AppendError, CursorError, ReadError};
@@ -19,18 +19,19 @@ use crate::port::{
     Answer, Cursor, EventLog, Expected, Guard, Head, Page, PageLimit, PlacedUnit, Snapshot,
     SnapshotKey, Turn,
 };
+use crate::waiting::EndsAt;
 
 #[derive(Debug)]
 pub struct MemoryLog {
     /// Readers of this lock are appends that don't mind each other; a turn has it alone.
     place: RwLock<()>,
     state: Mutex<State>,
-    ends_at: watch::Sender<Position>,
+    ends_at: EndsAt,
 }
 
 impl MemoryLog {
     pub fn new(log_id: LogId) -> Self {
-        let (ends_at, _) = watch::channel(Position::START);
+        let ends_at = EndsAt::new(Position::START);
         Self { place: RwLock::new(()), state: Mutex::new(State::new(log_id)), ends_at }
     }
 
@@ -52,7 +53,7 @@ impl MemoryLog {
             state.permits(expected, guard)?;
         }
         let answers = state.append(units);
-        self.ends_at.send_replace(state.head().position);
+        self.ends_at.announce(state.head().position);
         Ok(answers)
     }
 }
@@ -106,10 +107,7 @@ impl EventLog for MemoryLog {
     }
 
     async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
-        let mut ends_at = self.ends_at.subscribe();
-        let reached = ends_at.wait_for(|end| *end > position).await;
-        // The sender lives in `self`, so the channel can't be closed while this borrows it.
-        Ok(reached.map_or(position, |end| *end))
+        self.ends_at.wait_past(position).await
     }
 
     async fn save_cursor(
@@ -185,7 +183,7 @@ impl EventLog for MemoryLog {
         state.open()?;
         let imported = units.into_iter().try_for_each(|placed| state.import(placed));
         let head = state.head();
-        self.ends_at.send_replace(head.position);
+        self.ends_at.announce(head.position);
         imported.map(|()| head)
     }
 
@@ -200,6 +198,7 @@ impl EventLog for MemoryLog {
     async fn close(&self) -> Result<(), ReadError> {
         let _place = self.place.write().await;
         self.state().closed = true;
+        self.ends_at.over();
         Ok(())
     }
 }

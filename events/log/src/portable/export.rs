@@ -9,7 +9,7 @@ use carrel_model::record::{Position, Record};
 
 use super::reading::{Reading, ReadingError};
 use super::{Closing, HEADER_BYTES, Header, MAGIC};
-use crate::ahead::ReadAhead;
+use crate::ahead::each_page;
 use crate::chain::{self, End};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::ReadError;
@@ -174,15 +174,10 @@ impl<'a> Writing<'a> {
     ) -> Result<(), ExportError> {
         let total = self.header.position.0;
         let mut unit: Vec<Record> = Vec::new();
-        let mut after = self.end.position;
-        let mut pages = ReadAhead::new(log, after);
-        while after < self.header.position {
-            let page = pages.page().await?;
-            let Some(last) = page.records.last() else { return Err(self.other_past()) };
-            after = last.position;
+        each_page(log, self.end.position, |page| {
             for record in page.records {
                 if record.position > self.header.position {
-                    break;
+                    return Ok(false);
                 }
                 let same = |other: &Record| other.unit.command_id == record.unit.command_id;
                 if !unit.last().is_none_or(same) {
@@ -192,6 +187,14 @@ impl<'a> Writing<'a> {
                 unit.push(record);
             }
             progress(Progress { done: self.end.position.0, total });
+            Ok::<_, ExportError>(
+                unit.last().is_some_and(|last| last.position < self.header.position),
+            )
+        })
+        .await?;
+        let reached = unit.last().map_or(self.end.position, |last| last.position);
+        if reached < self.header.position {
+            return Err(self.other_past());
         }
         self.unit(&unit)?;
         progress(Progress { done: total, total });

@@ -43,6 +43,7 @@ pub(super) fn refused(error: Error) -> Refused {
 pub(super) fn of_reading(error: ReadError) -> Refused {
     match error {
         ReadError::Unreachable(cause) => Refused::Unreachable(cause),
+        ReadError::Over => Refused::Closed,
         ReadError::Damaged(_) | ReadError::Io { .. } | ReadError::Corrupt(_) => {
             Refused::Damaged(error.to_string())
         }

@@ -59,7 +59,7 @@ impl Shared {
         // The sender lives in `self`, so the channel can't be closed while this borrows it.
         match reached.map(|end| end.position) {
             Ok(reached) if reached > position => Ok(reached),
-            Ok(_) | Err(_) => Err(ReadError::Unreachable("the log was closed".into())),
+            Ok(_) | Err(_) => Err(ReadError::Over),
         }
     }
 }

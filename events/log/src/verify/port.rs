@@ -4,7 +4,7 @@ use carrel_model::record::{Position, Record};
 
 use super::account::Suspects;
 use super::{Account, Finding, Progress, Report, Severity};
-use crate::ahead::ReadAhead;
+use crate::ahead::each_page;
 use crate::chain::{self, Link};
 use crate::error::ReadError;
 use crate::port::{EventLog, Head};
@@ -75,31 +75,12 @@ async fn units(
 ) -> Result<bool, ReadError> {
     let mut unit: Vec<Record> = Vec::new();
     let mut after = Position::START;
-    let mut pages = ReadAhead::new(log, after);
-    while after < head.position {
-        let page = match pages.page().await {
-            Ok(page) => page,
-            Err(ReadError::Damaged(damage)) => {
-                report.found(Finding::damage(damage));
-                return Ok(false);
-            }
-            Err(ReadError::Corrupt(what)) => {
-                report.found(Finding::new(Severity::Damage, what).at(after.next()));
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        };
-        let last = page.records.last().map(|record| record.position);
-        let Some(last) = last.filter(|last| *last > after) else {
-            let what = "no record stands here, though the log goes on";
-            report.found(Finding::new(Severity::Damage, what).at(after.next()));
-            return Ok(false);
-        };
-        after = last;
+    let read = each_page(log, after, |page| {
         for record in page.records {
             if record.position > head.position {
-                break;
+                return Ok(false);
             }
+            after = record.position;
             let same = |other: &Record| other.unit.command_id == record.unit.command_id;
             if !unit.last().is_none_or(same) {
                 take(&unit, report);
@@ -107,6 +88,24 @@ async fn units(
             }
             unit.push(record);
         }
+        Ok::<_, ReadError>(after < head.position)
+    });
+    match read.await {
+        Ok(()) => {}
+        Err(ReadError::Damaged(damage)) => {
+            report.found(Finding::damage(damage));
+            return Ok(false);
+        }
+        Err(ReadError::Corrupt(what)) => {
+            report.found(Finding::new(Severity::Damage, what).at(after.next()));
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    if after < head.position {
+        let what = "no record stands here, though the log goes on";
+        report.found(Finding::new(Severity::Damage, what).at(after.next()));
+        return Ok(false);
     }
     take(&unit, report);
     Ok(true)

@@ -115,6 +115,27 @@ async fn a_log_that_is_in_use_is_left_alone() {
     assert!(files(to.path()).is_empty());
 }
 
+/// However the directory of the chunks is spelled, it is no archive for them.
+#[tokio::test]
+async fn the_chunks_are_not_moved_to_where_they_are() {
+    let (dir, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let units = filled(dir.path(), 3).await;
+    let chunks = dir.path().join("chunks");
+    let link = links.path().join("archive");
+    std::os::unix::fs::symlink(&chunks, &link).unwrap();
+    let round = dir.path().join("snapshots/../chunks");
+    let before = files(dir.path());
+    for to in [&chunks, &link, &round] {
+        let refused = move_chunks(dir.path(), to, Which::AllBut(0));
+        assert!(matches!(refused, Err(ArchiveError::NotAPlace { .. })), "{refused:?}");
+        assert_eq!(
+            files(&chunks).len(),
+            before.keys().filter(|it| it.starts_with(&chunks)).count()
+        );
+    }
+    assert_eq!(content(dir.path()).await, units);
+}
+
 #[tokio::test]
 async fn a_damaged_chunk_stays() {
     let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -19,6 +19,8 @@ mod golden;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod moments;
+#[cfg(test)]
 mod portable;
 #[cfg(test)]
 #[cfg(feature = "postgres")]

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use carrel_model::record::{Incarnation, Position, Timestamp};
 
 use super::super::chunk::Layout;
-use super::super::keeper::replace;
+use super::super::durable::replace;
 use super::Cut;
 use crate::disk::{Access, Disk};
 use crate::error::{Damage, ReadError};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrel_log::chain::Link;
-use carrel_log::{AppendError, CursorError, Expected, Refused, Snapshot, SnapshotKey};
+use carrel_log::{AppendError, CursorError, Expected, ReadError, Refused, Snapshot, SnapshotKey};
 use carrel_model::name::SnapshotKind;
 use carrel_model::record::{Epoch, Position};
 use carrel_testkit::units::Units;
@@ -34,6 +34,21 @@ pub(crate) async fn a_closed_log_takes_no_writes<A: Adapter>() {
     let key = SnapshotKey { kind: SnapshotKind::new("fleet").unwrap(), model: [1; 32] };
     let empty = Snapshot { key, position: Position(0), link: Link::START, data: Bytes::new() };
     assert_eq!(log.save_snapshot(empty).await, Err(closed()));
+}
+
+pub(crate) async fn nobody_waits_for_more_after_it<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    fill(&*log, 1, 3).await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..10 {
+        let log = Arc::clone(&log);
+        waiting.spawn(async move { log.wait_past(Position(3)).await });
+    }
+    tokio::task::yield_now().await;
+    log.close().await.unwrap();
+    let over = Err(ReadError::Over);
+    assert!(waiting.join_all().await.iter().all(|waited| *waited == over));
+    assert_eq!(log.wait_past(Position(3)).await, over);
 }
 
 pub(crate) async fn closing_waits_for_what_is_under_way<A: Adapter>() {

@@ -86,6 +86,7 @@ macro_rules! suite {
         $crate::conformance::cases! { $adapter, close:
             a_closed_log_takes_no_writes
             closing_waits_for_what_is_under_way
+            nobody_waits_for_more_after_it
             closing_twice_is_closing_once
         }
         $crate::conformance::cases! { $adapter, command:
@@ -165,10 +166,11 @@ macro_rules! suite {
             a_page_says_whether_there_was_more
             after_the_end_there_is_nothing
             pages_laid_end_to_end_are_the_log
-            reading_ahead_gives_every_record_once_and_what_comes_later
+            each_page_is_handed_over_once_and_in_order
         }
         $crate::conformance::cases! { $adapter, snapshot:
             the_newest_one_is_given_out
+            one_from_within_a_command_is_given_out
             another_models_snapshot_is_ignored
             another_kinds_snapshot_is_ignored
             only_the_newest_few_of_a_kind_are_kept

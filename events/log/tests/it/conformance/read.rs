@@ -1,4 +1,4 @@
-use carrel_log::{EventLog, Page, PageLimit, ReadAhead};
+use carrel_log::{EventLog, Page, PageLimit, ReadError, each_page};
 use carrel_model::record::Position;
 use carrel_testkit::random::Random;
 use carrel_testkit::units::{Units, stream};
@@ -90,26 +90,27 @@ pub(crate) async fn pages_laid_end_to_end_are_the_log<A: Adapter>() {
     }
 }
 
-pub(crate) async fn reading_ahead_gives_every_record_once_and_what_comes_later<A: Adapter>() {
+pub(crate) async fn each_page_is_handed_over_once_and_in_order<A: Adapter>() {
     let (_adapter, log) = empty::<A>().await;
     let mut units = Units::new(1);
-    let mut more = |count: usize, bytes| -> Vec<_> {
-        (0..count).map(|_| units.unit(&[stream(1)], bytes)).collect()
-    };
     // Some pages of the largest size.
     for _ in 0..5 {
-        append(&*log, more(10, 200_000)).await;
+        append(&*log, (0..10).map(|_| units.unit(&[stream(1)], 200_000)).collect()).await;
     }
-    let mut pages = ReadAhead::new(&*log, Position::START);
-    let mut read = Vec::new();
-    let mut taken = 0;
-    while read.len() < 50 {
-        read.extend(positions(&pages.page().await.unwrap()));
-        taken += 1;
-    }
-    assert!(taken > 2, "{taken} pages");
-    assert_eq!(pages.page().await.unwrap(), Page { records: vec![], at_end: true });
-    append(&*log, more(3, 100)).await;
-    read.extend(positions(&pages.page().await.unwrap()));
-    assert_eq!(read, (1..=53).collect::<Vec<_>>());
+    let (mut read, mut pages) = (Vec::new(), 0);
+    let take = |page: Page| {
+        read.extend(positions(&page));
+        pages += 1;
+        Ok::<_, ReadError>(true)
+    };
+    each_page(&*log, Position(3), take).await.unwrap();
+    assert_eq!(read, (4..=50).collect::<Vec<_>>());
+    assert!(pages > 2, "{pages} pages");
+    let mut pages = 0;
+    let take = |_: Page| {
+        pages += 1;
+        Ok::<_, ReadError>(false)
+    };
+    each_page(&*log, Position::START, take).await.unwrap();
+    assert_eq!(pages, 1);
 }

@@ -5,8 +5,9 @@ use carrel_log::{CursorError, EventLog, Snapshot, SnapshotKey};
 use carrel_model::name::SnapshotKind;
 use carrel_model::record::Position;
 use carrel_testkit::random::Random;
+use carrel_testkit::units::{Units, stream};
 
-use super::scene::{all, fill, links};
+use super::scene::{all, append, fill, links};
 use super::{Adapter, empty, reopened};
 
 fn key(kind: &str, model: u8) -> SnapshotKey {
@@ -37,6 +38,18 @@ pub(crate) async fn the_newest_one_is_given_out<A: Adapter>() {
     for position in [0, 3, 4, 9] {
         let newest = saved(&*log, &fleet, position).await;
         assert_eq!(log.snapshot(&fleet).await, Ok(Some(newest)));
+    }
+}
+
+/// A consumer stops where its page ends, which may be between the facts of one command.
+pub(crate) async fn one_from_within_a_command_is_given_out<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    let mut units = Units::new(1);
+    append(&*log, (0..60).map(|_| units.unit(&[1; 7].map(stream), 10)).collect()).await;
+    let fleet = key("fleet", 1);
+    for position in [1, 3, 7, 8, 250, 417, 419] {
+        let newest = saved(&*log, &fleet, position).await;
+        assert_eq!(log.snapshot(&fleet).await, Ok(Some(newest)), "{position}");
     }
 }
 
