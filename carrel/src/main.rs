@@ -9,7 +9,7 @@ mod log;
 mod output;
 mod text;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -18,6 +18,14 @@ use self::arguments::{Arguments, Command};
 use self::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
+    // What is not an answer to what was asked, such as an index that is made anew.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(tracing::Level::WARN)
+        .without_time()
+        .with_target(false)
+        .init();
     let outcome = run(Arguments::parse());
     match outcome {
         Ok(outcome) => outcome.code(),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use carrel_log::EventLog;
 use carrel_log::disk::{Disk, OsDisk};
 use carrel_log::embedded::{
-    CHUNK_BYTES_DEFAULT, EmbeddedLog, EmbeddedReader, Options, Pause, RESERVE_BYTES_DEFAULT,
+    CHUNK_BYTES_DEFAULT, EmbeddedLog, EmbeddedReader, Options, Pause, RESERVE_BYTES_DEFAULT, Report,
 };
 #[cfg(feature = "postgres")]
 use carrel_log::postgres::PostgresLog;
@@ -128,7 +128,27 @@ pub(super) fn open_or_begin(dir: &Path, log_id: LogId, what: &str) -> Result<Emb
         owner: owner(what),
         catalogue: None,
     };
-    Ok(EmbeddedLog::open(disk(), dir, options)?)
+    let log = EmbeddedLog::open(disk(), dir, options)?;
+    tell(log.report());
+    Ok(log)
+}
+
+/// What was not as a clean stop leaves it. Lost indexes are told of as they are made anew.
+fn tell(report: &Report) {
+    if let Some(torn) = &report.torn {
+        let (path, offset, position) = (torn.path.display(), torn.offset, torn.position);
+        tracing::warn!(
+            "a group that never reached the disk whole was cut off: {path}, offset \
+            {offset}, position {position}; nothing that was acknowledged is in it"
+        );
+    }
+    if let Some(cause) = &report.catalogue_lost {
+        tracing::warn!("the catalogue was made anew from the chunks: {cause}");
+    }
+    if !report.catalogue_corrected.is_empty() {
+        let chunks = &report.catalogue_corrected;
+        tracing::warn!("the catalogue was corrected from the chunks {chunks:?}");
+    }
 }
 
 #[derive(Debug)]

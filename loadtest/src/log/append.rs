@@ -34,6 +34,7 @@ pub(super) fn run(session: &Session<'_>, writers: usize) -> Result<Section, Fail
             "p50 µs",
             "p95 µs",
             "p99 µs",
+            "p99.9 µs",
             "CPU µs/event",
             "syncs/event",
             "Carrel ÷ it",
@@ -114,6 +115,7 @@ fn rows(standings: &[Standing]) -> Result<Vec<Vec<String>>, Failure> {
             micros(0.50),
             micros(0.95),
             micros(0.99),
+            micros(0.999),
             number(standing.cpu().as_secs_f64() * 1_000_000.0),
             standing.syncs().map_or_else(|| String::from("-"), |syncs| format!("{syncs:.3}")),
             if standing.name == ours(standings).name {

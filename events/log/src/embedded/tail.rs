@@ -150,16 +150,19 @@ mod tests {
     /// Zeros behind the last group: enough that a sector of them follows.
     const ROOM_BYTES: usize = 4096;
 
-    async fn sample() -> Sample {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
+    fn options() -> Options {
+        Options {
             new_log_id: LogId::new(Uuid::from_u128(1)),
             chunk_bytes: 0,
             reserve_bytes: 0,
             owner: String::new(),
             catalogue: None,
-        };
-        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options).unwrap();
+        }
+    }
+
+    async fn sample() -> Sample {
+        let dir = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
         let mut units = Units::new(1);
         let mut positions = [0; 3];
         let batches = [
@@ -258,6 +261,35 @@ mod tests {
             assert!(matches!(scan.stop, Stop::Damaged(_)), "{:?}", scan.stop);
             let before = if from == 0 { Position(0) } else { Position(sample.positions[from - 1]) };
             assert_eq!(scan.end.position, before);
+        }
+    }
+
+    /// The same through the front door: the log opens, says what it cut off, and goes on.
+    #[tokio::test]
+    async fn a_log_with_a_torn_last_group_opens_without_it_and_goes_on() {
+        let sample = sample().await;
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        for from in (sample.groups[2]..sample.groups[3]).step_by(11) {
+            let mut torn = sample.bytes.clone();
+            torn[at(from)..].fill(0);
+            std::fs::create_dir_all(layout.chunks()).unwrap();
+            std::fs::write(layout.chunk(1), torn).unwrap();
+            let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+            let reported = log.report().torn.as_ref().map(|torn| torn.position.0);
+            let cut = (from > sample.groups[2]).then_some(sample.positions[1] + 1);
+            assert_eq!(reported, cut, "from byte {from}");
+            let units = vec![Units::new(9).small(1)];
+            let answers = log.append(Expected::Any, units).await.unwrap();
+            assert_eq!(answers[0].first.0, sample.positions[1] + 1, "from byte {from}");
+            drop(log);
+            let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+            assert_eq!(log.report().torn, None);
+            assert_eq!(log.head().await.unwrap().position, answers[0].last);
+            drop(log);
+            std::fs::remove_dir_all(dir.path().join("chunks")).unwrap();
+            std::fs::remove_dir_all(layout.catalogue()).unwrap();
+            std::fs::remove_file(layout.clean_stop()).unwrap();
         }
     }
 }

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use carrel_log::EventLog;
+use carrel_log::disk::OsDisk;
 use carrel_log::embedded::Report;
+use carrel_log::memory::MemoryLog;
+use carrel_log::{EventLog, portable};
 use carrel_model::record::{Epoch, Incarnation};
 use carrel_testkit::golden;
 use carrel_testkit::ledger::Ledger;
 use carrel_testkit::units::Units;
+use sha2::{Digest, Sha256};
+
+use crate::directory::{copy_tree, files};
 
 /// The chain link of the last record of the fixture: every version must come to the same.
 const HEAD_LINK: &str = "96c56f37c465cffb640f32617fcdccf836aec3d8e5f8fa58ea19dd5c94c23ab9";
@@ -15,20 +20,41 @@ const HEAD_LINK: &str = "96c56f37c465cffb640f32617fcdccf836aec3d8e5f8fa58ea19dd5
 fn fixtures() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let entries = std::fs::read_dir(dir).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let fixtures: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    assert!(!fixtures.is_empty());
+    fixtures
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
+/// A fixture is what an earlier version wrote: whoever writes it anew has changed the past.
+const SUMS: &str = include_str!("../golden/SHA256SUMS");
+
+#[test]
+fn fixtures_never_change() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut sums: Vec<String> = files(&golden)
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("SHA256SUMS"))
+        .map(|(path, bytes)| {
+            let digest = Sha256::digest(&bytes);
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{hex}  {}", path.strip_prefix(&golden).unwrap().display())
+        })
+        .collect();
+    sums.sort_by_key(|line| line[66..].to_owned());
+    assert_eq!(sums.join("\n") + "\n", SUMS);
+}
+
+/// The same log as an export, which a later version must be able to import.
+#[tokio::test]
+async fn an_export_is_imported() {
+    let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.export");
+    let log = MemoryLog::new(golden::LOG_ID);
+    let imported = portable::import(&log, &OsDisk, &export, |_| {}).await.unwrap();
+    assert_eq!(imported.head.link.to_string(), HEAD_LINK);
+    let mut ledger = Ledger::default();
+    ledger.written(golden::batches());
+    ledger.check(&log).await;
 }
 
 async fn holds_what_it_held(dir: &Path, report: &Report) {
@@ -56,7 +82,7 @@ async fn holds_what_it_held(dir: &Path, report: &Report) {
 async fn a_log_that_was_closed_in_order_opens_as_it_is() {
     for fixture in fixtures() {
         let dir = tempfile::tempdir().unwrap();
-        copy(&fixture, dir.path());
+        copy_tree(&fixture, dir.path());
         holds_what_it_held(dir.path(), &Report::default()).await;
     }
 }
@@ -65,7 +91,7 @@ async fn a_log_that_was_closed_in_order_opens_as_it_is() {
 async fn chunks_are_all_that_is_needed() {
     for fixture in fixtures() {
         let dir = tempfile::tempdir().unwrap();
-        copy(&fixture, dir.path());
+        copy_tree(&fixture, dir.path());
         std::fs::remove_dir_all(dir.path().join("catalogue")).unwrap();
         std::fs::remove_file(dir.path().join("clean-stop")).unwrap();
         std::fs::remove_file(dir.path().join("chunks/0000000001.index")).unwrap();

@@ -59,20 +59,21 @@ async fn nothing_is_seen_or_acknowledged_before_its_own_sync() {
     let (first, second) = (units.small(2), units.small(3));
     let mut appends = begin(&log, vec![first.clone(), second.clone(), first.clone()]);
     disk.wait_for_held_sync();
-    let saving = {
+    let mut saving = JoinSet::new();
+    {
         let (log, relay) = (Arc::clone(&log), relay.clone());
-        tokio::spawn(async move { log.save_cursor(&relay, Position(1), Epoch(2)).await })
-    };
+        saving.spawn(async move { log.save_cursor(&relay, Position(1), Epoch(2)).await });
+    }
     for _ in 0..100 {
         shows(&log, 1, &[first.clone(), second.clone()]).await;
         let cursor = log.cursor(&relay).await.unwrap().unwrap();
         assert_eq!((cursor.position, cursor.epoch), (Position(0), Epoch(1)));
     }
     assert!(appends.try_join_next().is_none());
-    assert!(!saving.is_finished());
+    assert!(saving.try_join_next().is_none());
     disk.release();
     all_are_acknowledged(appends).await;
-    saving.await.unwrap().unwrap();
+    saving.join_all().await.into_iter().for_each(Result::unwrap);
     assert_eq!(log.cursor(&relay).await.unwrap().unwrap().epoch, Epoch(2));
     shows(&log, 3, &[]).await;
 }
