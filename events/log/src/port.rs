@@ -186,6 +186,9 @@ pub trait EventLog: Send + Sync {
     /// Gives out the lease's next epoch, durably: guards with an older one are refused from then on.
     async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError>;
 
+    /// The chain's link after the record at a position, as the log keeps it; nothing behind its end.
+    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError>;
+
     /// Keeps a snapshot, and drops all but the newest few of its kind.
     async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError>;
 

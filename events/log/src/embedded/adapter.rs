@@ -166,6 +166,10 @@ impl EventLog for EmbeddedLog {
             .map_err(CursorError::OutcomeUnknown)
     }
 
+    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        self.reading(move |inner| inner.link_at(position)).await
+    }
+
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
         let key = key.clone();
         self.reading(move |inner| {

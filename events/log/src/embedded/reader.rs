@@ -15,6 +15,7 @@ use super::known::Known;
 use super::open::OpenError;
 use super::sealed::SealedChunk;
 use super::snapshot;
+use crate::chain::Link;
 use crate::disk::Disk;
 use crate::error::{AppendError, CursorError, ReadError, Refused};
 use crate::port::{
@@ -202,6 +203,10 @@ impl EventLog for EmbeddedReader {
 
     async fn save_snapshot(&self, _: Snapshot) -> Result<(), CursorError> {
         Err(Refused::ReadOnly.into())
+    }
+
+    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        self.now(move |known| known.link_at(position)).await
     }
 
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {

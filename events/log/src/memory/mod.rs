@@ -13,6 +13,7 @@ use carrel_model::record::{CommandUnit, Epoch, Position, Record, StreamId, Versi
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use self::state::{State, index};
+use crate::chain::Link;
 use crate::error::{AppendError, CursorError, ReadError};
 use crate::limits::{self, SNAPSHOTS_KEPT};
 use crate::port::{
@@ -166,6 +167,10 @@ impl EventLog for MemoryLog {
             oldest.map(|oldest| state.snapshots.remove(oldest));
         }
         Ok(())
+    }
+
+    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        Ok(self.state().link_at(position))
     }
 
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {

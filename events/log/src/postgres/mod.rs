@@ -51,6 +51,7 @@ use self::names::Mark;
 pub use self::schema::MigrateError;
 use self::turn::PostgresTurn;
 use self::write::Writing;
+use crate::chain::Link;
 use crate::error::{AppendError, CursorError, ReadError, Refused};
 use crate::limits;
 use crate::port::{
@@ -294,6 +295,10 @@ impl EventLog for PostgresLog {
     async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
         self.shared.open()?;
         snapshot::save(&self.shared.pool, snapshot).await
+    }
+
+    async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {
+        read::link_at(&mut *self.connection().await?, position).await
     }
 
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {

@@ -7,7 +7,7 @@ use super::{Account, Finding, Progress, Report, Severity};
 use crate::ahead::each_page;
 use crate::chain::{self, Link};
 use crate::error::ReadError;
-use crate::port::{EventLog, Head};
+use crate::port::{EventLog, Head, PageLimit};
 
 /// Reads the log up to where it ends now. What can't be read ends the reading, and is a finding;
 /// only a log that can't be reached is an error.
@@ -18,7 +18,7 @@ pub async fn over_port(
     let head = log.head().await?;
     let mut report = Report { head: Some(head), ..Report::default() };
     let mut account = Account::default();
-    let mut end = Folded { position: Position::START, link: Link::START, scratch: Vec::new() };
+    let mut end = Folded::default();
     let whole = units(log, &head, &mut report, |unit, report| {
         end.take(unit, report);
         account.take(unit, report);
@@ -30,8 +30,9 @@ pub async fn over_port(
     report.units = account.units();
     report.streams = account.streams();
     if whole && (end.position, end.link) != (head.position, head.link) {
-        let what = "the chain over all records does not end as the log says";
-        report.found(Finding::new(Severity::Damage, what).at(head.position));
+        let bad = first_break(log, &end.marks).await?.unwrap_or(head.position);
+        let what = "the chain over the records is not the one that the log keeps from here on";
+        report.found(Finding::new(Severity::Damage, what).at(bad));
     }
     if let Some(mut suspects) = account.suspects() {
         look_again(log, &head, &mut suspects, &mut report).await?;
@@ -46,10 +47,23 @@ pub async fn over_port(
     Ok(report)
 }
 
+/// How often it is remembered what the chain came to: a break is looked for between two of them.
+const MARK_EVERY: u64 = 1_000;
+const READ_AT_ONCE: usize = 1_000;
+
 struct Folded {
     position: Position,
     link: Link,
+    /// What it came to on the way.
+    marks: Vec<(Position, Link)>,
     scratch: Vec<u8>,
+}
+
+impl Default for Folded {
+    fn default() -> Self {
+        let (position, link) = (Position::START, Link::START);
+        Self { position, link, marks: vec![(position, link)], scratch: Vec::new() }
+    }
 }
 
 impl Folded {
@@ -62,6 +76,50 @@ impl Folded {
             }
             self.position = record.position;
             self.link = chain::next(self.link, record, &mut self.scratch);
+        }
+        if self.marks.last().is_none_or(|(last, _)| self.position.0 - last.0 >= MARK_EVERY) {
+            self.marks.push((self.position, self.link));
+        }
+    }
+}
+
+/// The first record of the first command from which on the chain over the records is not the one
+/// that the log keeps. From a change on, no later link is the same.
+async fn first_break(
+    log: &dyn EventLog,
+    marks: &[(Position, Link)],
+) -> Result<Option<Position>, ReadError> {
+    let (mut low, mut high) = (0, marks.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let (position, link) = marks[middle];
+        if log.link_at(position).await? == Some(link) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    let Some((mut position, mut link)) = low.checked_sub(1).map(|last| marks[last]) else {
+        return Ok(None);
+    };
+    let mut scratch = Vec::new();
+    let mut command = None;
+    loop {
+        let page = log.read(position, PageLimit::records(READ_AT_ONCE)).await?;
+        if page.records.is_empty() {
+            return Ok(None);
+        }
+        for record in &page.records {
+            let id = record.unit.command_id;
+            let first = match command {
+                Some((known, first)) if known == id => first,
+                _ => record.position,
+            };
+            command = Some((id, first));
+            (position, link) = (record.position, chain::next(link, record, &mut scratch));
+            if log.link_at(position).await? != Some(link) {
+                return Ok(Some(first));
+            }
         }
     }
 }

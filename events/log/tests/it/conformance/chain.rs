@@ -1,8 +1,22 @@
 use carrel_log::chain::Link;
 use carrel_testkit::units::{Units, stream};
 
-use super::scene::{append, assert_whole, fill};
+use super::scene::{all, append, assert_whole, fill, links};
 use super::{Adapter, empty};
+use carrel_model::record::Position;
+
+pub(crate) async fn it_is_known_at_every_position<A: Adapter>() {
+    let (_adapter, log) = empty::<A>().await;
+    fill(&*log, 1, 23).await;
+    let links = links(&all(&*log).await);
+    assert_eq!(log.link_at(Position(0)).await, Ok(Some(Link::START)));
+    for (position, link) in (1..).zip(&links) {
+        assert_eq!(log.link_at(Position(position)).await, Ok(Some(*link)), "{position}");
+    }
+    for beyond in [links.len() as u64 + 1, u64::MAX] {
+        assert_eq!(log.link_at(Position(beyond)).await, Ok(None));
+    }
+}
 
 pub(crate) async fn the_head_vouches_for_every_record<A: Adapter>() {
     let (_adapter, log) = empty::<A>().await;

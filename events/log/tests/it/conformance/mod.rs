@@ -81,6 +81,7 @@ macro_rules! suite {
         $crate::conformance::cases! { $adapter, chain:
             the_head_vouches_for_every_record
             it_does_not_depend_on_how_records_were_batched
+            it_is_known_at_every_position
             it_is_the_same_in_every_adapter_and_for_all_time
         }
         $crate::conformance::cases! { $adapter, close:

@@ -1,6 +1,7 @@
 //! What the tables look like from outside, and what happens when somebody else writes to them.
 
 use carrel_log::postgres::Settings;
+use carrel_log::verify::over_port;
 use carrel_log::{AppendError, EventLog, PageLimit, ReadError};
 use carrel_model::record::{Position, Version};
 use carrel_testkit::postgres::Postgres;
@@ -21,24 +22,30 @@ async fn the_chain_shows_what_was_changed_behind_its_back() {
     let server = Server::with_log(LOG_ID).await;
     let log = server.open(Settings::default()).await;
     fill(&log, 1, 9).await;
-    for (change_it, undo_it) in [
+    for (change_it, undo_it, first) in [
         (
             "UPDATE carrel_log.records SET data = data || ' ' WHERE position = 5",
             "UPDATE carrel_log.records SET data = substr(data, 1, length(data) - 1) WHERE position = 5",
+            5,
         ),
         (
             "UPDATE carrel_log.records SET schema = 2 WHERE position = 1",
             "UPDATE carrel_log.records SET schema = 1 WHERE position = 1",
+            1,
         ),
         (
             "UPDATE carrel_log.units SET at_us = at_us + 1 WHERE first = 9",
             "UPDATE carrel_log.units SET at_us = at_us - 1 WHERE first = 9",
+            9,
         ),
     ] {
         let head = log.head().await.unwrap();
         assert_eq!(fold(&all(&log).await), head.link);
         change(&server, change_it).await;
         assert_ne!(fold(&all(&log).await), head.link, "{change_it}");
+        let report = over_port(&log, |_| {}).await.unwrap();
+        let bad = report.first_bad().and_then(|finding| finding.position);
+        assert_eq!((bad, report.trusted), (Some(Position(first)), Some(Position(first - 1))));
         change(&server, undo_it).await;
     }
     assert_whole(&log).await;
