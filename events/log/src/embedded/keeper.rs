@@ -11,8 +11,8 @@ use super::fresh::FreshIndex;
 use super::horizon::Horizon;
 use super::index::{self, SealedIndex};
 use super::inner::{Inner, Job, cannot};
+use super::roll::{Next, Prepared};
 use super::sealed::{IndexState, SealedChunk};
-use super::writer::{Next, Prepared};
 use crate::disk::Access;
 use crate::error::{ReadError, Refused};
 

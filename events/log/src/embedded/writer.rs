@@ -13,20 +13,20 @@ use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use carrel_model::ids::{CommandId, LogId};
-use carrel_model::record::{CommandUnit, Incarnation, Position, StreamId, UnitHeader, Version};
+use carrel_model::ids::LogId;
+use carrel_model::record::{CommandUnit, Incarnation, StreamId, UnitHeader, Version};
 use tokio::sync::oneshot;
 
-use super::chunk::{HEADER_BYTES, HEADER_END, Header, SEAL_FRAME_BYTES, Seal};
-use super::fresh::{self, FreshIndex, Place};
+use super::chunk::Header;
+use super::fresh::{FreshIndex, Place};
 use super::horizon::Horizon;
-use super::note::{NOTE_FRAME_BYTES_MAX, Note, Notes};
-use super::sealed::{IndexState, SealedChunk};
+use super::note::{Note, Notes};
+use super::roll::Next;
+use super::sealed::SealedChunk;
 use super::standing::{Standing, Unknowable};
-use super::view::{ActiveView, View};
 use crate::chain::{self, End};
 use crate::disk::{Disk, DiskFile};
-use crate::error::{AppendError, Refused, TooLarge};
+use crate::error::{AppendError, Refused};
 use crate::format::frame::{self, Kind};
 use crate::format::unit;
 use crate::port::{Answer, Expected, Guard, Head};
@@ -42,17 +42,6 @@ pub(crate) struct Active {
     /// Up to here everything is on disk.
     pub(crate) durable_end: u64,
     pub(crate) index: FreshIndex,
-}
-
-/// The last chunk as it is on disk.
-#[derive(Clone, Copy, Debug)]
-struct Last<'a> {
-    file: &'a Arc<dyn DiskFile>,
-    path: &'a PathBuf,
-    header: &'a Header,
-    index: &'a FreshIndex,
-    end: u64,
-    before: &'a Arc<Vec<Arc<SealedChunk>>>,
 }
 
 /// Bytes that go to one place of one file.
@@ -78,37 +67,6 @@ pub(crate) struct Group {
     pub(crate) notes: Vec<Note>,
 }
 
-/// A chunk file filled with zeros that waits for its number.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) capacity: u64,
-}
-
-/// The next chunk, which is made beforehand because making it takes long.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// The keeper was asked for it.
-    Making,
-    Ready(Prepared),
-    /// It is written to and does not have its name yet: its file must be left alone.
-    Taken(Rolled),
-    /// It could not be made; whoever needs it asks again.
-    Failed(Refused),
-}
-
-/// The chunk before the active one, while its seal is on its way to the disk. Who reads sees the
-/// log as it is on disk, where this chunk is still the last.
-#[derive(Debug)]
-pub(crate) struct Rolled {
-    pub(crate) chunk: Arc<SealedChunk>,
-    pub(crate) index: Arc<FreshIndex>,
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) durable_end: u64,
-    /// The sealed chunks before it.
-    pub(crate) before: Arc<Vec<Arc<SealedChunk>>>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) disk: Arc<dyn Disk>,
@@ -130,7 +88,7 @@ pub(crate) struct Writer {
     pub(crate) failed: Option<String>,
     pub(crate) low_space: Option<Refused>,
     pub(crate) closed: bool,
-    ask_keeper: bool,
+    pub(crate) ask_keeper: bool,
     scratch: Vec<u8>,
 }
 
@@ -189,61 +147,6 @@ impl Writer {
             incarnation: self.durable_notes.incarnation,
             log_id: self.log_id,
         }
-    }
-
-    fn last(&self) -> Last<'_> {
-        let active = &self.active;
-        if let Next::Taken(rolled) = &self.next {
-            return Last {
-                file: &rolled.file,
-                path: &rolled.chunk.path,
-                header: &rolled.chunk.header,
-                index: &rolled.index,
-                end: rolled.durable_end,
-                before: &rolled.before,
-            };
-        }
-        Last {
-            file: &active.file,
-            path: &active.path,
-            header: &active.header,
-            index: &active.index,
-            end: active.durable_end,
-            before: &self.sealed,
-        }
-    }
-
-    /// What is durable, to be read from `after` on.
-    pub(crate) fn view(&self, after: Position) -> View {
-        let last = self.last();
-        let start = fresh::waypoint(&last.index.waypoints, after.next()).map(u64::from);
-        View {
-            sealed: Arc::clone(last.before),
-            active: ActiveView {
-                file: Arc::clone(last.file),
-                path: last.path.clone(),
-                first: last.header.first,
-                link: last.header.link,
-                start: start.filter(|start| *start < last.end).unwrap_or(HEADER_END),
-                end: last.end,
-            },
-            until: self.durable.position,
-        }
-    }
-
-    /// The offsets of a stream's durable units in the last chunk, after a version.
-    pub(crate) fn postings(&self, stream: &StreamId, after: Version) -> Vec<u32> {
-        let last = self.last();
-        let Some(postings) = last.index.streams.get(stream) else { return Vec::new() };
-        let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
-        let offsets = postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default();
-        offsets.iter().copied().take_while(|offset| u64::from(*offset) < last.end).collect()
-    }
-
-    /// What a command was answered whose unit is in the last chunk and durable.
-    pub(crate) fn durable_answer(&self, id: CommandId) -> Option<Answer> {
-        let answer = self.last().index.answer(id);
-        answer.filter(|answer| answer.last <= self.durable.position)
     }
 
     pub(crate) fn usable(&self) -> Result<(), Refused> {
@@ -326,111 +229,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes sure that `bytes` and a seal fit into the active chunk; rolls over to the next one if
-    /// they don't. Says whether there is room now.
-    ///
-    /// Something always stays empty behind a seal: only a chunk that was trimmed after its seal was
-    /// durable ends with it, so a seal at the end of a file can be believed.
-    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<bool, AppendError> {
-        let needed = bytes + SEAL_FRAME_BYTES as u64;
-        if self.active.end + needed < self.active.capacity {
-            return Ok(true);
-        }
-        self.fits_a_new_chunk(bytes)?;
-        match mem::replace(&mut self.next, Next::Making) {
-            Next::Ready(prepared) => {
-                self.roll(prepared);
-                Ok(true)
-            }
-            Next::Failed(refused) => {
-                self.ask_keeper = true;
-                Err(refused.into())
-            }
-            waiting @ (Next::Making | Next::Taken(_)) => {
-                self.next = waiting;
-                Ok(false)
-            }
-        }
-    }
-
-    /// Whether the keeper has to be asked for the next chunk once more.
-    pub(crate) fn asks_keeper(&mut self) -> bool {
-        mem::take(&mut self.ask_keeper)
-    }
-
-    /// A chunk of the usual size has room for the largest batch; a very small one may not.
-    fn fits_a_new_chunk(&self, bytes: u64) -> Result<(), TooLarge> {
-        let notes = self.notes.names() * NOTE_FRAME_BYTES_MAX;
-        let taken = (HEADER_BYTES + notes + SEAL_FRAME_BYTES) as u64;
-        let max = self.chunk_bytes.saturating_sub(taken + 1);
-        if bytes <= max {
-            return Ok(());
-        }
-        let index = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        Err(TooLarge::Batch { given: index(bytes), max: index(max) })
-    }
-
-    fn roll(&mut self, prepared: Prepared) {
-        let number = self.active.header.number + 1;
-        let seal = Seal {
-            number: self.active.header.number,
-            first: self.active.header.first,
-            last: self.accepted.position,
-            link: self.accepted.link,
-            incarnation: self.notes.incarnation,
-            units: self.active.index.units,
-        };
-        let seal_offset = self.active.end;
-        let segment = self.segment();
-        seal.write(&mut segment.bytes, segment.offset);
-        let index = Arc::new(mem::take(&mut self.active.index));
-        let chunk = Arc::new(SealedChunk::new(
-            Arc::clone(&self.disk),
-            self.active.path.clone(),
-            self.active.header,
-            (seal, seal_offset),
-            IndexState::Fresh(Arc::clone(&index)),
-        ));
-        self.segment().seals = Some(Arc::clone(&chunk));
-        self.horizon.push(&chunk);
-        self.next = Next::Taken(Rolled {
-            chunk: Arc::clone(&chunk),
-            index,
-            file: Arc::clone(&self.active.file),
-            durable_end: self.active.durable_end,
-            before: Arc::clone(&self.sealed),
-        });
-        Arc::make_mut(&mut self.sealed).push(chunk);
-
-        let header = Header {
-            log_id: self.log_id,
-            number,
-            incarnation: self.notes.incarnation,
-            first: self.accepted.position.next(),
-            link: self.accepted.link,
-        };
-        let path = self.active.path.with_file_name(format!("{number:010}.chunk"));
-        let file = prepared.file;
-        let mut bytes = Vec::with_capacity(self.spare.capacity());
-        bytes.extend_from_slice(&header.write());
-        for note in self.notes.carried() {
-            note.write(&mut bytes, 0, self.accepted.position);
-        }
-        self.active = Active {
-            file: Arc::clone(&file),
-            path,
-            header,
-            capacity: prepared.capacity,
-            end: bytes.len() as u64,
-            durable_end: HEADER_END,
-            index: FreshIndex::default(),
-        };
-        let segment = Segment { file, number, offset: 0, bytes, names: true, seals: None };
-        self.group.segments.push(segment);
-    }
-
     /// The gathering group's bytes for the active chunk.
-    fn segment(&mut self) -> &mut Segment {
+    pub(crate) fn segment(&mut self) -> &mut Segment {
         let number = self.active.header.number;
         let fits = self.group.segments.last().is_some_and(|segment| segment.number == number);
         if !fits {
