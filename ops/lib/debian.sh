@@ -63,24 +63,99 @@ as_root() {
     fi
 }
 
-# Where rustup puts cargo, for shells that have not read its profile.
+# The version of rustup that is fetched where there is none.
+rustup_version=1.29.0
+
+# What rustup put into its usual place comes before any other cargo, whatever PATH says.
 find_rust() {
-    if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-$HOME/.cargo}/bin/cargo ]]; then
-        PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    local bin=${CARGO_HOME:-$HOME/.cargo}/bin
+    if [[ -x $bin/cargo && $(command -v cargo) != "$bin/cargo" ]]; then
+        PATH="$bin:$PATH"
     fi
 }
 
-# With rustup, the first call of cargo installs what rust-toolchain.toml asks for.
+# Rust as rust-toolchain.toml asks for it. Where there is no rustup, another cargo will do if it is
+# new enough. Touches nothing when all is there.
 have_rust() {
-    local wanted
+    local wanted list components
     wanted=$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)
-    if ! command -v cargo >/dev/null; then
-        say "There is no cargo. Install rustup, and run this again: it takes Rust $wanted by itself." >&2
-        say "rustup is a package of Debian from 13 on; for Debian 12 see https://rustup.rs" >&2
-        return 1
+    list=$(sed -n 's/^components = \[\(.*\)\]$/\1/p' rust-toolchain.toml)
+    read -ra components <<<"${list//[\",]/}"
+    find_rust
+    if command -v rustup >/dev/null || ! cargo_will_do "$wanted"; then
+        have_toolchain "$wanted" "${components[@]}" || return 1
     fi
     cargo --version || return 1
     if ! cargo --version | grep --quiet --fixed-strings "cargo $wanted"; then
         say "This is not Rust $wanted, which rust-toolchain.toml asks for and only rustup heeds."
     fi
 }
+
+# Whether there is a cargo of this version or a later one, with what else the checks call.
+cargo_will_do() {
+    local there
+    there=$(cargo --version 2>/dev/null) || return 1
+    there=$(cut -d ' ' -f 2 <<<"$there")
+    if [[ $(printf '%s\n' "$1" "$there" | sort --version-sort | head -n 1) != "$1" ]]; then
+        say "cargo $there is older than $1"
+        return 1
+    fi
+    cargo clippy --version && cargo fmt --version
+} >&2
+
+# A toolchain with these components, by rustup, which is fetched if there is none. Asks no network
+# when all is there.
+have_toolchain() {
+    local toolchain=$1 component there missing=() wanted=()
+    shift
+    command -v rustup >/dev/null || install_rustup || no_rust "rustup $rustup_version" || return 1
+    # Asked for a toolchain that is not there, rustup would fetch it, without these components.
+    there=$(RUSTUP_AUTO_INSTALL=0 rustup component list --toolchain "$toolchain" --installed \
+        2>/dev/null || true)
+    for component in rustc "$@"; do
+        grep --quiet "^$component-" <<<"$there" || missing+=("$component")
+    done
+    if ((${#missing[@]} == 0)); then
+        say "Rust $toolchain is there, by rustup"
+        return 0
+    fi
+    say "missing of Rust $toolchain: ${missing[*]}"
+    for component in "$@"; do
+        wanted+=(--component "$component")
+    done
+    rustup toolchain install "$toolchain" --profile minimal --no-self-update "${wanted[@]}" ||
+        no_rust "Rust $toolchain"
+}
+
+# Into the home directory, and no file of a shell is changed.
+install_rustup() {
+    local machine from into status=0
+    machine=$(uname -m)-unknown-linux-gnu
+    from=${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}
+    from=$from/archive/$rustup_version/$machine/rustup-init
+    say "there is no rustup: fetching $from"
+    into=$(mktemp --directory --tmpdir carrel-rustup-XXXXXXXX) || return 1
+    fetch_rustup "$from" "$into/rustup-init" &&
+        RUSTUP_INIT_SKIP_PATH_CHECK=yes "$into/rustup-init" -y --no-modify-path --profile minimal \
+            --default-toolchain none >/dev/null || status=1
+    rm -rf "$into"
+    find_rust
+    return "$status"
+}
+
+fetch_rustup() {
+    local file
+    for file in "" .sha256; do
+        curl --fail --silent --show-error --retry 3 --output "$2$file" "$1$file" || return 1
+    done
+    # Some versions say the name of a file as well, which is none of ours.
+    printf '%s  %s\n' "$(cut -d ' ' -f 1 "$2.sha256")" "$2" | sha256sum --check --quiet || return 1
+    chmod +x "$2"
+}
+
+no_rust() {
+    say "" "$1 could not be installed. Run this again when the network is there; or set" \
+        "RUSTUP_UPDATE_ROOT and RUSTUP_DIST_SERVER to a mirror that this machine can reach; or put a" \
+        "cargo on PATH that is as new as rust-toolchain.toml says, with clippy and rustfmt."
+    return 1
+} >&2
