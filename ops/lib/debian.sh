@@ -21,6 +21,11 @@ postgresql       has the server that tests start for themselves, on ports of the
 strace           shows which system calls the log makes, and in which order
 '
 
+# package and why
+packages_to_test_slowly='
+protobuf-compiler  turns a protocol into code, for a peer that the load test is built with
+'
+
 say() {
     printf '%s\n' "$@"
 }
