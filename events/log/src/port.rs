@@ -1,7 +1,9 @@
 //! The port: what every adapter promises, whatever it stands on.
 //!
 //! - Positions run 1, 2, 3 ... in commit order; nothing is visible before it is durable, and what
-//!   is visible never changes.
+//!   is visible never changes. The exception is [`EmbeddedReader`](crate::embedded::EmbeddedReader),
+//!   which reads what another process writes: it sees a group as soon as it is written, a moment
+//!   before it is durable, and refuses every write.
 //! - A batch is written whole or not at all.
 //! - A command id is written at most once. The same id again, with the same fingerprint, gets the
 //!   first answer; with another it is refused. A batch of nothing but known commands is answered
