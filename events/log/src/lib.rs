@@ -1,7 +1,7 @@
 //! The event log: the one truth that everything else in Carrel is derived from.
 //!
 //! [`EventLog`] is the port. The adapters behind it pass one conformance suite: [`memory`] for
-//! tests and simulations, [`postgres`] for more than one machine.
+//! tests and simulations, [`embedded`] for one machine, [`postgres`] for more than one.
 //!
 //! The log knows nothing of what is in its records: it carries bytes. It must never know HTTP, a
 //! message broker or a hypervisor, and never asks for the time.

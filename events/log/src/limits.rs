@@ -27,8 +27,9 @@ pub const PAGE_RECORDS_MAX: usize = 10_000;
 /// Bytes of data in one page of reading. At least one record is always given, whatever its size.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How far behind the head a writer may be when it takes its turn: what it has to catch up with is
-/// handed over while it holds the writer's place, so it must fit in one page.
+/// How far behind the head a writer may be when it takes its turn. What it has to catch up with is
+/// read page by page, and handed over at once while it holds the writer's place. Only records are
+/// counted: typical ones are about 5 MB, as many of the largest would be 2.4 GiB.
 pub const TURN_CATCH_UP_MAX: u64 = 10_000;
 
 /// A fleet of a million machines at 1.5 KB each.
