@@ -59,6 +59,11 @@ pub(super) fn at_commit(error: Error) -> AppendError {
     AppendError::OutcomeUnknown(error.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn when_committed(error: Error) -> CursorError {
+    CursorError::OutcomeUnknown(error.to_string())
+}
+
 /// For what is sent and committed in one.
 pub(super) fn when_sent(error: Error) -> CursorError {
     // A refusal is an answer, unless it is the server's last word.
@@ -70,6 +75,24 @@ pub(super) fn when_sent(error: Error) -> CursorError {
 
 pub(super) fn before_sent(error: Error) -> CursorError {
     CursorError::Refused(refused(error))
+}
+
+/// A task ended without an answer, as it does with its runtime.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutOff;
+
+const ENDING: &str = "the process is ending";
+
+impl From<CutOff> for AppendError {
+    fn from(CutOff: CutOff) -> Self {
+        Self::OutcomeUnknown(ENDING.into())
+    }
+}
+
+impl From<CutOff> for CursorError {
+    fn from(CutOff: CutOff) -> Self {
+        Self::OutcomeUnknown(ENDING.into())
+    }
 }
 
 /// Classes of SQLSTATE (PostgreSQL, appendix A): what is stored breaks a rule, or can't be read.

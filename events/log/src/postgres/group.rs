@@ -86,7 +86,6 @@ pub(super) async fn lead(shared: Arc<Shared>) {
             Ok(writing) => write(writing, shared.queue.next_group()).await,
             Err(error) => refuse(shared.queue.next_group(), &error),
         }
-        shared.make_room_ahead().await;
     }
 }
 

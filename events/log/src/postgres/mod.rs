@@ -24,9 +24,11 @@ mod group;
 mod insert;
 mod names;
 mod read;
+mod room;
 mod rows;
 mod schema;
 mod snapshot;
+mod transaction;
 mod turn;
 mod write;
 
@@ -45,6 +47,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
+use self::error::CutOff;
 use self::follow::End;
 use self::group::{Queue, Waiting};
 use self::names::Mark;
@@ -97,7 +100,7 @@ impl Default for Settings {
 
 pub struct PostgresLog {
     shared: Arc<Shared>,
-    /// Appends that are under way, whether anybody still waits for them or not.
+    /// Appends and other changes that are under way, whether anybody still waits for them or not.
     writers: Mutex<JoinSet<()>>,
     watchers: Mutex<JoinSet<()>>,
 }
@@ -115,8 +118,10 @@ struct Shared {
     end: watch::Sender<End>,
     /// Look where the log ends, now.
     look: Arc<Notify>,
-    /// The first position that no partition is known for.
+    /// The first position that no partition is known for; nothing is known before the first append.
     room: AtomicI64,
+    /// It is time to make the next partition.
+    ahead: Notify,
 }
 
 impl fmt::Debug for PostgresLog {
@@ -163,14 +168,22 @@ impl PostgresLog {
             end: watch::Sender::new(End::at(head.position)),
             look: Arc::default(),
             room: AtomicI64::new(0),
+            ahead: Notify::new(),
         });
-        shared.make_room_ahead().await;
         let mut watchers = JoinSet::new();
         watchers.spawn(follow::watch(Arc::clone(&shared)));
+        watchers.spawn(room::keep_ahead(Arc::clone(&shared)));
         if shared.settings.hints == Hints::Listen {
             watchers.spawn(follow::listen(shared.pool.clone(), Arc::clone(&shared.look)));
         }
         Ok(Self { shared, writers: Mutex::default(), watchers: Mutex::new(watchers) })
+    }
+
+    /// For a change of what stands beside the log. Whoever gives up while waiting for it has changed
+    /// nothing.
+    async fn changing(&self) -> Result<PoolConnection<sqlx::Postgres>, CursorError> {
+        self.shared.open()?;
+        self.shared.pool.acquire().await.map_err(error::before_sent)
     }
 
     async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, ReadError> {
@@ -186,15 +199,17 @@ impl PostgresLog {
     }
 
     /// Does something to its end, even if nobody waits for it any more.
-    async fn run<T: Send + 'static>(
+    async fn run<T, E>(
         &self,
-        work: impl Future<Output = Result<T, AppendError>> + Send + 'static,
-    ) -> Result<T, AppendError> {
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CutOff> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let shared = Arc::clone(&self.shared);
         self.spawn(async move {
             let _ = answer.send(work.await);
-            shared.make_room_ahead().await;
         });
         outcome(answered).await
     }
@@ -210,10 +225,8 @@ fn taken(tasks: &Mutex<JoinSet<()>>) -> JoinSet<()> {
     std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A task that ends without an answer was cut off with its runtime.
-async fn outcome<T>(answered: oneshot::Receiver<Result<T, AppendError>>) -> Result<T, AppendError> {
-    let cut_off = |_| AppendError::OutcomeUnknown("the process is ending".into());
-    answered.await.map_err(cut_off)?
+async fn outcome<T, E: From<CutOff>>(answered: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
+    answered.await.map_err(|_| CutOff)?
 }
 
 #[async_trait]
@@ -223,9 +236,9 @@ impl EventLog for PostgresLog {
     }
 
     async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
-        let mut writing = self.begin().await?;
-        let since = writing.since(have).await?;
-        Ok(Box::new(PostgresTurn { log: self, writing, since }))
+        let mut turn = PostgresTurn::new(self, self.begin().await?);
+        turn.catch_up(have).await?;
+        Ok(Box::new(turn))
     }
 
     async fn append(
@@ -275,8 +288,9 @@ impl EventLog for PostgresLog {
         position: Position,
         epoch: Epoch,
     ) -> Result<(), CursorError> {
-        self.shared.open()?;
-        names::save_cursor(&self.shared.pool, name, Mark { position, epoch }).await
+        let connection = self.changing().await?;
+        let mark = Mark { position, epoch };
+        self.run(names::save_cursor(connection, name.clone(), mark)).await
     }
 
     async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
@@ -288,13 +302,14 @@ impl EventLog for PostgresLog {
     }
 
     async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
-        self.shared.open()?;
-        names::raise_epoch(&self.shared.pool, lease).await
+        let connection = self.changing().await?;
+        self.run(names::raise_epoch(connection, lease.clone())).await
     }
 
     async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
-        self.shared.open()?;
-        snapshot::save(&self.shared.pool, snapshot).await
+        snapshot.fits()?;
+        let connection = self.changing().await?;
+        self.run(snapshot::save(connection, snapshot)).await
     }
 
     async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError> {

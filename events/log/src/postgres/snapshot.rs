@@ -2,11 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use carrel_model::record::Position;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, Postgres};
 
 use super::names::refused;
 use super::rows::{self, get, to_i64, to_u64};
+use super::transaction::{Transaction, in_time};
 use super::{error, read};
 use crate::error::{CursorError, ReadError};
 use crate::limits::{SNAPSHOT_BYTES_MAX, SNAPSHOTS_KEPT};
@@ -34,16 +36,22 @@ const NEWEST: &str = "
 const PIECE: &str = "
     SELECT data FROM carrel_log.snapshot_pieces WHERE snapshot = $1 AND nth = $2";
 
-pub(super) async fn save(pool: &PgPool, snapshot: Snapshot) -> Result<(), CursorError> {
-    snapshot.fits()?;
-    let mut transaction = pool.begin().await.map_err(error::before_sent)?;
-    let head = read::head(&mut transaction).await.map_err(refused)?.position;
+pub(super) async fn save(
+    connection: PoolConnection<Postgres>,
+    snapshot: Snapshot,
+) -> Result<(), CursorError> {
+    let begun = Transaction::begin(connection, "BEGIN").await;
+    let mut transaction = begun.map_err(error::before_sent)?;
+    let saved = keep(&mut transaction, &snapshot).await;
+    transaction.end(saved, error::when_committed).await
+}
+
+async fn keep(connection: &mut PgConnection, snapshot: &Snapshot) -> Result<(), CursorError> {
+    let head = read::head(connection).await.map_err(refused)?.position;
     if snapshot.position > head {
         return Err(CursorError::BeyondHead { given: snapshot.position, head });
     }
-    write(&mut transaction, &snapshot).await.map_err(error::before_sent)?;
-    let committed = transaction.commit().await;
-    committed.map_err(|error| CursorError::OutcomeUnknown(error.to_string()))
+    write(connection, snapshot).await.map_err(error::before_sent)
 }
 
 async fn write(connection: &mut PgConnection, snapshot: &Snapshot) -> sqlx::Result<()> {
@@ -55,13 +63,13 @@ async fn write(connection: &mut PgConnection, snapshot: &Snapshot) -> sqlx::Resu
         .bind(&snapshot.link.0[..])
         .bind(to_i64(snapshot.data.len() as u64))
         .bind(i64::from(crc32c::crc32c(&snapshot.data)));
-    let id: i64 = query.fetch_one(&mut *connection).await?;
+    let id: i64 = in_time(query.fetch_one(&mut *connection)).await?;
     for (piece, nth) in snapshot.data.chunks(PIECE_BYTES).zip(0_i32..) {
         let query = sqlx::query(SAVE_PIECE).bind(id).bind(nth).bind(piece);
-        query.execute(&mut *connection).await?;
+        in_time(query.execute(&mut *connection)).await?;
     }
     let tidy = sqlx::query(TIDY).bind(kind).bind(to_i64(SNAPSHOTS_KEPT as u64));
-    tidy.execute(connection).await.map(drop)
+    in_time(tidy.execute(connection)).await.map(drop)
 }
 
 /// The newest that is whole and of this past. One that is neither costs a longer replay, nothing

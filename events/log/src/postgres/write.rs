@@ -7,17 +7,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use carrel_model::ids::CommandId;
 use carrel_model::record::{CommandUnit, Epoch, Incarnation, Position, Record, StreamId, Version};
-use sqlx::{Postgres, Transaction};
 use tokio::sync::OwnedMutexGuard;
 
 use super::draft::Draft;
 use super::rows::{self, get, to_i64, to_u64};
-use super::{Shared, error, insert, read};
+use super::transaction::{Transaction, in_time};
+use super::{Shared, error, insert, read, room};
 use crate::error::{AppendError, ReadError, Refused};
 use crate::port::{Answer, Expected, Guard, Head, PageLimit};
 
@@ -47,18 +45,11 @@ const VERSIONS: &str = "
 const GUARD: &str = "SELECT epoch FROM carrel_log.leases WHERE name = $1 FOR SHARE";
 
 const SET_INCARNATION: &str = "UPDATE carrel_log.log SET incarnation = $1";
-const MAKE_PARTITIONS: &str = "SELECT carrel_log.make_partitions($1, $2)";
 
-/// For whatever is not waiting for the lock: the largest batch takes a fraction of a second. A
-/// server that does not answer at all would keep a writer forever.
-const STEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// More than `lock_timeout`, whose message says more.
-const BEGIN_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The writer's place, and the end of the log, which stays there meanwhile. Dropping it rolls back.
+/// The writer's place, and the end of the log, which stays there meanwhile.
 #[derive(Debug)]
 pub(super) struct Writing {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     head: Head,
     shared: Arc<Shared>,
     _place: OwnedMutexGuard<()>,
@@ -70,8 +61,9 @@ impl Writing {
         place: OwnedMutexGuard<()>,
     ) -> Result<Self, AppendError> {
         shared.open()?;
-        let begin = shared.pool.begin_with(BEGIN);
-        let mut transaction = in_time(BEGIN_TIMEOUT, begin).await.map_err(error::before_commit)?;
+        let connection = shared.pool.acquire().await.map_err(error::before_commit)?;
+        let begun = Transaction::begin(connection, BEGIN).await;
+        let mut transaction = begun.map_err(error::before_commit)?;
         let head = read::head(&mut transaction).await?;
         Ok(Self { transaction, head, shared, _place: place })
     }
@@ -134,7 +126,7 @@ impl Writing {
 
     async fn known(&mut self, ids: Vec<uuid::Uuid>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
         let query = sqlx::query(KNOWN).bind(ids);
-        in_time(STEP_TIMEOUT, query.fetch_all(&mut *self.transaction)).await
+        in_time(query.fetch_all(&mut *self.transaction)).await
     }
 
     async fn versions(
@@ -144,7 +136,7 @@ impl Writing {
         let query = sqlx::query(VERSIONS)
             .bind(streams.iter().map(|stream| stream.category.as_str()).collect::<Vec<_>>())
             .bind(streams.iter().map(|stream| stream.id).collect::<Vec<_>>());
-        let found = in_time(STEP_TIMEOUT, query.fetch_all(&mut *self.transaction)).await;
+        let found = in_time(query.fetch_all(&mut *self.transaction)).await;
         let version = |row: &sqlx::postgres::PgRow| {
             let category = rows::name(get(row, "category")?)?;
             let stream = StreamId { category, id: get(row, "stream_id")? };
@@ -158,29 +150,37 @@ impl Writing {
     /// commit.
     pub(super) async fn commit(mut self, draft: &Draft) -> Result<(), AppendError> {
         if draft.units().is_empty() {
+            self.roll_back().await;
             return Ok(());
         }
         let end = draft.head();
-        if to_i64(end.position.0) >= self.shared.room.load(Ordering::Acquire) {
-            self.make_room(end.position).await?;
+        let mut room = self.shared.room();
+        if to_i64(end.position.0) >= room {
+            room = self.make_room(end.position).await?;
         }
         if end.incarnation != self.head.incarnation {
             self.set_incarnation(end.incarnation).await?;
         }
         let insert = insert::insert(&mut self.transaction, draft);
-        in_time(STEP_TIMEOUT, insert).await.map_err(error::before_commit)?;
-        let commit = self.transaction.commit();
-        in_time(STEP_TIMEOUT, commit).await.map_err(error::at_commit)?;
+        in_time(insert).await.map_err(error::before_commit)?;
+        self.transaction.commit().await.map_err(error::at_commit)?;
+        // Only now: a rollback takes new partitions along.
+        self.shared.has_room(room);
         self.shared.announce(end.position);
+        self.shared.look_ahead();
         Ok(())
+    }
+
+    /// Gives the writer's place back, and nothing was written.
+    pub(super) async fn roll_back(self) {
+        self.transaction.roll_back().await;
     }
 
     /// Raises the incarnation and nothing else.
     pub(super) async fn raise_incarnation(mut self) -> Result<Head, AppendError> {
         let incarnation = Incarnation(self.head.incarnation.0 + 1);
         self.set_incarnation(incarnation).await?;
-        let commit = self.transaction.commit();
-        in_time(STEP_TIMEOUT, commit).await.map_err(error::at_commit)?;
+        self.transaction.commit().await.map_err(error::at_commit)?;
         Ok(Head { incarnation, ..self.head })
     }
 
@@ -190,43 +190,10 @@ impl Writing {
         done.map(drop).map_err(error::before_commit)
     }
 
-    /// Partitions are made ahead; this is for when that did not succeed.
-    async fn make_room(&mut self, last: Position) -> Result<(), AppendError> {
-        let query = sqlx::query_scalar(MAKE_PARTITIONS)
-            .bind(to_i64(last.0))
-            .bind(to_i64(self.shared.settings.partition_records));
-        let room = query.fetch_one(&mut *self.transaction).await;
-        let room = room.map_err(|error| Refused::NoChunk(error.to_string()))?;
-        self.shared.room.store(room, Ordering::Release);
-        Ok(())
+    /// Partitions are made ahead; this is for when that did not succeed, and for the first append.
+    async fn make_room(&mut self, last: Position) -> Result<i64, AppendError> {
+        let size = self.shared.settings.partition_records;
+        let made = room::find_or_make(&mut self.transaction, to_i64(last.0), size).await;
+        Ok(made.map_err(|error| Refused::NoChunk(error.to_string()))?)
     }
-}
-
-impl Shared {
-    /// Makes the next partition when the last one is half full. No append waits for it or fails
-    /// with it: there is the other half to try again.
-    pub(super) async fn make_room_ahead(&self) {
-        let last = self.end.borrow().position;
-        let size = to_i64(self.settings.partition_records);
-        let wanted = to_i64(last.0).saturating_add(size / 2);
-        if wanted < self.room.load(Ordering::Acquire) {
-            return;
-        }
-        let query = sqlx::query_scalar(MAKE_PARTITIONS).bind(wanted).bind(size);
-        match query.fetch_one(&self.pool).await {
-            Ok(room) => self.room.store(room, Ordering::Release),
-            Err(error) => {
-                let position = last.0;
-                tracing::warn!(position, %error, "the log's next partition could not be made yet");
-            }
-        }
-    }
-}
-
-async fn in_time<T>(
-    limit: Duration,
-    work: impl Future<Output = sqlx::Result<T>>,
-) -> sqlx::Result<T> {
-    let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(limit, work).await.map_err(late)?
 }

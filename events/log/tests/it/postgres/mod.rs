@@ -1,5 +1,7 @@
 //! The PostgreSQL adapter keeps the port's promises, and those that only it makes.
 
+mod connections;
+mod names;
 mod proxy;
 mod rights;
 mod server;

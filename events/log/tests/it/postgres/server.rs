@@ -40,6 +40,12 @@ impl Server {
         PostgresLog::connect(options, settings).await.unwrap()
     }
 
+    /// The next one gets the connection that the last one had.
+    pub(crate) async fn open_with_one_connection(&self) -> PostgresLog {
+        let hints = Hints::Ignore;
+        self.open(Settings { connections_max: 1, hints, ..Settings::default() }).await
+    }
+
     pub(crate) fn options(&self, role: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(self.postgres.socket_directory())
@@ -51,4 +57,10 @@ impl Server {
     pub(crate) async fn connection(&self, role: &str) -> PgConnection {
         PgConnection::connect_with(&self.options(role)).await.unwrap()
     }
+}
+
+/// Returns as soon as somebody waits for a lock.
+pub(crate) async fn somebody_waits(observer: &mut PgConnection) {
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *observer).await.unwrap() {}
 }

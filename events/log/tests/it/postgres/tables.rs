@@ -2,10 +2,11 @@
 
 use carrel_log::postgres::Settings;
 use carrel_log::verify::over_port;
-use carrel_log::{AppendError, EventLog, PageLimit, ReadError};
+use carrel_log::{AppendError, EventLog, Expected, PageLimit, ReadError};
 use carrel_model::record::{Position, Version};
 use carrel_testkit::postgres::Postgres;
 use carrel_testkit::units::{Units, stream};
+use sqlx::PgConnection;
 
 use super::server::Server;
 use crate::conformance::LOG_ID;
@@ -119,7 +120,7 @@ async fn without_a_partition_nothing_is_written_and_the_reason_is_said() {
     sqlx::raw_sql(forbid).execute(&mut superuser).await.unwrap();
     let mut units = Units::new(2);
     let refused = loop {
-        let appended = log.append(carrel_log::Expected::Any, vec![units.small(1)]).await;
+        let appended = log.append(Expected::Any, vec![units.small(1)]).await;
         if let Err(error) = appended {
             break error;
         }
@@ -132,4 +133,84 @@ async fn without_a_partition_nothing_is_written_and_the_reason_is_said() {
     sqlx::raw_sql(allow).execute(&mut superuser).await.unwrap();
     append(&log, vec![units.small(1)]).await;
     assert_whole(&log).await;
+}
+
+async fn partitions(connection: &mut PgConnection) -> i64 {
+    let count = "SELECT count(*) FROM carrel_log.partitions";
+    sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_reads_makes_no_partition() {
+    let server = Server::with_log(LOG_ID).await;
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    let log = server.open(Settings::default()).await;
+    assert_eq!(log.head().await.unwrap().position, Position(0));
+    assert!(assert_whole(&log).await.is_empty());
+    drop(log.turn(Position(0)).await.unwrap());
+    log.close().await.unwrap();
+    assert_eq!(partitions(&mut superuser).await, 0);
+
+    let log = server.open(Settings::default()).await;
+    fill(&log, 1, 3).await;
+    assert_eq!(partitions(&mut superuser).await, 1);
+}
+
+/// What is there already is found without waiting for whoever is making more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_append_waits_for_no_partition_that_it_does_not_need() {
+    let server = Server::with_log(LOG_ID).await;
+    fill(&server.open(Settings::default()).await, 1, 3).await;
+    let mut maker = server.connection(Postgres::SUPERUSER).await;
+    let lock = "BEGIN; LOCK TABLE carrel_log.partitions IN EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut maker).await.unwrap();
+    let log = server.open(Settings::default()).await;
+    fill(&log, 2, 3).await;
+    assert_eq!(assert_whole(&log).await.len(), 6);
+}
+
+/// Its partitions go with it, and the next append makes them again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_fails_after_it_made_room_harms_nobody() {
+    let server = Server::with_log(LOG_ID).await;
+    let settings = Settings { partition_records: 10, ..Settings::default() };
+    let log = server.open(settings).await;
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    let function = "
+        CREATE FUNCTION public.trap() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE disk_full; END $$";
+    sqlx::raw_sql(function).execute(&mut superuser).await.unwrap();
+    let mut units = Units::new(1);
+    for trap in [
+        "CREATE TRIGGER trap BEFORE INSERT ON carrel_log.units
+            FOR EACH ROW EXECUTE FUNCTION public.trap()",
+        "CREATE CONSTRAINT TRIGGER trap AFTER INSERT ON carrel_log.units
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.trap()",
+    ] {
+        sqlx::raw_sql(trap).execute(&mut superuser).await.unwrap();
+        let unit = units.unit(&vec![stream(1); 30], 12);
+        log.append(Expected::Any, vec![unit.clone()]).await.unwrap_err();
+        let untrap = "DROP TRIGGER trap ON carrel_log.units";
+        sqlx::raw_sql(untrap).execute(&mut superuser).await.unwrap();
+        append(&log, vec![unit]).await;
+    }
+    assert_eq!(assert_whole(&log).await.len(), 60);
+}
+
+/// As when the statistics of a large log are made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_partition_that_is_made_ahead() {
+    let server = Server::with_log(LOG_ID).await;
+    let settings = Settings { partition_records: 20, ..Settings::default() };
+    let log = server.open(settings).await;
+    fill(&log, 1, 11).await;
+    let mut superuser = server.connection(Postgres::SUPERUSER).await;
+    while partitions(&mut superuser).await < 2 {}
+
+    let lock = "BEGIN; LOCK TABLE carrel_log.records IN SHARE UPDATE EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut superuser).await.unwrap();
+    fill(&log, 2, 29).await;
+    sqlx::raw_sql("COMMIT").execute(&mut superuser).await.unwrap();
+    fill(&log, 3, 30).await;
+    assert_eq!(assert_whole(&log).await.len(), 70);
 }
