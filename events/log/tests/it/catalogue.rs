@@ -1,16 +1,16 @@
-//! The catalogue's directory, lost or damaged in any place: the log opens, says the same as before,
-//! and goes on.
+//! The catalogue and the snapshots, lost or damaged in any place: the log opens, says the same as
+//! before, and goes on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use carrel_log::EventLog;
-use carrel_log::PlacedUnit;
+use bytes::Bytes;
 use carrel_log::embedded::{Layout, Report};
+use carrel_log::{EventLog, PlacedUnit, Snapshot, SnapshotKey};
 use carrel_testkit::random::Random;
 
-use crate::conformance::scene::{assert_whole, exported};
-use crate::directory::{copy_tree, files, filled, goes_on, open};
+use crate::conformance::scene::{assert_whole, exported, fill};
+use crate::directory::{copy_tree, files, filled, goes_on, open, overwrite};
 
 const CHUNKS: u64 = 4;
 
@@ -50,6 +50,49 @@ async fn a_lost_catalogue_is_made_anew() {
     let emptied = |dir: &Path| files(dir).keys().for_each(|path| fs::write(path, []).unwrap());
     let report = harmed(good.path(), &units, emptied).await;
     assert_eq!(report.catalogue_corrected, (1..CHUNKS).collect::<Vec<_>>());
+}
+
+/// Somebody may want to know what had become of it.
+#[tokio::test]
+async fn a_catalogue_that_does_not_open_is_put_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let units = filled(dir.path(), CHUNKS).await;
+    let catalogue = Layout::new(dir.path()).catalogue();
+    fs::write(catalogue.join("conf"), b"nothing that sled wrote").unwrap();
+    let log = open(dir.path());
+    assert!(log.report().catalogue_lost.is_some());
+    assert_eq!(exported(&assert_whole(&log).await), units);
+    let aside = catalogue.with_extension("damaged").join("conf");
+    assert_eq!(fs::read(aside).unwrap(), b"nothing that sled wrote");
+}
+
+/// The newest snapshot is damaged, and a newer one was never finished: the one before is given out.
+#[tokio::test]
+async fn a_snapshot_that_is_not_whole_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let key = SnapshotKey { kind: "fleet".parse().unwrap(), model: [1; 32] };
+    let mut saved = Vec::new();
+    for seed in 1..=2 {
+        fill(&log, seed, 5).await;
+        let head = log.head().await.unwrap();
+        let data = Bytes::from(format!("a fleet of {seed}"));
+        let snapshot =
+            Snapshot { key: key.clone(), position: head.position, link: head.link, data };
+        log.save_snapshot(snapshot.clone()).await.unwrap();
+        saved.push(snapshot);
+    }
+    assert_eq!(log.snapshot(&key).await.unwrap().as_ref(), saved.last());
+    log.close().await.unwrap();
+    drop(log);
+    let snapshots = Layout::new(dir.path()).snapshots();
+    let newest = files(&snapshots).into_keys().next_back().unwrap();
+    overwrite(&newest, 110, b"?");
+    let unfinished = snapshots.join("fleet-00000000000000000099-01010101.snapshot.unfinished");
+    fs::write(&unfinished, b"half").unwrap();
+    let log = open(dir.path());
+    assert_eq!(log.snapshot(&key).await.unwrap().as_ref(), saved.first());
+    assert!(!unfinished.exists());
 }
 
 #[tokio::test]
