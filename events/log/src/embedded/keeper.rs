@@ -31,7 +31,7 @@ pub(crate) fn run(inner: &Arc<Inner>, jobs: Receiver<Job>) {
     }
 }
 
-fn prepare(inner: &Inner) {
+pub(crate) fn prepare(inner: &Inner) {
     if !matches!(inner.writer().next, Next::Making) {
         return;
     }
