@@ -34,7 +34,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = LOG_HELP, arg_required_else_help = true)]
+#[command(after_help = format!("{LOG_EXAMPLES}\n\n{EXIT_CODES}"), arg_required_else_help = true)]
 pub(crate) struct LogArguments {
     /// The log: a directory, or postgres://user@host/database
     ///
@@ -56,18 +56,12 @@ pub(crate) struct LogArguments {
     pub(crate) what: What,
 }
 
-const LOG_HELP: &str = "\
+const LOG_EXAMPLES: &str = "\
 Examples:
   carrel log tail -f                         what happens, as it happens
   carrel log --log /var/lib/carrel/log verify
   carrel log tail --type 'machine.*' --json | jq .data
-  CARREL_LOG=postgres://carrel@db/carrel carrel log stats
-
-Exit codes:
-  0  fine
-  1  verify found something
-  2  the command line is wrong
-  3  it could not be done: no such log, in use, damaged, refused, no space";
+  CARREL_LOG=postgres://carrel@db/carrel carrel log stats";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
