@@ -1,6 +1,6 @@
 //! Reading everything in order, one page ahead of whoever takes the pages.
 
-use carrel_model::record::Position;
+use carrel_model::record::{Position, Record};
 
 use crate::error::ReadError;
 use crate::port::{EventLog, Page, PageLimit};
@@ -23,4 +23,30 @@ pub async fn each_page<E: From<ReadError>>(
         page = next?;
     }
     Ok(())
+}
+
+/// Puts records together again into the units that they were written in.
+#[derive(Debug, Default)]
+pub(crate) struct Units(Vec<Record>);
+
+impl Units {
+    /// Takes the next record; hands over the unit before, if another one begins.
+    pub(crate) fn add<E>(
+        &mut self,
+        record: Record,
+        take: impl FnOnce(&[Record]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let same = |other: &Record| other.unit.command_id == record.unit.command_id;
+        if !self.0.last().is_none_or(same) {
+            take(&self.0)?;
+            self.0.clear();
+        }
+        self.0.push(record);
+        Ok(())
+    }
+
+    /// The unit that is not handed over yet.
+    pub(crate) fn last(&self) -> &[Record] {
+        &self.0
+    }
 }

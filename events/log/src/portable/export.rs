@@ -9,7 +9,7 @@ use carrel_model::record::{Position, Record};
 
 use super::reading::{Reading, ReadingError};
 use super::{Closing, HEADER_BYTES, Header, MAGIC};
-use crate::ahead::each_page;
+use crate::ahead::{Units, each_page};
 use crate::chain::{self, End};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::ReadError;
@@ -173,30 +173,25 @@ impl<'a> Writing<'a> {
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<(), ExportError> {
         let total = self.header.position.0;
-        let mut unit: Vec<Record> = Vec::new();
+        let mut units = Units::default();
         each_page(log, self.end.position, |page| {
             for record in page.records {
                 if record.position > self.header.position {
                     return Ok(false);
                 }
-                let same = |other: &Record| other.unit.command_id == record.unit.command_id;
-                if !unit.last().is_none_or(same) {
-                    self.unit(&unit)?;
-                    unit.clear();
-                }
-                unit.push(record);
+                units.add(record, |unit| self.unit(unit))?;
             }
             progress(Progress { done: self.end.position.0, total });
             Ok::<_, ExportError>(
-                unit.last().is_some_and(|last| last.position < self.header.position),
+                units.last().last().is_some_and(|last| last.position < self.header.position),
             )
         })
         .await?;
-        let reached = unit.last().map_or(self.end.position, |last| last.position);
+        let reached = units.last().last().map_or(self.end.position, |last| last.position);
         if reached < self.header.position {
             return Err(self.other_past());
         }
-        self.unit(&unit)?;
+        self.unit(units.last())?;
         progress(Progress { done: total, total });
         Ok(())
     }

@@ -4,7 +4,7 @@ use carrel_model::record::{Position, Record};
 
 use super::account::Suspects;
 use super::{Account, Finding, Progress, Report, Severity};
-use crate::ahead::each_page;
+use crate::ahead::{Units, each_page};
 use crate::chain::{self, Link};
 use crate::error::ReadError;
 use crate::port::{EventLog, Head, PageLimit};
@@ -131,7 +131,7 @@ async fn units(
     report: &mut Report,
     mut take: impl FnMut(&[Record], &mut Report),
 ) -> Result<bool, ReadError> {
-    let mut unit: Vec<Record> = Vec::new();
+    let mut units = Units::default();
     let mut after = Position::START;
     let read = each_page(log, after, |page| {
         for record in page.records {
@@ -139,12 +139,10 @@ async fn units(
                 return Ok(false);
             }
             after = record.position;
-            let same = |other: &Record| other.unit.command_id == record.unit.command_id;
-            if !unit.last().is_none_or(same) {
-                take(&unit, report);
-                unit.clear();
-            }
-            unit.push(record);
+            units.add(record, |unit| {
+                take(unit, report);
+                Ok::<_, ReadError>(())
+            })?;
         }
         Ok::<_, ReadError>(after < head.position)
     });
@@ -165,7 +163,7 @@ async fn units(
         report.found(Finding::new(Severity::Damage, what).at(after.next()));
         return Ok(false);
     }
-    take(&unit, report);
+    take(units.last(), report);
     Ok(true)
 }
 
