@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres};
 
 use super::rows::{self, get, to_i64, to_u64};
-use super::transaction::{Transaction, in_time};
+use super::transaction::{Transaction, begin_in_turn, in_time};
 use super::{error, read};
 use crate::error::{CursorError, ReadError, TooLarge};
 use crate::limits::NAMES_MAX;
@@ -46,15 +46,8 @@ const RAISE_NEW: &str = "
     INSERT INTO carrel_log.leases AS lease (name, epoch) VALUES ($1, 1)
     ON CONFLICT (name) DO UPDATE SET epoch = lease.epoch + 1 RETURNING epoch";
 
-/// One new name at a time. The number is `carrelnm` in ASCII. Those who wait and those who hold
-/// others up are sent away after the time that writers have.
-const BEGIN_NEW: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SET LOCAL idle_in_transaction_session_timeout = '30s';
-    SET LOCAL lock_timeout = '40s';
-    SELECT set_config('synchronous_commit', 'on', true)
-        WHERE current_setting('synchronous_commit') = 'off';
-    SELECT pg_advisory_xact_lock(7161130718149242477)";
+/// One new name at a time. The number is `carrelnm` in ASCII.
+const BEGIN_NEW: &str = begin_in_turn!(7161130718149242477);
 
 const COUNT: &str = "
     SELECT (SELECT count(*) FROM carrel_log.cursors) + (SELECT count(*) FROM carrel_log.leases)";

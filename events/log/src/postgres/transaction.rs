@@ -19,6 +19,29 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// For what waits for a lock: more than `lock_timeout`, whose message says more.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Begins, and waits for its turn: nobody else goes on who waits for the same number.
+///
+/// A process that stops in the middle of its turn, as a suspended machine does, loses the turn
+/// after 30 s, thousands of times what a decision takes. Who waits, waits a little longer.
+///
+/// A server may be set up to answer before a commit is durable; for this one it must not.
+macro_rules! begin_in_turn {
+    ($number:literal) => {
+        concat!(
+            "
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL idle_in_transaction_session_timeout = '30s';
+    SET LOCAL lock_timeout = '40s';
+    SELECT set_config('synchronous_commit', 'on', true)
+        WHERE current_setting('synchronous_commit') = 'off';
+    SELECT pg_advisory_xact_lock(",
+            $number,
+            ")"
+        )
+    };
+}
+pub(super) use begin_in_turn;
+
 /// Dropping it rolls back too, at the price of a connection.
 pub(super) struct Transaction {
     connection: PoolConnection<Postgres>,

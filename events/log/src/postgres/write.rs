@@ -14,25 +14,14 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::draft::Draft;
 use super::rows::{self, get, to_i64, to_u64};
-use super::transaction::{Transaction, in_time};
+use super::transaction::{Transaction, begin_in_turn, in_time};
 use super::{Shared, error, insert, read, room};
 use crate::error::{AppendError, ReadError, Refused};
 use crate::port::{Answer, Expected, Guard, Head, PageLimit};
 
 /// The lock is asked for in a statement of its own: the next one sees what was committed while
 /// this one waited. The number is `carrellg` in ASCII.
-///
-/// A process that stops in the middle of its turn, as a suspended machine does, loses the turn
-/// after 30 s, thousands of times what a decision takes. Who waits, waits a little longer.
-///
-/// A server may be set up to answer before a commit is durable; for this one it must not.
-const BEGIN: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SET LOCAL idle_in_transaction_session_timeout = '30s';
-    SET LOCAL lock_timeout = '40s';
-    SELECT set_config('synchronous_commit', 'on', true)
-        WHERE current_setting('synchronous_commit') = 'off';
-    SELECT pg_advisory_xact_lock(7161130718149241959)";
+const BEGIN: &str = begin_in_turn!(7161130718149241959);
 
 const KNOWN: &str = "
     SELECT command_id, fingerprint, first, last FROM carrel_log.units WHERE command_id = ANY($1)";
