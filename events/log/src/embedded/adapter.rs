@@ -173,14 +173,7 @@ impl EventLog for EmbeddedLog {
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
         let key = key.clone();
         self.reading(move |inner| {
-            let dir = inner.layout.snapshots();
-            let found = snapshot::candidates(&*inner.disk, &inner.layout, &key);
-            for snapshot in found.map_err(ReadError::io("could not list", &dir))? {
-                if inner.link_at(snapshot.position)? == Some(snapshot.link) {
-                    return Ok(Some(snapshot));
-                }
-            }
-            Ok(None)
+            snapshot::newest(&*inner.disk, &inner.layout, &key, |at| inner.link_at(at))
         })
         .await
     }
@@ -208,11 +201,7 @@ impl EventLog for EmbeddedLog {
     async fn close(&self) -> Result<(), ReadError> {
         let _place = self.place.write().await;
         let threads = self.end_threads();
-        self.reading(move |inner| {
-            threads.into_iter().for_each(|thread| drop(thread.join()));
-            inner.leave()
-        })
-        .await
+        self.reading(move |inner| inner.leave(threads)).await
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use carrel_model::record::Position;
 
 use super::chunk::Layout;
-use super::durable::{copy_bytes, create_zeroed, replace};
+use super::durable::{copy_bytes, create_anew, replace};
 use super::files::{existing_numbers, header_of, sealed_chunk};
 use super::open::{self, OpenError};
 use super::repair;
@@ -159,7 +159,7 @@ fn move_chunk(
 
 fn copy(disk: &dyn Disk, chunk: &SealedChunk, path: &Path) -> io::Result<()> {
     let from = disk.open(&chunk.path, Access::Read)?;
-    let copy = create_zeroed(disk, path, 0)?;
+    let copy = create_anew(disk, path)?;
     copy_bytes(&*from, &*copy, chunk.bytes)?;
     copy.sync_all()
 }

@@ -12,7 +12,7 @@ use super::open::OpenError;
 use super::scan::{Stop, scan};
 use super::sealed::{IndexState, SealedChunk};
 use crate::chain::Link;
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile, Entry};
 use crate::error::ReadError;
 use crate::format::frame;
 
@@ -27,23 +27,29 @@ pub(crate) fn existing_numbers(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
 ) -> Result<Vec<u64>, OpenError> {
+    let none = || OpenError::NoLog(layout.dir.clone());
     let dir = layout.chunks();
-    if disk.list(&dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        return Err(OpenError::NoLog(layout.dir.clone()));
-    }
-    let numbers = chunk_numbers(disk, layout)?;
-    if numbers.is_empty() { Err(OpenError::NoLog(layout.dir.clone())) } else { Ok(numbers) }
+    let entries = disk.list(&dir).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        if missing { none() } else { ReadError::io("could not list", &dir)(error).into() }
+    })?;
+    let numbers = numbers_of(&entries);
+    if numbers.is_empty() { Err(none()) } else { Ok(numbers) }
 }
 
 /// The numbers of all chunks that are here or known to be elsewhere, in order.
 pub(crate) fn chunk_numbers(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Vec<u64>, OpenError> {
     let dir = layout.chunks();
     let entries = disk.list(&dir).map_err(ReadError::io("could not list", &dir))?;
+    Ok(numbers_of(&entries))
+}
+
+fn numbers_of(entries: &[Entry]) -> Vec<u64> {
     let number = |name: &str| chunk::numbered(name, "chunk").or(chunk::numbered(name, "moved"));
     let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| number(&entry.name)).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    Ok(numbers)
+    numbers
 }
 
 /// Reads a chunk's header, and its seal if it ends with one.

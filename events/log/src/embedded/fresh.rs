@@ -32,6 +32,12 @@ pub(crate) struct Postings {
 }
 
 impl Postings {
+    /// The offsets of the units of the versions after `after`.
+    pub(crate) fn after(&self, after: Version) -> &[u32] {
+        let skip = usize::try_from(after.next().0.saturating_sub(self.first.0));
+        self.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default()
+    }
+
     pub(crate) const fn last(&self) -> Version {
         Version(self.first.0 + self.offsets.len() as u64 - 1)
     }

@@ -169,10 +169,10 @@ impl Inner {
         let ready = self.rebuilds.borrow().allow_appends();
         if ready.is_err() {
             let mut again = self.to_rebuild.lock().unwrap_or_else(PoisonError::into_inner);
-            for chunk in again.drain(..) {
+            if !again.is_empty() {
                 self.rebuilds.send_modify(|rebuilds| rebuilds.failed = None);
-                self.job(Job::Rebuild(chunk));
             }
+            again.drain(..).for_each(|chunk| self.job(Job::Rebuild(chunk)));
         }
         ready
     }

@@ -210,11 +210,7 @@ impl Known {
         limit: PageLimit,
     ) -> Result<Page, ReadError> {
         let postings = self.last.scan.index.streams.get(stream);
-        let active = postings.map(|postings| {
-            let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
-            postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default()
-        });
-        let active = active.unwrap_or_default();
+        let active = postings.map(|postings| postings.after(after)).unwrap_or_default();
         let lost = |chunk: &Arc<SealedChunk>| {
             chunk.give_up_index();
         };

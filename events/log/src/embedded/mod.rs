@@ -276,11 +276,7 @@ impl EmbeddedLog {
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
         let threads = self.end_threads();
-        if threads.is_empty() {
-            return;
-        }
-        threads.into_iter().for_each(|thread| drop(thread.join()));
-        if let Err(error) = self.inner.leave() {
+        if let Err(error) = self.inner.leave(threads) {
             tracing::warn!(%error, "the mark of a clean stop could not be left");
         }
     }
@@ -317,8 +313,12 @@ fn into_append_error(error: CursorError) -> AppendError {
 }
 
 impl Inner {
-    /// Leaves the mark of a clean stop, once the threads have ended.
-    fn leave(&self) -> Result<(), ReadError> {
+    /// Leaves the mark of a clean stop, once the threads have ended; nothing if they did before.
+    fn leave(&self, threads: Vec<JoinHandle<()>>) -> Result<(), ReadError> {
+        if threads.is_empty() {
+            return Ok(());
+        }
+        threads.into_iter().for_each(|thread| drop(thread.join()));
         if let Err(error) = self.catalogue.flush() {
             tracing::warn!(error, "the catalogue could not be flushed");
         }

@@ -87,6 +87,20 @@ pub struct Options {
     pub catalogue: Option<CataloguePlace>,
 }
 
+#[cfg(test)]
+impl Options {
+    /// The smallest chunks, beside which the catalogue is.
+    pub(crate) fn of_a_test() -> Self {
+        Self {
+            new_log_id: LogId::new(uuid::Uuid::from_u128(1)),
+            chunk_bytes: 0,
+            reserve_bytes: 0,
+            owner: String::new(),
+            catalogue: None,
+        }
+    }
+}
+
 /// What opening found that was not as a clean stop leaves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {

@@ -212,14 +212,7 @@ impl EventLog for EmbeddedReader {
     async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         self.now(move |known| {
-            let dir = shared.layout.snapshots();
-            let found = snapshot::candidates(&*shared.disk, &shared.layout, &key);
-            for snapshot in found.map_err(ReadError::io("could not list", &dir))? {
-                if known.link_at(snapshot.position)? == Some(snapshot.link) {
-                    return Ok(Some(snapshot));
-                }
-            }
-            Ok(None)
+            snapshot::newest(&*shared.disk, &shared.layout, &key, |at| known.link_at(at))
         })
         .await
     }

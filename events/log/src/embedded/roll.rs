@@ -157,31 +157,19 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 
-    use carrel_model::ids::LogId;
     use carrel_testkit::units::Units;
-    use uuid::Uuid;
 
     use super::*;
     use crate::disk::OsDisk;
     use crate::embedded::{EmbeddedLog, Options, keeper};
     use crate::{EventLog, Expected};
 
-    fn options() -> Options {
-        Options {
-            new_log_id: LogId::new(Uuid::from_u128(1)),
-            chunk_bytes: 0,
-            reserve_bytes: 0,
-            owner: String::new(),
-            catalogue: None,
-        }
-    }
-
     /// Whoever asks the keeper for the next chunk while the last one it made is written to and has
     /// no name yet must not have that file replaced: what was acknowledged would be in no file.
     #[tokio::test]
     async fn a_file_that_is_taken_and_has_no_name_yet_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), Options::of_a_test()).unwrap();
         let mut units = Units::new(1);
         log.append(Expected::Any, vec![units.small(1)]).await.unwrap();
         let prepared = log.inner.layout.prepared();
@@ -199,7 +187,7 @@ mod tests {
         assert_eq!(fs::metadata(&prepared).unwrap().ino(), before);
         let answers = log.append(Expected::Any, vec![units.small(1)]).await.unwrap();
         drop(log);
-        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), Options::of_a_test()).unwrap();
         assert_eq!(log.head().await.unwrap().position, answers[0].last);
         assert_eq!(
             log.lookup(answers[0].command_id).await.unwrap().unwrap().first,

@@ -71,9 +71,12 @@ impl Writer {
     pub(crate) fn postings(&self, stream: &StreamId, after: Version) -> Vec<u32> {
         let last = self.last();
         let Some(postings) = last.index.streams.get(stream) else { return Vec::new() };
-        let skip = usize::try_from(after.next().0.saturating_sub(postings.first.0));
-        let offsets = postings.offsets.get(skip.unwrap_or(usize::MAX)..).unwrap_or_default();
-        offsets.iter().copied().take_while(|offset| u64::from(*offset) < last.end).collect()
+        postings
+            .after(after)
+            .iter()
+            .copied()
+            .take_while(|offset| u64::from(*offset) < last.end)
+            .collect()
     }
 
     /// What a command was answered whose unit is in the last chunk and durable.

@@ -29,6 +29,7 @@ use super::inner::cannot;
 use super::inventory::SnapshotFile;
 use crate::chain::Link;
 use crate::disk::{Access, Disk};
+use crate::error::ReadError;
 use crate::format::fields::{Fields, Malformed};
 use crate::limits::{SNAPSHOT_BYTES_MAX, SNAPSHOTS_KEPT};
 use crate::port::{Snapshot, SnapshotKey};
@@ -114,8 +115,26 @@ pub(crate) fn save(
     Ok(())
 }
 
+/// The newest snapshot of this model and of this past whose file is whole; `link_at` says what the
+/// past is.
+pub(crate) fn newest(
+    disk: &dyn Disk,
+    layout: &Layout,
+    key: &SnapshotKey,
+    link_at: impl Fn(Position) -> Result<Option<Link>, ReadError>,
+) -> Result<Option<Snapshot>, ReadError> {
+    let dir = layout.snapshots();
+    let found = candidates(disk, layout, key).map_err(ReadError::io("could not list", &dir))?;
+    for snapshot in found {
+        if link_at(snapshot.position)? == Some(snapshot.link) {
+            return Ok(Some(snapshot));
+        }
+    }
+    Ok(None)
+}
+
 /// Snapshots of this model, newest first, as far as their files are whole.
-pub(crate) fn candidates(
+fn candidates(
     disk: &dyn Disk,
     layout: &Layout,
     key: &SnapshotKey,

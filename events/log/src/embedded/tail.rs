@@ -124,10 +124,8 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use carrel_model::ids::LogId;
     use carrel_model::record::Position;
     use carrel_testkit::units::{Units, stream};
-    use uuid::Uuid;
 
     use super::super::chunk::{self, HEADER_END};
     use super::super::scan::{Scan, Stop, scan};
@@ -150,19 +148,9 @@ mod tests {
     /// Zeros behind the last group: enough that a sector of them follows.
     const ROOM_BYTES: usize = 4096;
 
-    fn options() -> Options {
-        Options {
-            new_log_id: LogId::new(Uuid::from_u128(1)),
-            chunk_bytes: 0,
-            reserve_bytes: 0,
-            owner: String::new(),
-            catalogue: None,
-        }
-    }
-
     async fn sample() -> Sample {
         let dir = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+        let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), Options::of_a_test()).unwrap();
         let mut units = Units::new(1);
         let mut positions = [0; 3];
         let batches = [
@@ -275,7 +263,8 @@ mod tests {
             torn[at(from)..].fill(0);
             std::fs::create_dir_all(layout.chunks()).unwrap();
             std::fs::write(layout.chunk(1), torn).unwrap();
-            let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+            let log =
+                EmbeddedLog::open(Arc::new(OsDisk), dir.path(), Options::of_a_test()).unwrap();
             let reported = log.report().torn.as_ref().map(|torn| torn.position.0);
             let cut = (from > sample.groups[2]).then_some(sample.positions[1] + 1);
             assert_eq!(reported, cut, "from byte {from}");
@@ -283,7 +272,8 @@ mod tests {
             let answers = log.append(Expected::Any, units).await.unwrap();
             assert_eq!(answers[0].first.0, sample.positions[1] + 1, "from byte {from}");
             drop(log);
-            let log = EmbeddedLog::open(Arc::new(OsDisk), dir.path(), options()).unwrap();
+            let log =
+                EmbeddedLog::open(Arc::new(OsDisk), dir.path(), Options::of_a_test()).unwrap();
             assert_eq!(log.report().torn, None);
             assert_eq!(log.head().await.unwrap().position, answers[0].last);
             drop(log);

@@ -39,6 +39,22 @@ pub(crate) struct ActiveView {
     pub(crate) end: u64,
 }
 
+/// Where to read records from.
+struct Source<'a> {
+    file: Arc<dyn DiskFile>,
+    path: &'a PathBuf,
+    /// The chain link before the chunk's first record.
+    link: Link,
+    start: u64,
+    end: u64,
+}
+
+impl Source<'_> {
+    fn reader(&self) -> FrameReader<'_> {
+        FrameReader::new(&*self.file, self.start, self.end)
+    }
+}
+
 /// Collects records until a page is full.
 struct PageBuilder {
     page: Page,
@@ -95,14 +111,30 @@ impl View {
         next: &mut Position,
         builder: &mut PageBuilder,
     ) -> Result<bool, ReadError> {
-        if *next >= self.active.first {
-            let reader = FrameReader::new(&*self.active.file, self.active.start, self.active.end);
-            return self.collect(reader, &self.active.path, next, builder);
+        let source = self.source(*next, *next)?;
+        self.collect(source.reader(), source.path, next, builder)
+    }
+
+    /// The chunk that has a position, to be read from `from` on.
+    fn source(&self, position: Position, from: Position) -> Result<Source<'_>, ReadError> {
+        let active = &self.active;
+        if position >= active.first {
+            return Ok(Source {
+                file: Arc::clone(&active.file),
+                path: &active.path,
+                link: active.link,
+                start: active.start,
+                end: active.end,
+            });
         }
-        let chunk = self.chunk_of(*next)?;
-        let file = chunk.open()?;
-        let reader = chunk.reader(&*file, chunk.start_of(*next));
-        self.collect(reader, &chunk.path, next, builder)
+        let chunk = self.chunk_of(position)?;
+        Ok(Source {
+            file: Arc::from(chunk.open()?),
+            path: &chunk.path,
+            link: chunk.header.link,
+            start: chunk.start_of(from),
+            end: chunk.seal_offset,
+        })
     }
 
     fn chunk_of(&self, position: Position) -> Result<&Arc<SealedChunk>, ReadError> {
@@ -175,19 +207,8 @@ impl View {
             return Ok(None);
         }
         let from = Self::before_link_at(position).next();
-        let (file, start, path, mut link);
-        let mut reader = if position >= self.active.first {
-            let active = &self.active;
-            (start, path) = (active.start, &active.path);
-            link = active.link;
-            FrameReader::new(&*active.file, start, active.end)
-        } else {
-            let chunk = self.chunk_of(position)?;
-            file = chunk.open()?;
-            (start, path) = (chunk.start_of(from), &chunk.path);
-            link = chunk.header.link;
-            chunk.reader(&*file, start)
-        };
+        let source = self.source(position, from)?;
+        let (mut reader, path, mut link) = (source.reader(), source.path, source.link);
         let mut unit = Vec::new();
         let mut decoder = Decoder::default();
         loop {
