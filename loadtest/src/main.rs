@@ -13,6 +13,8 @@ mod events;
 mod figures;
 mod load;
 mod log;
+mod machine;
+mod model;
 mod ours;
 mod peer;
 mod place;
@@ -36,6 +38,11 @@ struct Arguments {
 enum What {
     /// The event log: appending, reading, opening, growing
     Log(log::Arguments),
+    /// The model: deciding, folding, memory
+    Model(model::Arguments),
+    /// Folds a site in a process that did nothing else, and tells what it takes
+    #[command(hide = true)]
+    Resident(model::memory::Arguments),
     /// Opens a log in a process that did nothing else, and tells how that went
     #[command(hide = true)]
     Open(log::open::Arguments),
@@ -43,6 +50,8 @@ enum What {
 
 fn main() -> Result<(), Failure> {
     match Arguments::parse().what {
+        What::Model(arguments) => model::run(&arguments),
+        What::Resident(arguments) => model::memory::run_alone(&arguments),
         What::Log(arguments) => log::run(&arguments),
         What::Open(arguments) => log::open::run(&arguments),
     }

@@ -1,10 +1,13 @@
 //! What was found out, for people and for programs.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::figures::{Bound, Goal};
+use crate::{Failure, say};
 
 /// One table of the report.
 #[derive(Debug)]
@@ -26,8 +29,31 @@ pub(crate) struct Section {
     pub(crate) figures: Value,
 }
 
+/// Prints what was found out, and says how many goals were missed.
+pub(crate) fn finish(
+    machine: &str,
+    sections: &[Section],
+    file: Option<&Path>,
+    markdown: bool,
+) -> Result<(), Failure> {
+    if let Some(file) = file {
+        fs::write(file, serde_json::to_string_pretty(&json(machine, sections))?)?;
+    }
+    print(&text(machine, sections));
+    if !markdown {
+        let goals = sections.iter().flat_map(|section| &section.goals);
+        say(&format!("{} goals missed", goals.filter(|goal| !goal.is_met()).count()));
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result that was asked for")]
+pub(crate) fn print(text: &str) {
+    print!("{text}");
+}
+
 /// In Markdown, which people can read as it is.
-pub(crate) fn text(machine: &str, sections: &[Section]) -> String {
+fn text(machine: &str, sections: &[Section]) -> String {
     let mut out = String::new();
     let goals: Vec<&Goal> = sections.iter().flat_map(|section| &section.goals).collect();
     let _ = writeln!(out, "Machine: {machine}.\n");
@@ -39,7 +65,7 @@ pub(crate) fn text(machine: &str, sections: &[Section]) -> String {
     out
 }
 
-pub(crate) fn json(machine: &str, sections: &[Section]) -> Value {
+fn json(machine: &str, sections: &[Section]) -> Value {
     let goal = |goal: &Goal| {
         let (bound, value) = match goal.bound {
             Bound::AtLeast(least) => ("at least", least),

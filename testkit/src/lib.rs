@@ -2,9 +2,20 @@
 //!
 //! Only tests and the load test depend on it.
 
+pub mod audit;
+pub mod commands;
+pub mod described;
+pub mod facts;
 pub mod golden;
+pub mod hosts;
 pub mod ledger;
 pub mod postgres;
+pub mod purposeful;
 pub mod random;
+pub mod sample;
+pub mod sealing;
 pub mod sim_disk;
+pub mod site;
+pub mod told;
 pub mod units;
+pub mod world;

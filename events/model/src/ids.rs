@@ -6,12 +6,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// Any of the ids below.
+pub trait FromUuid {
+    fn from_uuid(id: Uuid) -> Self;
+}
 
 macro_rules! typed_ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        #[serde(transparent)]
         pub struct $name(Uuid);
 
         impl $name {
@@ -29,6 +39,18 @@ macro_rules! typed_ids {
 
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+
+        impl FromUuid for $name {
+            fn from_uuid(id: Uuid) -> Self {
+                Self(id)
             }
         }
 
@@ -67,4 +89,33 @@ typed_ids! {
     ActorId;
     /// One log, from its first record on; an export keeps it.
     LogId;
+    /// Carrel itself; there is one, [`ClusterId::THE`].
+    ClusterId;
+    /// A host with libvirt.
+    HypervisorId;
+    StorageId;
+    NetworkId;
+    MediaId;
+    TemplateId;
+    MachineId;
+    /// A disk of a machine.
+    DiskId;
+    /// One version of an image.
+    ImageId;
+    PoolId;
+    ClientId;
+    GroupId;
+    LabId;
+    TerminalId;
+    /// The history of one lease.
+    SessionId;
+    AdminId;
+    TokenId;
+    SnapshotId;
+    /// Words that were sent to a screen.
+    MessageId;
+}
+
+impl ClusterId {
+    pub const THE: Self = Self(Uuid::nil());
 }

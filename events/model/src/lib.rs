@@ -1,13 +1,47 @@
 //! What Carrel knows, with no I/O at all.
-//!
-//! It holds the ids of things ([`ids`]) and the shape of what the log keeps ([`record`]).
-//! It must never know a clock, a random number, a file, a socket or an async runtime: whatever
-//! varies from run to run comes in as an argument.
-//!
-//! Start reading at [`record::CommandUnit`], what a writer hands to the log, and
-//! [`record::Record`], what a reader gets back.
 
+pub mod admin;
+mod arranged;
+pub mod client;
+pub mod clockwork;
+pub mod cluster;
+pub mod command;
+pub mod context;
+pub mod decide;
+mod deciding;
+pub mod event;
+pub mod evolve;
+pub mod fleet;
+mod follow;
+pub mod group;
+pub mod hash;
+mod hex;
+pub mod hypervisor;
 pub mod ids;
+pub mod image;
+pub mod lab;
+pub mod mac;
+pub mod machine;
+pub mod media;
 pub mod name;
+pub mod network;
+pub mod operation;
+pub mod people;
+mod placement;
+pub mod pool;
 pub mod record;
+pub mod reference;
+pub mod rejection;
+pub mod renewal;
+pub mod sealed;
+pub mod session;
+pub mod storage;
+pub mod template;
+pub mod terminal;
+#[cfg(test)]
+mod testing;
+pub mod text;
 pub mod trace;
+pub mod version;
+pub mod wire;
+pub mod work;

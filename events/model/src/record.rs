@@ -15,8 +15,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use crate::hash::Fingerprint;
 use crate::ids::{ActorId, CausationId, CommandId, CorrelationId, EventId};
 use crate::name::{Category, Method, NameError, Org, RecordType};
 use crate::trace::TraceParent;
@@ -41,7 +44,21 @@ impl fmt::Display for Position {
 }
 
 /// A record's place in its stream: 1, 2, 3 and so on, without gaps. 0 is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(transparent)]
 pub struct Version(pub u64);
 
 impl Version {
@@ -82,8 +99,35 @@ impl fmt::Display for Epoch {
 
 /// Microseconds since 1970-01-01T00:00:00Z, leap seconds not counted. For people: the log's order
 /// is its positions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(transparent)]
 pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Never past the end of what can be told.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(seconds as i64 * 1_000_000))
+    }
+
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(seconds as i64 * 1_000_000))
+    }
+}
 
 /// The stream of one thing: `machine/0198c0de-...`. A thing that there is only one of has the nil
 /// UUID.
@@ -115,23 +159,6 @@ impl FromStr for StreamId {
         let category = Category::new(category).map_err(StreamIdError::Category)?;
         let id = Uuid::try_parse(id).map_err(|_| StreamIdError::Shape)?;
         Ok(Self { category, id })
-    }
-}
-
-/// A keyed hash of a command's canonical form: tells a repeat from another command under the same
-/// id, and tells nothing of what is in it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

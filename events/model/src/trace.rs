@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hex;
+
 /// `traceparent` of W3C Trace Context, level 1, version 00: `00-<trace>-<parent>-<flags>`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceParent {
@@ -23,9 +25,9 @@ impl FromStr for TraceParent {
         if parts.next() != Some("00") {
             return Err(TraceParentError);
         }
-        let trace_id = hex(parts.next())?;
-        let parent_id = hex(parts.next())?;
-        let [flags] = hex(parts.next())?;
+        let trace_id = part(parts.next())?;
+        let parent_id = part(parts.next())?;
+        let [flags] = part(parts.next())?;
         if parts.next().is_some() || trace_id == [0; 16] || parent_id == [0; 8] {
             return Err(TraceParentError);
         }
@@ -33,33 +35,16 @@ impl FromStr for TraceParent {
     }
 }
 
-fn hex<const N: usize>(part: Option<&str>) -> Result<[u8; N], TraceParentError> {
-    let digits = part.ok_or(TraceParentError)?.as_bytes();
-    if digits.len() != 2 * N {
-        return Err(TraceParentError);
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Ok(bytes)
-}
-
-/// The standard allows lower case only.
-fn digit(byte: u8) -> Result<u8, TraceParentError> {
-    match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        _ => Err(TraceParentError),
-    }
+fn part<const N: usize>(part: Option<&str>) -> Result<[u8; N], TraceParentError> {
+    part.and_then(hex::read).ok_or(TraceParentError)
 }
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("00-")?;
-        self.trace_id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        hex::write(f, &self.trace_id)?;
         f.write_str("-")?;
-        self.parent_id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        hex::write(f, &self.parent_id)?;
         write!(f, "-{:02x}", self.flags)
     }
 }

@@ -7,7 +7,6 @@ pub(crate) mod open;
 mod read;
 mod size;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use clap::ValueEnum;
 use self::big::Big;
 use crate::place::{self, Place};
 use crate::report::{self, Section};
-use crate::{Failure, load, say};
+use crate::{Failure, load, machine};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -89,17 +88,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             sections.push(session.row(*row)?);
         }
     }
-    let machine = session.machine()?;
-    if let Some(file) = &arguments.json {
-        let figures = report::json(&machine, &sections);
-        fs::write(file, serde_json::to_string_pretty(&figures)?)?;
-    }
-    print(&report::text(&machine, &sections));
-    if !arguments.markdown {
-        let missed = sections.iter().flat_map(|section| &section.goals);
-        say(&format!("{} goals missed", missed.filter(|goal| !goal.is_met()).count()));
-    }
-    Ok(())
+    let sync = crate::bare::sync_micros(&session.place)?;
+    let machine = format!(
+        "{}; half of all single writes with fdatasync take less than {sync:.0} µs",
+        machine::describe()?
+    );
+    report::finish(&machine, &sections, arguments.json.as_deref(), arguments.markdown)
 }
 
 impl Session<'_> {
@@ -131,26 +125,4 @@ impl Session<'_> {
             count_syncs: self.arguments.count_syncs,
         }
     }
-
-    /// What figures depend on most, and no more than that.
-    fn machine(&self) -> Result<String, Failure> {
-        let cpu = fs::read_to_string("/proc/cpuinfo")?;
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let model = model.map_or("unknown", |(_, model)| model);
-        let memory = fs::read_to_string("/proc/meminfo")?;
-        let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
-        let (cores, gib) = (load::cores(), kib.unwrap_or_default() >> 20);
-        let sync = crate::bare::sync_micros(&self.place)?;
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-        let kernel = kernel.trim();
-        Ok(format!(
-            "{cores} cores ({model}), {gib} GiB, Linux {kernel}; \
-             half of all single writes with fdatasync take less than {sync:.0} µs"
-        ))
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "this is the result that was asked for")]
-fn print(text: &str) {
-    print!("{text}");
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::figures::{Bound, Goal, Spread};
 use crate::place::{evict, files};
-use crate::report::{Section, Table, number};
-use crate::{Failure, clock, ours, say};
+use crate::report::{self, Section, Table, number};
+use crate::{Failure, clock, machine, ours, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (opened, log) = clock::timed(|| ours::open(&arguments.dir));
     let log = log?;
-    let after_open = memory()?;
+    let after_open = machine::resident()?;
     let (waited, rebuilt) = clock::timed(|| runtime.block_on(log.rebuilt()));
     rebuilt?;
     let position = runtime.block_on(log.head())?.position;
@@ -33,24 +33,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "open_seconds": opened.as_secs_f64(),
         "ready_seconds": (opened + waited).as_secs_f64(),
         "resident_bytes": after_open.0,
-        "resident_bytes_max": memory()?.1,
+        "resident_bytes_max": machine::resident()?.1,
         "rebuilt": log.report().rebuilding.len(),
         "events": position.0,
     });
     runtime.block_on(log.close())?;
-    super::print(&format!("{findings}\n"));
+    report::print(&format!("{findings}\n"));
     Ok(())
-}
-
-/// What is resident now, and what was at most.
-fn memory() -> Result<(u64, u64), Failure> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let bytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {name} in /proc/self/status"))
-    };
-    Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
 }
 
 pub(super) fn row(session: &Session<'_>) -> Result<Section, Failure> {

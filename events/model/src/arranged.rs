@@ -1,0 +1,134 @@
+//! Things that are a name and settings: storages, networks, templates, labs, terminals. They come
+//! and change in the same way.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::deciding::Deciding;
+use crate::event::{Event, Subject};
+use crate::fleet::{Fleet, Thing};
+use crate::hypervisor::Hypervisor;
+use crate::ids::HypervisorId;
+use crate::reference::{Change, NamedId, Patch, Ref};
+use crate::rejection::{Rejection, general};
+
+/// More hosts than one Carrel looks after; their paths fit well into one fact (300 bytes each).
+pub(crate) const HOSTS_MAX: usize = 512;
+
+pub(crate) trait Arranged:
+    Thing<Id: NamedId + Subject<Event = Event> + Display + PartialEq>
+{
+    type Name: AsRef<str> + Clone + PartialEq;
+    type Settings: PartialEq;
+    /// The settings as people write them, with other things by their ids or names.
+    type Draft: Clone + Serialize + DeserializeOwned;
+
+    fn name(&self) -> &Self::Name;
+    fn settings(&self) -> &Self::Settings;
+
+    /// What has gone in the meantime is left out, so that it is in nobody's way.
+    fn draft(fleet: &Fleet, settings: &Self::Settings) -> Self::Draft;
+    /// Finds what the draft names, and refuses what can't be.
+    fn settle(
+        deciding: &Deciding<'_>,
+        name: &Self::Name,
+        draft: &Self::Draft,
+    ) -> Result<Self::Settings, Rejection>;
+    /// A patch in which maps have the same keys as in [`Arranged::draft`].
+    fn by_ids(
+        deciding: &Deciding<'_>,
+        patch: &Patch<Self::Draft>,
+    ) -> Result<Patch<Self::Draft>, Rejection> {
+        let _ = deciding;
+        Ok(patch.clone())
+    }
+    /// Nobody needs what would no longer be.
+    fn may_become(&self, fleet: &Fleet, settings: &Self::Settings) -> Result<(), Rejection> {
+        let _ = (fleet, settings);
+        Ok(())
+    }
+
+    fn created(name: Self::Name, settings: Self::Settings) -> <Self::Id as Subject>::Fact;
+    fn updated(name: Self::Name, settings: Self::Settings) -> <Self::Id as Subject>::Fact;
+}
+
+pub(crate) fn create<T: Arranged>(
+    deciding: &mut Deciding<'_>,
+    name: &T::Name,
+    draft: &T::Draft,
+) -> Result<(), Rejection> {
+    deciding.name_is_free::<T::Id>(name.as_ref(), None)?;
+    let settings = T::settle(deciding, name, draft)?;
+    let id: T::Id = deciding.fresh();
+    deciding.fact(id, T::created(name.clone(), settings));
+    Ok(())
+}
+
+pub(crate) fn update<T: Arranged>(
+    deciding: &mut Deciding<'_>,
+    named: &Ref<T::Id>,
+    change: &Change<'_, T::Draft, T::Name>,
+) -> Result<(), Rejection> {
+    let (id, thing) = deciding.find::<T>(named)?;
+    deciding.is_version(&*thing, change.if_version)?;
+    let name = change.name.unwrap_or(thing.name());
+    let draft = T::draft(&deciding.fleet, thing.settings());
+    let patched = T::by_ids(deciding, change.settings)?.apply(&draft).map_err(bad)?;
+    let settings = T::settle(deciding, name, &patched)?;
+    if name == thing.name() && settings == *thing.settings() {
+        return Ok(());
+    }
+    deciding.name_is_free(name.as_ref(), Some(id))?;
+    thing.may_become(&deciding.fleet, &settings)?;
+    deciding.fact(id, T::updated(name.clone(), settings));
+    Ok(())
+}
+
+pub(crate) fn bad(detail: impl Display) -> Rejection {
+    general::Rejection::BadSettings { detail: detail.to_string() }.into()
+}
+
+/// The hosts of a draft, by their ids.
+pub(crate) fn hosts<T: Clone>(
+    deciding: &Deciding<'_>,
+    drafted: &BTreeMap<Ref<HypervisorId>, T>,
+) -> Result<BTreeMap<HypervisorId, T>, Rejection> {
+    let (given, most) = (drafted.len(), HOSTS_MAX);
+    if given > most {
+        return Err(general::Rejection::TooMany { given, most }.into());
+    }
+    let mut hosts = BTreeMap::new();
+    for (named, value) in drafted {
+        let (id, host) = deciding.find::<Hypervisor>(named)?;
+        if hosts.insert(id, value.clone()).is_some() {
+            return Err(bad(format_args!("the host {} is named twice", host.name)));
+        }
+    }
+    Ok(hosts)
+}
+
+/// The other way round, without those that are gone.
+pub(crate) fn drafted_hosts<T: Clone>(
+    fleet: &Fleet,
+    hosts: &BTreeMap<HypervisorId, T>,
+) -> BTreeMap<Ref<HypervisorId>, T> {
+    hosts
+        .iter()
+        .filter(|(id, _)| fleet.hypervisors.contains(**id))
+        .map(|(id, value)| (Ref::Id(*id), value.clone()))
+        .collect()
+}
+
+/// A patch of settings with `hosts`, in which each is named by its id.
+pub(crate) fn hosts_by_id<T>(
+    deciding: &Deciding<'_>,
+    patch: &Patch<T>,
+) -> Result<Patch<T>, Rejection> {
+    patch.with_keys("hosts", |key| {
+        let named = Ref::<HypervisorId>::new(key).map_err(bad)?;
+        Ok(deciding.find::<Hypervisor>(&named)?.0.to_string())
+    })
+}

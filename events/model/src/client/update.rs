@@ -1,0 +1,142 @@
+//! What is known of people changes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Provider;
+use super::rejection::Rejection as Refused;
+use crate::admin::{Bearer, end_tokens};
+use crate::deciding::{Decide, Deciding};
+use crate::event::ClientFact as Fact;
+use crate::people::{Form, PersonRef, Plain, Seal, SealCommand, Sealed, local};
+use crate::record::Version;
+use crate::reference::Patch;
+use crate::rejection::{Rejection, general};
+use crate::version::latest::Properties;
+use crate::version::latest::client::{PasswordSet, Updated};
+
+/// What is said about a person in the open.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// At most so many desktops at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_max: Option<u32>,
+    #[serde(skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
+}
+
+/// Changes what is known of a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound = "")]
+#[schemars(rename = "UpdateClient", bound = "")]
+pub struct UpdateClient<F: Form = Sealed> {
+    pub client: F::Person,
+    /// Where the new name is kept: the person's own provider.
+    #[serde(default = "local")]
+    pub provider: Provider,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<F::Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<F::Personal>,
+    #[serde(default)]
+    pub settings: Patch<Settings>,
+    /// Refused when the person is at another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<Version>,
+}
+
+impl SealCommand for UpdateClient<Plain> {
+    type Sealed = UpdateClient;
+
+    fn seal<S: Seal>(self, seal: &mut S) -> Result<UpdateClient, S::Error> {
+        let provider = match &self.client {
+            PersonRef::Name { provider, .. } => provider.clone(),
+            PersonRef::Id(_) => self.provider,
+        };
+        let (mut name, mut details) = (None, None);
+        if self.name.is_some() || self.details.is_some() {
+            let person = seal.person(&self.client)?;
+            name = self.name.map(|name| seal.name(person, &provider, &name)).transpose()?;
+            details = self.details.map(|text| seal.seal(person, text.as_str())).transpose()?;
+        }
+        Ok(UpdateClient {
+            client: seal.reference(&self.client)?,
+            provider,
+            name,
+            details,
+            settings: self.settings,
+            if_version: self.if_version,
+        })
+    }
+}
+
+impl Decide for UpdateClient {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, client) = deciding.find_client(&self.client)?;
+        deciding.is_version(&*client, self.if_version)?;
+        if self.name.is_some() && self.provider != client.provider {
+            return Err(Refused::OtherProvider { provider: client.provider.clone() }.into());
+        }
+        let before =
+            Settings { sessions_max: client.sessions_max, properties: client.properties.clone() };
+        let settings = self.settings.apply(&before).map_err(|error| {
+            Rejection::from(general::Rejection::BadSettings { detail: error.to_string() })
+        })?;
+        let known = Updated {
+            name_hash: client.name_hash,
+            name: client.name.clone(),
+            details: client.details.clone(),
+            sessions_max: before.sessions_max,
+            properties: before.properties,
+        };
+        let name = self.name.as_ref();
+        let updated = Updated {
+            name_hash: name.map_or(known.name_hash, |name| name.hash),
+            // The same name sealed anew looks different, and says nothing new.
+            name: match name {
+                Some(name) if name.hash != known.name_hash => name.sealed.clone(),
+                Some(_) | None => known.name.clone(),
+            },
+            details: self.details.clone().or_else(|| known.details.clone()),
+            sessions_max: settings.sessions_max,
+            properties: settings.properties,
+        };
+        deciding.client_name_is_free(&client.provider, updated.name_hash, Some(id))?;
+        if updated != known {
+            deciding.fact(id, Fact::Updated(updated));
+        }
+        Ok(())
+    }
+}
+
+/// Sets the password that a person signs in by. Whoever knew the one before is signed out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound = "")]
+#[schemars(rename = "SetClientPassword", bound = "")]
+pub struct SetClientPassword<F: Form = Sealed> {
+    pub client: F::Person,
+    pub password: F::Password,
+}
+
+impl SealCommand for SetClientPassword<Plain> {
+    type Sealed = SetClientPassword;
+
+    fn seal<S: Seal>(self, seal: &mut S) -> Result<SetClientPassword, S::Error> {
+        let person = seal.person(&self.client)?;
+        let password = seal.password(person, &self.password)?;
+        Ok(SetClientPassword { client: seal.reference(&self.client)?, password })
+    }
+}
+
+impl Decide for SetClientPassword {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, client) = deciding.find_client(&self.client)?;
+        if client.provider != local() {
+            return Err(Refused::DirectoryHasPassword { provider: client.provider.clone() }.into());
+        }
+        deciding.fact(id, Fact::PasswordSet(PasswordSet { password: self.password.clone() }));
+        end_tokens(deciding, Bearer::Client(id));
+        Ok(())
+    }
+}

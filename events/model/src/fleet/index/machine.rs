@@ -1,0 +1,284 @@
+//! Where a machine stands in the indexes.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
+use crate::fleet::{Fleet, Table, Thing};
+use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
+use crate::mac::Mac;
+use crate::machine::{Machine, Ready, Reservation, State, Subject, Task};
+use crate::name::Name;
+use crate::record::{Timestamp, Version};
+use crate::version::latest::machine::Volatile;
+
+#[derive(Debug, PartialEq)]
+pub struct Keys {
+    name: Name,
+    mac: Mac,
+    parent: Option<MachineId>,
+    pool: Option<PoolId>,
+    /// Responsible, letting go, about to get it.
+    hosts: [Option<HypervisorId>; 3],
+    image: Option<ImageId>,
+    next_image: Option<ImageId>,
+    source: Option<MachineId>,
+    owners: Vec<Subject>,
+    free: Option<Free>,
+    standing: Option<(PoolId, Standing)>,
+    idle_since: Option<(PoolId, Timestamp)>,
+    uses: Option<(HypervisorId, Arc<Reservation>)>,
+    will_use: Option<(HypervisorId, Arc<Reservation>)>,
+    times: [Option<(Timestamp, Due)>; 3],
+}
+
+impl Thing for Machine {
+    type Id = MachineId;
+    type Keys = Keys;
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn version_mut(&mut self) -> &mut Version {
+        &mut self.version
+    }
+
+    fn table(fleet: &Fleet) -> &Table<Self> {
+        &fleet.machines
+    }
+
+    fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
+        &mut fleet.machines
+    }
+
+    fn keys(&self) -> Keys {
+        let standing = standing(self);
+        let next_host = match self.task {
+            Some(Task::Migrating { to }) => Some(to),
+            Some(Task::Copying { .. } | Task::Sealing { .. }) | None => None,
+        };
+        let reserving = |host: HypervisorId| (host, Arc::clone(&self.reserved));
+        Keys {
+            name: self.name.clone(),
+            mac: self.identity.mac,
+            parent: self.initial(),
+            pool: self.pool,
+            hosts: [self.place, self.leaving, next_host],
+            image: self.image(),
+            next_image: self
+                .renewal
+                .as_ref()
+                .map(|renewing| renewing.image_before().unwrap_or(renewing.renewal.image)),
+            source: match self.task {
+                Some(Task::Copying { source }) => Some(source),
+                Some(Task::Sealing { .. } | Task::Migrating { .. }) | None => None,
+            },
+            owners: self.owners.clone(),
+            free: self.pool.and_then(|pool| match standing {
+                Standing::Free(rank) => {
+                    Some(Free { pool, rank, near: near(self, rank), machine: self.id })
+                }
+                Standing::Leased
+                | Standing::Owned
+                | Standing::Maintenance
+                | Standing::Renewing
+                | Standing::Busy => None,
+            }),
+            standing: self.pool.map(|pool| (pool, standing)),
+            idle_since: self
+                .pool
+                .zip(self.observed.started)
+                .filter(|_| self.leases.is_empty() && self.observed.state == State::Running),
+            uses: self.place.filter(|_| self.uses_host()).map(reserving),
+            will_use: next_host.map(reserving),
+            times: times(self),
+        }
+    }
+
+    fn reindex(id: MachineId, before: Option<Keys>, after: Option<Keys>, index: &mut Index) {
+        let (old, new) = (before.as_ref(), after.as_ref());
+        let name = |keys: &Keys| (Space::Machine, keys.name.as_str().into());
+        if old.map(|keys| &keys.name) != new.map(|keys| &keys.name) {
+            renamed(&mut index.names, old.map(name), new.map(name), id.uuid());
+        }
+        renamed(&mut index.macs, old.map(|keys| keys.mac), new.map(|keys| keys.mac), id);
+        let pair = |it: Option<MachineId>| it.map(|it| (it, id));
+        let of = |keys: Option<&Keys>| pair(keys.and_then(|keys| keys.parent));
+        moved(&mut index.children, of(old), of(new));
+        let of = |keys: Option<&Keys>| pair(keys.and_then(|keys| keys.source));
+        moved(&mut index.copying, of(old), of(new));
+        let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.pool).map(|pool| (pool, id));
+        moved(&mut index.in_pool, of(old), of(new));
+        let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.image).map(|image| (image, id));
+        moved(&mut index.on_image, of(old), of(new));
+        let of =
+            |keys: Option<&Keys>| keys.and_then(|keys| keys.next_image).map(|image| (image, id));
+        moved(&mut index.awaiting_image, of(old), of(new));
+        moved(&mut index.free, old.and_then(|keys| keys.free), new.and_then(|keys| keys.free));
+        let of = |keys: Option<&Keys>| {
+            keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, since, id))
+        };
+        moved(&mut index.idle_since, of(old), of(new));
+        hosts(id, old, new, index);
+        owners(id, old, new, index);
+        tally(old, new, index);
+        usage(old.and_then(|it| it.uses.as_ref()), new.and_then(|it| it.uses.as_ref()), index);
+        usage(
+            old.and_then(|it| it.will_use.as_ref()),
+            new.and_then(|it| it.will_use.as_ref()),
+            index,
+        );
+        for at in 0..3 {
+            let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.times[at]);
+            moved(&mut index.times, of(old), of(new));
+        }
+    }
+}
+
+fn hosts(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
+    let of = |keys: Option<&Keys>| keys.map(|keys| keys.hosts).unwrap_or_default();
+    let (old, new) = (of(old), of(new));
+    if old == new {
+        return;
+    }
+    for host in old.into_iter().flatten() {
+        index.on_host.remove(&(host, id));
+    }
+    for host in new.into_iter().flatten() {
+        index.on_host.insert((host, id));
+    }
+}
+
+fn owners(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
+    let of = |keys: Option<&Keys>| keys.map(|keys| keys.owners.clone()).unwrap_or_default();
+    if old.map(|keys| &keys.owners) == new.map(|keys| &keys.owners) {
+        return;
+    }
+    for owner in of(old) {
+        index.owned.remove(&(owner, id));
+    }
+    for owner in of(new) {
+        index.owned.insert((owner, id));
+    }
+}
+
+fn tally(old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
+    let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.standing);
+    let (old, new) = (of(old), of(new));
+    if old == new {
+        return;
+    }
+    if let Some((pool, standing)) = old
+        && let Some(tally) = index.tally.get_mut(&pool)
+    {
+        *tally.of(standing) -= 1;
+        if tally.total() == 0 {
+            index.tally.remove(&pool);
+        }
+    }
+    if let Some((pool, standing)) = new {
+        *index.tally.entry(pool).or_default().of(standing) += 1;
+    }
+}
+
+type Uses<'a> = Option<&'a (HypervisorId, Arc<Reservation>)>;
+
+fn usage(old: Uses<'_>, new: Uses<'_>, index: &mut Index) {
+    if old == new {
+        return;
+    }
+    if let Some((host, reserved)) = old {
+        index.change_host(*host, |index| given_back(index, *host, reserved));
+    }
+    if let Some((host, reserved)) = new {
+        index.change_host(*host, |index| {
+            index.usage.entry(*host).or_default().add(reserved);
+        });
+        if let Some(volatile) = takes_volatile(reserved) {
+            *index.volatile.entry(volatile.storage).or_default() += volatile.size_mib;
+        }
+    }
+}
+
+fn given_back(index: &mut Index, host: HypervisorId, reserved: &Reservation) {
+    let Some(usage) = index.usage.get_mut(&host) else { return };
+    usage.subtract(reserved);
+    if *usage == Usage::default() {
+        index.usage.remove(&host);
+    }
+    if let Some(volatile) = takes_volatile(reserved) {
+        let left = index.volatile.get(&volatile.storage).copied().unwrap_or_default();
+        match left - volatile.size_mib {
+            0 => index.volatile.remove(&volatile.storage),
+            left => index.volatile.insert(volatile.storage, left),
+        };
+    }
+}
+
+fn takes_volatile(reserved: &Reservation) -> Option<&Volatile> {
+    reserved.volatile.as_ref().filter(|volatile| volatile.size_mib > 0)
+}
+
+/// What a machine is to the people of its pool.
+fn standing(machine: &Machine) -> Standing {
+    if !machine.maintenance.is_empty() {
+        return Standing::Maintenance;
+    }
+    if machine.leases.len() >= machine.seats() {
+        return Standing::Leased;
+    }
+    if machine.owners.len() >= machine.seats() {
+        return Standing::Owned;
+    }
+    let going_off = machine.power.wish.is_off() && !machine.observed.state.is_off();
+    let busy = machine.locked
+        || machine.deleting
+        || machine.task.is_some()
+        || machine.is_kept_up()
+        || going_off && !machine.being_renewed()
+        || machine.leaving.is_some() && machine.place.is_none();
+    if busy {
+        return Standing::Busy;
+    }
+    if machine.being_renewed() {
+        return Standing::Renewing;
+    }
+    if machine.is_external() {
+        return Standing::Free(Rank::Ready);
+    }
+    if machine.written.is_some() {
+        return Standing::Free(Rank::Written);
+    }
+    match machine.observed.state {
+        State::Running if machine.observed.ready == Ready::Yes => Standing::Free(Rank::Ready),
+        State::Running | State::Starting => Standing::Free(Rank::Running),
+        State::Off | State::Crashed => Standing::Free(Rank::Stopped),
+        State::Paused(_) | State::Asleep | State::Stopping | State::Unknown => Standing::Busy,
+    }
+}
+
+fn near(machine: &Machine, rank: Rank) -> Uuid {
+    let host = machine.place.map(HypervisorId::uuid);
+    let storage = machine.system_disk().map(|disk| disk.storage.uuid());
+    match rank {
+        Rank::Ready | Rank::Running => host.unwrap_or_default(),
+        Rank::Stopped | Rank::Written => storage.unwrap_or_default(),
+    }
+}
+
+fn times(machine: &Machine) -> [Option<(Timestamp, Due)>; 3] {
+    let readiness = match machine.observed.ready {
+        Ready::By(time) => Some((time, Due::Readiness(machine.id))),
+        Ready::No | Ready::Yes => None,
+    };
+    // What is being deleted needs no fresh disk.
+    let renewal = machine.renewal.as_ref().filter(|_| !machine.deleting);
+    let renewal = renewal.and_then(|renewing| renewing.deadline);
+    [
+        machine.power.deadline.map(|time| (time, Due::Power(machine.id))),
+        readiness,
+        renewal.map(|time| (time, Due::Renewal(machine.id))),
+    ]
+}

@@ -1,0 +1,335 @@
+//! Where everything but machines stands in the indexes.
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use super::{Due, Index, Silence, Space, listen, moved, renamed};
+use crate::admin::{Admin, Bearer, Token};
+use crate::client::{Client, Provider};
+use crate::fleet::{Fleet, Table, Thing};
+use crate::group::Group;
+use crate::hash::KeyedHash;
+use crate::hypervisor::{Hypervisor, Reason};
+use crate::ids::{
+    AdminId, ClientId, CommandId, GroupId, HypervisorId, ImageId, LabId, MachineId, MediaId,
+    NetworkId, PoolId, StorageId, TemplateId, TerminalId, TokenId,
+};
+use crate::image::Image;
+use crate::lab::Lab;
+use crate::media::Media;
+use crate::name::Name;
+use crate::network::Network;
+use crate::operation::{self, Goal, Operation, Targets};
+use crate::pool::Pool;
+use crate::record::{Timestamp, Version};
+use crate::storage::Storage;
+use crate::template::Template;
+use crate::terminal::Terminal;
+
+/// A worker that is silent for three of its inventories has a problem.
+pub const WORKER_SILENCE_SECONDS: u32 = 45;
+/// So many parts of an operation are under way at once: enough to keep every host of a site busy,
+/// few enough that a cancel still finds most of them not begun.
+pub const PARTS_RUNNING_MAX: usize = 256;
+
+macro_rules! same_for_all {
+    ($id:ty, $table:ident) => {
+        type Id = $id;
+
+        fn version(&self) -> Version {
+            self.version
+        }
+
+        fn version_mut(&mut self) -> &mut Version {
+            &mut self.version
+        }
+
+        fn table(fleet: &Fleet) -> &Table<Self> {
+            &fleet.$table
+        }
+
+        fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
+            &mut fleet.$table
+        }
+    };
+}
+
+macro_rules! found_by_name {
+    ($($thing:ident($id:ident) in $table:ident;)*) => {$(
+        impl Thing for $thing {
+            same_for_all!($id, $table);
+            type Keys = Name;
+
+            fn keys(&self) -> Name {
+                self.name.clone()
+            }
+
+            fn reindex(id: $id, before: Option<Name>, after: Option<Name>, index: &mut Index) {
+                let key = |name: Name| (Space::$thing, name.as_str().into());
+                renamed(&mut index.names, before.map(key), after.map(key), id.uuid());
+            }
+        }
+    )*};
+}
+
+found_by_name! {
+    Storage(StorageId) in storages;
+    Network(NetworkId) in networks;
+    Media(MediaId) in media;
+    Template(TemplateId) in templates;
+    Group(GroupId) in groups;
+    Lab(LabId) in labs;
+}
+
+#[derive(Debug, PartialEq)]
+pub struct HostKeys {
+    name: Name,
+    /// Its worker is to be heard.
+    heard: bool,
+    /// Memory in MiB and vCPUs, if it gets new machines.
+    capacity: Option<(u64, u64)>,
+}
+
+impl Thing for Hypervisor {
+    same_for_all!(HypervisorId, hypervisors);
+    type Keys = HostKeys;
+
+    fn keys(&self) -> HostKeys {
+        let heard = !self.maintenance.contains(&Reason::Silent)
+            && !self.maintenance.contains(&Reason::Lost);
+        HostKeys {
+            name: self.name.clone(),
+            heard,
+            capacity: self.enabled().then(|| (self.memory_mib(), self.vcpus())),
+        }
+    }
+
+    fn reindex(
+        id: HypervisorId,
+        before: Option<HostKeys>,
+        after: Option<HostKeys>,
+        index: &mut Index,
+    ) {
+        let silence = |keys: &Option<HostKeys>| {
+            keys.as_ref().filter(|keys| keys.heard).map(|_| WORKER_SILENCE_SECONDS)
+        };
+        listen(index, Silence::Worker(id), silence(&before), silence(&after));
+        let capacity = after.as_ref().and_then(|keys| keys.capacity);
+        index.change_host(id, |index| {
+            match capacity {
+                Some(capacity) => index.capacity.insert(id, capacity),
+                None => index.capacity.remove(&id),
+            };
+        });
+        let key = |keys: HostKeys| (Space::Hypervisor, keys.name.as_str().into());
+        renamed(&mut index.names, before.map(key), after.map(key), id.uuid());
+    }
+}
+
+impl Thing for Pool {
+    same_for_all!(PoolId, pools);
+    type Keys = (Name, Option<Timestamp>);
+
+    fn keys(&self) -> Self::Keys {
+        (self.name.clone(), self.next_turn)
+    }
+
+    fn reindex(
+        id: PoolId,
+        before: Option<Self::Keys>,
+        after: Option<Self::Keys>,
+        index: &mut Index,
+    ) {
+        let turn = |keys: &Option<Self::Keys>| {
+            keys.as_ref().and_then(|(_, turn)| *turn).map(|time| (time, Due::Calendar(id)))
+        };
+        moved(&mut index.times, turn(&before), turn(&after));
+        let key = |(name, _): Self::Keys| (Space::Pool, name.as_str().into());
+        renamed(&mut index.names, before.map(key), after.map(key), id.uuid());
+    }
+}
+
+impl Thing for Terminal {
+    same_for_all!(TerminalId, terminals);
+    type Keys = (crate::name::TerminalLabel, LabId);
+
+    fn keys(&self) -> Self::Keys {
+        (self.termid.clone(), self.settings.lab)
+    }
+
+    fn reindex(
+        id: TerminalId,
+        before: Option<Self::Keys>,
+        after: Option<Self::Keys>,
+        index: &mut Index,
+    ) {
+        let lab = |keys: &Option<Self::Keys>| keys.as_ref().map(|(_, lab)| (*lab, id));
+        moved(&mut index.terminals_in, lab(&before), lab(&after));
+        let key = |(termid, _): Self::Keys| (Space::Terminal, termid.as_str().into());
+        renamed(&mut index.names, before.map(key), after.map(key), id.uuid());
+    }
+}
+
+impl Thing for Client {
+    same_for_all!(ClientId, clients);
+    type Keys = (Provider, KeyedHash);
+
+    fn keys(&self) -> Self::Keys {
+        (self.provider.clone(), self.name_hash)
+    }
+
+    fn reindex(
+        id: ClientId,
+        before: Option<Self::Keys>,
+        after: Option<Self::Keys>,
+        index: &mut Index,
+    ) {
+        renamed(&mut index.clients, before, after, id);
+    }
+}
+
+impl Thing for Admin {
+    same_for_all!(AdminId, admins);
+    type Keys = KeyedHash;
+
+    fn keys(&self) -> KeyedHash {
+        self.name_hash
+    }
+
+    fn reindex(
+        id: AdminId,
+        before: Option<KeyedHash>,
+        after: Option<KeyedHash>,
+        index: &mut Index,
+    ) {
+        renamed(&mut index.admins, before, after, id);
+    }
+}
+
+impl Thing for Token {
+    same_for_all!(TokenId, tokens);
+    type Keys = (KeyedHash, Bearer, Timestamp);
+
+    fn keys(&self) -> Self::Keys {
+        (self.hash, self.bearer, self.expires)
+    }
+
+    fn reindex(
+        id: TokenId,
+        before: Option<Self::Keys>,
+        after: Option<Self::Keys>,
+        index: &mut Index,
+    ) {
+        let of = |keys: Option<Self::Keys>| keys.map(|(_, bearer, _)| (bearer, id));
+        moved(&mut index.tokens_of, of(before), of(after));
+        let time = |keys: Option<Self::Keys>| keys.map(|(_, _, time)| (time, Due::Token(id)));
+        moved(&mut index.times, time(before), time(after));
+        let hash = |keys: Self::Keys| keys.0;
+        renamed(&mut index.tokens, before.map(hash), after.map(hash), id);
+    }
+}
+
+impl Thing for Image {
+    same_for_all!(ImageId, images);
+    type Keys = (MachineId, u32, Vec<Name>);
+
+    fn keys(&self) -> Self::Keys {
+        (self.initial, self.number, self.tags.keys().cloned().collect())
+    }
+
+    fn reindex(
+        id: ImageId,
+        before: Option<Self::Keys>,
+        after: Option<Self::Keys>,
+        index: &mut Index,
+    ) {
+        let version = |keys: &Option<Self::Keys>| {
+            keys.as_ref().map(|(initial, number, _)| (*initial, *number, id))
+        };
+        moved(&mut index.versions, version(&before), version(&after));
+        if let Some((initial, _, tags)) = before {
+            for tag in tags {
+                renamed(&mut index.tags, Some((initial, tag)), None, id);
+            }
+        }
+        if let Some((initial, _, tags)) = after {
+            for tag in tags {
+                renamed(&mut index.tags, None, Some((initial, tag)), id);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct OperationKeys {
+    parts: OrdMap<MachineId, Goal>,
+    making: bool,
+    after_seal: Option<ImageId>,
+    due: Option<Timestamp>,
+}
+
+impl PartialEq for OperationKeys {
+    /// Parts are compared by identity: there may be many, and [`Thing::reindex`] finds what differs.
+    fn eq(&self, other: &Self) -> bool {
+        self.making == other.making
+            && self.after_seal == other.after_seal
+            && self.due == other.due
+            && self.parts.ptr_eq(&other.parts)
+    }
+}
+
+impl Thing for Operation {
+    same_for_all!(CommandId, operations);
+    type Keys = OperationKeys;
+
+    fn keys(&self) -> OperationKeys {
+        OperationKeys {
+            parts: self.parts.clone(),
+            making: matches!(self.task.targets, Targets::New(_)) && !self.all_begun(),
+            after_seal: self.task.after_seal.filter(|_| self.state == operation::State::Sealing),
+            due: due(self),
+        }
+    }
+
+    fn reindex(
+        id: CommandId,
+        before: Option<OperationKeys>,
+        after: Option<OperationKeys>,
+        index: &mut Index,
+    ) {
+        let parts = |keys: &Option<OperationKeys>| {
+            keys.as_ref().map(|keys| keys.parts.clone()).unwrap_or_default()
+        };
+        for change in parts(&before).diff(&parts(&after)) {
+            match change {
+                DiffItem::Add(machine, _) => index.parts.insert((*machine, id)),
+                DiffItem::Remove(machine, _) => index.parts.remove(&(*machine, id)),
+                DiffItem::Update { .. } => None,
+            };
+        }
+        let making =
+            |keys: &Option<OperationKeys>| keys.as_ref().filter(|keys| keys.making).map(|_| id);
+        moved(&mut index.making, making(&before), making(&after));
+        let sealing = |keys: &Option<OperationKeys>| {
+            keys.as_ref().and_then(|keys| keys.after_seal).map(|image| (image, id))
+        };
+        moved(&mut index.after_seal, sealing(&before), sealing(&after));
+        let time = |keys: Option<OperationKeys>| {
+            keys.and_then(|keys| keys.due).map(|time| (time, Due::Operation(id)))
+        };
+        moved(&mut index.times, time(before), time(after));
+    }
+}
+
+/// At once, as long as there is something to begin and room for it.
+fn due(operation: &Operation) -> Option<Timestamp> {
+    let now = Some(Timestamp(0));
+    match operation.state {
+        operation::State::Sealing => now.filter(|_| operation.cancelling),
+        operation::State::Running if operation.all_begun() => {
+            now.filter(|_| operation.parts.is_empty() || !operation.all_told())
+        }
+        operation::State::Running => now.filter(|_| operation.parts.len() < PARTS_RUNNING_MAX),
+        operation::State::Ended { retry_until, .. } => Some(retry_until),
+    }
+}

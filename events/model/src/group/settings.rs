@@ -1,0 +1,158 @@
+//! Groups of people come, change and go.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Group, Settings};
+use crate::client::rejection::Rejection as Refused;
+use crate::deciding::{Decide, Deciding};
+use crate::event::GroupFact as Fact;
+use crate::ids::{ClientId, GroupId, PoolId};
+use crate::name::Name;
+use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
+use crate::pool::{Holder, end_without_right, revoke};
+use crate::record::Version;
+use crate::reference::{Change, Patch, Ref};
+use crate::rejection::{Rejection, general};
+use crate::version::latest::Nothing;
+use crate::version::latest::group::{Created, MemberChanged, Updated};
+
+/// Each is one fact; the rest of a decision is for the sessions of those who lose something.
+const MEMBERS_CHANGED_MAX: usize = 64;
+/// Each is one fact, and some end the sessions of those who lose them.
+const POOLS_REVOKED_MAX: usize = 64;
+
+/// Makes a group: of people whom an operator names, or of a directory's group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateGroup {
+    pub name: Name,
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+impl Decide for CreateGroup {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        deciding.name_is_free::<GroupId>(self.name.as_str(), None)?;
+        let id: GroupId = deciding.fresh();
+        let created = Created { name: self.name.clone(), settings: self.settings.clone() };
+        deciding.fact(id, Fact::Created(created));
+        Ok(())
+    }
+}
+
+/// Changes a group, and who is in it: at most 64 people at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound = "")]
+#[schemars(rename = "UpdateGroup", bound = "")]
+pub struct UpdateGroup<F: Form = Sealed> {
+    pub group: Ref<GroupId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    #[serde(default)]
+    pub settings: Patch<Settings>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<F::Person>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<F::Person>,
+    /// Refused when the group is at another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<Version>,
+}
+
+impl SealCommand for UpdateGroup<Plain> {
+    type Sealed = UpdateGroup;
+
+    fn seal<S: Seal>(self, seal: &mut S) -> Result<UpdateGroup, S::Error> {
+        let mut all = |people: Vec<_>| {
+            people.iter().map(|person| seal.reference(person)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(UpdateGroup {
+            group: self.group,
+            name: self.name,
+            settings: self.settings,
+            add: all(self.add)?,
+            remove: all(self.remove)?,
+            if_version: self.if_version,
+        })
+    }
+}
+
+impl Decide for UpdateGroup {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, group) = deciding.find::<Group>(&self.group)?;
+        let change = Change {
+            name: self.name.as_ref(),
+            settings: &self.settings,
+            if_version: self.if_version,
+        };
+        let updated = deciding.updated((id, &*group), (&group.name, &group.settings), &change)?;
+        let (given, most) = (self.add.len() + self.remove.len(), MEMBERS_CHANGED_MAX);
+        if given > most {
+            return Err(general::Rejection::TooMany { given, most }.into());
+        }
+        let settings = updated.as_ref().map_or(&group.settings, |(_, settings)| settings);
+        if settings.directory.is_some() && !self.add.is_empty() {
+            return Err(Refused::DirectoryHasMembers { group: group.name.clone() }.into());
+        }
+        let (add, remove) = (known(deciding, &self.add)?, known(deciding, &self.remove)?);
+        if let Some((name, settings)) = updated {
+            deciding.fact(id, Fact::Updated(Updated { name, settings }));
+        }
+        for client in add {
+            if !is_member(deciding, id, client) {
+                deciding.fact(id, Fact::MemberAdded(MemberChanged { client }));
+            }
+        }
+        let mut lost_some = false;
+        for client in remove {
+            if is_member(deciding, id, client) {
+                deciding.fact(id, Fact::MemberRemoved(MemberChanged { client }));
+                lost_some = true;
+            }
+        }
+        if lost_some {
+            let pools = held_by(deciding, id);
+            end_without_right(deciding, &pools);
+        }
+        Ok(())
+    }
+}
+
+fn known(deciding: &Deciding<'_>, people: &[SealedPersonRef]) -> Result<Vec<ClientId>, Rejection> {
+    people.iter().map(|person| deciding.find_client(person).map(|(id, _)| id)).collect()
+}
+
+fn is_member(deciding: &Deciding<'_>, group: GroupId, client: ClientId) -> bool {
+    deciding.fleet.groups.get(group).is_some_and(|group| group.members.contains(&client))
+}
+
+fn held_by(deciding: &Deciding<'_>, group: GroupId) -> Vec<PoolId> {
+    let holder = Holder::Group(group);
+    let held = deciding.fleet.pools.iter().filter(|(_, pool)| pool.holders.contains(&holder));
+    held.map(|(id, _)| id).collect()
+}
+
+/// Deletes a group. Its people lose the pools that they had by it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteGroup {
+    pub group: Ref<GroupId>,
+}
+
+impl Decide for DeleteGroup {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, group) = deciding.find::<Group>(&self.group)?;
+        let pools = held_by(deciding, id);
+        if pools.len() > POOLS_REVOKED_MAX {
+            let (group, most) = (group.name.clone(), POOLS_REVOKED_MAX);
+            return Err(Refused::HoldsTooMuch { group, pools: pools.len(), most }.into());
+        }
+        for pool in &pools {
+            revoke(deciding, *pool, Holder::Group(id));
+        }
+        deciding.fact(id, Fact::Deleted(Nothing {}));
+        end_without_right(deciding, &pools);
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! A host is emptied, for as long as somebody works on it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Hypervisor, Reason};
+use crate::deciding::{Decide, Deciding};
+use crate::event::{HypervisorFact, MachineFact as Fact, OperationFact};
+use crate::fleet::Fleet;
+use crate::ids::{CommandId, HypervisorId, MachineId};
+use crate::machine::{Machine, SnapshotState};
+use crate::operation::{self, PartEnd, Plan, Targets};
+use crate::reference::Ref;
+use crate::rejection::Rejection;
+use crate::version::latest::hypervisor::MaintenanceChanged;
+use crate::version::latest::operation::PartEnded;
+use crate::version::latest::{Nothing, Switch};
+
+/// Gets all machines off a host and lets none onto it. What is off is let go, what runs moves to
+/// another host if it can; what can't move is waited for until it is off. Nobody is disturbed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainHypervisor {
+    pub hypervisor: Ref<HypervisorId>,
+    /// False: the host takes machines again, and nobody waits any longer for those that are there.
+    #[serde(default = "yes")]
+    pub on: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Decide for DrainHypervisor {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, host) = deciding.find::<Hypervisor>(&self.hypervisor)?;
+        let is_on = host.maintenance.contains(&Reason::Drain);
+        let change = |switch| {
+            let reason = Reason::Drain;
+            HypervisorFact::MaintenanceChanged(MaintenanceChanged { reason, switch })
+        };
+        if !self.on {
+            if is_on {
+                deciding.fact(id, change(Switch::Off));
+            }
+            call_off(deciding, id);
+            return Ok(());
+        }
+        // The reason comes first: what is looked for a new host must not find this one.
+        let drain = (Plan::Drain { hypervisor: id }, Targets::Hypervisor(id));
+        operation::start_with(deciding, drain, None, |deciding, _| {
+            if !is_on {
+                deciding.fact(id, change(Switch::On));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// So many parts end in one decision, with room for what else there is to say. Whoever has more to
+/// call off says it once more.
+const CALLED_OFF_MAX: usize = 128;
+
+/// Nobody waits any longer for machines to leave the host; those that are on their way go on.
+pub(super) fn call_off(deciding: &mut Deciding<'_>, host: HypervisorId) {
+    let drains = deciding.fleet.operations.iter().filter(|(_, operation)| {
+        operation.task.plan == Plan::Drain { hypervisor: host }
+            && operation.state == operation::State::Running
+    });
+    let parts = drains.flat_map(|(id, operation)| {
+        operation.parts.keys().map(move |machine| (id, *machine)).collect::<Vec<_>>()
+    });
+    let parts: Vec<(CommandId, MachineId)> = parts.take(CALLED_OFF_MAX).collect();
+    let mut cancelled = None;
+    for (id, machine) in parts {
+        if cancelled != Some(id) {
+            deciding.fact(id, OperationFact::CancelRequested(Nothing {}));
+            cancelled = Some(id);
+        }
+        let end = PartEnd::Cancelled;
+        deciding.fact(id, OperationFact::PartEnded(PartEnded { machine, end }));
+    }
+}
+
+/// A machine that came to rest on a host that is being drained is let go.
+pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.get(id) else { return };
+    let host = machine.place.and_then(|host| deciding.fleet.hypervisors.get(host));
+    let drained = host.is_some_and(|host| host.maintenance.contains(&Reason::Drain));
+    // What the host is still doing for it, nobody else could end.
+    let idle = machine.snapshots.iter().all(|it| it.state == SnapshotState::Taken);
+    let free = (machine.at_rest() || machine.is_external())
+        && machine.is_left_alone(&deciding.fleet).is_ok()
+        && idle
+        && machine.leaving.is_none();
+    if drained && free {
+        deciding.fact(id, Fact::ReleaseRequested(Nothing {}));
+    }
+}
+
+/// It runs for whoever comes next, and any other machine of its pool does as well.
+pub(super) fn is_spare(fleet: &Fleet, machine: &Machine) -> bool {
+    machine.pool.is_some()
+        && machine.leases.is_empty()
+        && machine.owners.is_empty()
+        && machine.is_left_alone(fleet).is_ok()
+        && machine.is_not_locked().is_ok()
+}

@@ -1,0 +1,48 @@
+//! A host is off and stays off.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rejection::Rejection as Refused;
+use super::{Hypervisor, Reason};
+use crate::deciding::{Decide, Deciding};
+use crate::event::HypervisorFact as Fact;
+use crate::ids::HypervisorId;
+use crate::image;
+use crate::operation::{self, Plan, Targets};
+use crate::reference::Ref;
+use crate::rejection::Rejection;
+use crate::version::latest::Switch;
+use crate::version::latest::hypervisor::MaintenanceChanged;
+
+/// Confirms that a silent host is off and stays off, so that what ran there may start elsewhere.
+///
+/// Somebody has to see to it that this is true: a machine that still runs there would write to the
+/// same files as the one that is started elsewhere. `SetHypervisorMaintenance` with `on: false` takes
+/// the host in again.
+///
+/// Of the files of images that the host was making, up to sixteen end as failed; if there were more,
+/// this is to be said once more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmHypervisorLost {
+    pub hypervisor: Ref<HypervisorId>,
+}
+
+impl Decide for ConfirmHypervisorLost {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, host) = deciding.find::<Hypervisor>(&self.hypervisor)?;
+        if !host.maintenance.contains(&Reason::Silent) {
+            return Err(Refused::StillHeard { host: host.name.clone() }.into());
+        }
+        let lose = (Plan::Lose { hypervisor: id }, Targets::Hypervisor(id));
+        operation::start_with(deciding, lose, None, |deciding, _| {
+            if !host.maintenance.contains(&Reason::Lost) {
+                let (reason, switch) = (Reason::Lost, Switch::On);
+                deciding.fact(id, Fact::MaintenanceChanged(MaintenanceChanged { reason, switch }));
+            }
+            image::outcome::host_lost(deciding, id);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Nothing waits for ever for a host that is lost.
+
+use serde_json::json;
+
+use crate::event::Event;
+use crate::hypervisor::commands::ReportHostSilent;
+use crate::image::tests::Site;
+use crate::machine::tests::scene::{create, host, machine, on, report, run, site};
+use crate::machine::{Outcome, StopCause};
+use crate::operation::State;
+use crate::testing::{Story, command, kinds};
+
+fn lose(story: &mut Story, name: &str) -> Vec<Event> {
+    let hypervisor = host(story, name);
+    story.given(ReportHostSilent { hypervisor });
+    let events = story.given(command("ConfirmHypervisorLost", json!({ "hypervisor": name })));
+    let waiting = |it: &&crate::operation::Operation| !matches!(it.state, State::Ended { .. });
+    let mut operations = story.fleet.operations.iter().map(|(_, operation)| operation);
+    assert_eq!(operations.find(waiting), None, "nobody waits any longer");
+    events
+}
+
+#[test]
+fn a_copy_ends_with_its_host() {
+    let mut site = Site::new();
+    site.given("CopyFromSource", json!({ "initial": "win11" }));
+    let events = lose(&mut site.story, "node1");
+    assert!(kinds(&events).contains(&"machine.copy_failed"));
+    assert_eq!(site.get(site.initial).task, None);
+}
+
+#[test]
+fn a_seal_ends_with_its_host_and_so_does_what_waits_for_the_version() {
+    let (mut site, _) = Site::with_children(1);
+    site.prepare();
+    site.given("Populate", json!({ "initial": "win11" }));
+    let events = lose(&mut site.story, "node1");
+    for expected in ["machine.seal_failed", "image.failed"] {
+        assert!(kinds(&events).contains(&expected), "{expected}");
+    }
+    assert_eq!(site.story.fleet.images.len(), 1);
+}
+
+#[test]
+fn files_of_images_that_the_host_was_making_fail() {
+    let mut site = Site::sealed();
+    for _ in 2..=5 {
+        site.prepare();
+        site.seal();
+    }
+    assert_eq!(site.version(5).files.len(), 2);
+    let events = lose(&mut site.story, "node1");
+    assert!(kinds(&events).contains(&"image.file_failed"));
+    assert_eq!(site.version(5).files.len(), 1);
+}
+
+#[test]
+fn snapshots_that_are_worked_on_fail() {
+    for what in ["TakeSnapshot", "RevertSnapshot", "DeleteSnapshot"] {
+        let mut story = site(&["node1"]);
+        create(&mut story, "m");
+        story.given(command("TakeSnapshot", json!({ "machine": "m", "name": "s" })));
+        if what != "TakeSnapshot" {
+            let snapshot = machine(&story, "m").snapshots[0].id;
+            report(&mut story, "m", Outcome::SnapshotTaken { snapshot });
+            story.given(command(what, json!({ "machine": "m", "snapshot": "s" })));
+        }
+        let events = lose(&mut story, "node1");
+        assert!(kinds(&events).contains(&"machine.snapshot_failed"), "{what}");
+        let left = machine(&story, "m").snapshots.len();
+        assert_eq!(left, usize::from(what != "TakeSnapshot"), "{what}");
+    }
+}
+
+#[test]
+fn what_the_host_was_to_bring_about_fails() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    run(&mut story, "m");
+    let stopped = Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest };
+    report(&mut story, "m", stopped);
+    story.given(command("ResizeDisk", json!({ "machine": "m", "size_gib": 90 })));
+    lose(&mut story, "node1");
+    let failed = story.fleet.operations.iter().next().expect("it failed").1;
+    let codes: Vec<_> = failed.failed.values().map(|why| why.code.as_str()).collect();
+    assert_eq!(codes, ["machine.no_host"]);
+}
+
+#[test]
+fn a_deletion_that_no_host_can_finish_fails_and_can_be_asked_for_again() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    run(&mut story, "m");
+    let stopped = Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest };
+    report(&mut story, "m", stopped);
+    story.given(on("DeleteMachine", "m"));
+    lose(&mut story, "node1");
+    let back = json!({ "hypervisor": "node1", "on": false });
+    story.given(crate::hypervisor::commands::ReportHostHeard { hypervisor: host(&story, "node1") });
+    story.given(command("SetHypervisorMaintenance", back));
+    story.given(on("DeleteMachine", "m"));
+    report(&mut story, "m", Outcome::Absent);
+    assert!(story.fleet.machines.is_empty());
+}
+
+#[test]
+fn a_snapshot_that_is_worked_on_keeps_its_machine_on_a_host_that_is_drained() {
+    let mut story = site(&["node1", "node2"]);
+    create(&mut story, "m");
+    story.given(command("TakeSnapshot", json!({ "machine": "m", "name": "s" })));
+    let place = machine(&story, "m").place.expect("a host");
+    let name = story.fleet.hypervisors.get(place).expect("it").name.to_string();
+    story.given(command("DrainHypervisor", json!({ "hypervisor": name })));
+    assert_eq!(machine(&story, "m").place, Some(place));
+    let snapshot = machine(&story, "m").snapshots[0].id;
+    report(&mut story, "m", Outcome::SnapshotTaken { snapshot });
+    assert_eq!(machine(&story, "m").place, None);
+}

@@ -1,0 +1,266 @@
+//! New children: their names, which are taken from the moment that they are planned, and how they
+//! are made, slice by slice.
+
+use uuid::Uuid;
+
+use super::import::platform_name;
+use super::rejection::Rejection as Refused;
+use super::{Image, populate};
+use crate::deciding::Deciding;
+use crate::event::{MachineFact as Fact, OperationFact};
+use crate::fleet::{Fleet, Space};
+use crate::ids::{CommandId, DiskId, MachineId, StorageId};
+use crate::mac::Mac;
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Machine};
+use crate::name::{Hostname, Name, NamePattern};
+use crate::operation::{
+    self, Begun, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
+};
+use crate::rejection::Rejection;
+use crate::version::latest::operation::{Advanced, PartBegun, PartFailed};
+use crate::version::latest::storage::Role;
+
+/// Numbers have at least so many digits, so that a list sorts as people expect.
+const DIGITS_MIN: usize = 3;
+
+/// The pattern and the numbers of children that are to be made.
+pub(super) fn planned(
+    fleet: &Fleet,
+    initial: &Machine,
+    pattern: Option<&NamePattern>,
+    count: u32,
+) -> Result<NewMachines, Rejection> {
+    let mut digits = DIGITS_MIN;
+    loop {
+        let pattern = match pattern {
+            Some(pattern) => pattern.clone(),
+            None => default_pattern(initial, digits),
+        };
+        let first = last_number(fleet, &pattern).saturating_add(1);
+        let new = NewMachines { pattern, first, count };
+        // A longer number leaves fewer letters of the initial's name, so that other numbers may be
+        // taken. At ten digits there are no longer ones.
+        let needed = width(&new);
+        if needed > digits {
+            digits = needed;
+            continue;
+        }
+        let last = first.saturating_add(count.saturating_sub(1));
+        let unnameable = [first, last].into_iter().find(|number| hostname(&new, *number).is_none());
+        return match unnameable {
+            Some(number) => Err(Refused::NoHostnames { pattern: new.pattern, number }.into()),
+            None => Ok(new),
+        };
+    }
+}
+
+/// `<initial>-{n}`, with so much of the initial's name that a guest can be called so.
+fn default_pattern(initial: &Machine, digits: usize) -> NamePattern {
+    let room = Hostname::LENGTH_MAX.saturating_sub(1 + digits);
+    let name = initial.name.as_str().replace(['.', '_'], "-");
+    let kept = name.get(..room).unwrap_or(&name).trim_end_matches('-');
+    #[expect(clippy::expect_used, reason = "part of a name with one `{n}` is a pattern")]
+    NamePattern::new(&format!("{kept}-{{n}}")).expect("a pattern")
+}
+
+/// As many digits as the last number has.
+fn width(new: &NewMachines) -> usize {
+    let last = new.first.saturating_add(new.count.saturating_sub(1));
+    last.to_string().len().max(DIGITS_MIN)
+}
+
+fn name_of(new: &NewMachines, number: u32) -> String {
+    let width = width(new);
+    new.pattern.as_str().replace("{n}", &format!("{number:0width$}"))
+}
+
+/// A child is called in its guest as it is called here, so that no two guests have one name.
+fn hostname(new: &NewMachines, number: u32) -> Option<Hostname> {
+    Hostname::new(&name_of(new, number)).ok()
+}
+
+/// The number in a name of this pattern.
+fn number_in(pattern: &NamePattern, name: &str) -> Option<u32> {
+    let (before, after) = pattern.as_str().split_once("{n}")?;
+    let digits = name.strip_prefix(before)?.strip_suffix(after)?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// The highest number of the pattern that a machine has or is going to have.
+fn last_number(fleet: &Fleet, pattern: &NamePattern) -> u32 {
+    let (before, _) = pattern.as_str().split_once("{n}").unwrap_or_default();
+    let from = (Space::Machine, before.into());
+    let names = fleet.index.names.range(from..).map(|(key, _)| key);
+    let alike =
+        names.take_while(|(space, name)| *space == Space::Machine && name.starts_with(before));
+    let there = alike.filter_map(|(_, name)| number_in(pattern, name)).max().unwrap_or_default();
+    let coming = in_the_making(fleet)
+        .filter(|(new, _)| new.pattern == *pattern)
+        .map(|(new, _)| new.first.saturating_add(new.count.saturating_sub(1)))
+        .max();
+    there.max(coming.unwrap_or_default())
+}
+
+/// Children that running operations have yet to make, and how many of them they have made.
+fn in_the_making(fleet: &Fleet) -> impl Iterator<Item = (&NewMachines, u32)> {
+    fleet.index.making.iter().filter_map(|id| {
+        let operation = fleet.operations.get(*id)?;
+        let Targets::New(new) = &operation.task.targets else { return None };
+        Some((new, made(operation)))
+    })
+}
+
+fn made(operation: &Operation) -> u32 {
+    match operation.cursor {
+        Some(Cursor::Made(made)) => made,
+        Some(Cursor::Machine(_) | Cursor::End) | None => 0,
+    }
+}
+
+/// A running operation is going to make a machine with this name.
+pub(crate) fn name_reserved(fleet: &Fleet, name: &str) -> bool {
+    in_the_making(fleet).any(|(new, made)| {
+        let Some(number) = number_in(&new.pattern, name) else { return false };
+        let numbers = new.first.saturating_add(made)..new.first.saturating_add(new.count);
+        numbers.contains(&number) && name_of(new, number) == name
+    })
+}
+
+/// Makes the next children that an operation is for, and gives each its turn.
+pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) {
+    let (Targets::New(new), Plan::Populate(plan)) = (&operation.task.targets, &operation.task.plan)
+    else {
+        return;
+    };
+    let from = made(operation);
+    let slice = u32::try_from(operation::SLICE).unwrap_or(u32::MAX);
+    let upto = from.saturating_add(slice).min(new.count);
+    let mut failed = Vec::new();
+    for number in from..upto {
+        let id: MachineId = deciding.fresh();
+        let number = new.first.saturating_add(number);
+        let name = Name::new(&name_of(new, number)).ok();
+        let made = match name.clone() {
+            Some(name) => make(deciding, operation.id, plan, (id, name)),
+            None => Err(Refused::NoHostnames { pattern: new.pattern.clone(), number }.into()),
+        };
+        match made {
+            Ok(Begun::Part(goal)) => {
+                let begun = PartBegun { machine: id, goal };
+                deciding.fact(operation.id, OperationFact::PartBegun(begun));
+            }
+            Ok(Begun::Done) => {
+                let failure = Failure::new("populated", "a new child was populated already");
+                failed.push(PartFailed { machine: id, failure, name });
+            }
+            Err(rejection) => {
+                let failure = operation::failure(&rejection);
+                failed.push(PartFailed { machine: id, failure, name });
+            }
+        }
+    }
+    let upto = if upto == new.count { Cursor::End } else { Cursor::Made(upto) };
+    let advanced = Advanced { upto, done: 0, failed };
+    deciding.fact(operation.id, OperationFact::Advanced(advanced));
+}
+
+/// One that could not be made before. Its name is no longer kept for it.
+pub(super) fn make_again(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    plan: &Populate,
+    (id, name): (MachineId, Name),
+) -> Result<Begun, Rejection> {
+    deciding.name_is_free::<MachineId>(name.as_str(), None)?;
+    make(deciding, operation, plan, (id, name))
+}
+
+fn make(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    plan: &Populate,
+    (id, name): (MachineId, Name),
+) -> Result<Begun, Rejection> {
+    let created = child(deciding, plan, name)?;
+    deciding.fact(id, Fact::Created(created));
+    populate::begin(deciding, operation, plan, id)
+}
+
+fn child(deciding: &mut Deciding<'_>, plan: &Populate, name: Name) -> Result<Created, Rejection> {
+    let initial = super::copy::existing(deciding, plan.initial)?;
+    let image = deciding.fleet.images.shared(plan.image);
+    let image = image
+        .filter(|image| image.is_usable())
+        .ok_or_else(|| Refused::NothingToSeal { initial: initial.name.clone() })?;
+    // Whatever came into being past the reservation.
+    let taken = deciding.fleet.index.names.contains_key(&(Space::Machine, name.as_str().into()));
+    if taken {
+        let kind = crate::rejection::Kind("machine");
+        let name = name.to_string();
+        return Err(crate::rejection::general::Rejection::NameTaken { kind, name }.into());
+    }
+    let uuid = deciding.fresh::<MachineId>().uuid();
+    let identity = Identity {
+        uuid,
+        mac: guest_address(&deciding.fleet, uuid).ok_or(Refused::NoAddress)?,
+        serial: platform_name(&uuid.to_string()),
+        hostname: crate::machine::new::hostname(&name),
+        machine_type: initial.identity.machine_type.clone(),
+        cpu_model: initial.identity.cpu_model.clone(),
+    };
+    let disks = vec![system_disk(deciding, &initial, &image)?];
+    let kind = Kind::Vdi { initial: initial.id };
+    Ok(Created { name, kind, identity, settings: None, disks, adopted_from: None })
+}
+
+fn system_disk(
+    deciding: &mut Deciding<'_>,
+    initial: &Machine,
+    image: &Image,
+) -> Result<Disk, Rejection> {
+    Ok(Disk {
+        id: deciding.fresh::<DiskId>(),
+        role: DiskRole::System,
+        storage: storage_for_disks(&deciding.fleet, near(initial))?,
+        source: DiskSource::Image(image.id),
+        size_gib: image.size_gib,
+        overlay_generation: 0,
+    })
+}
+
+/// Where the initial's own disk is.
+pub(super) fn near(initial: &Machine) -> Option<StorageId> {
+    initial.system_disk().map(|disk| disk.storage)
+}
+
+/// The storage that is asked for, if it has room for disks; else the first one that has and that
+/// shares a host with it.
+pub(super) fn storage_for_disks(
+    fleet: &Fleet,
+    near: Option<StorageId>,
+) -> Result<StorageId, Rejection> {
+    let hosts = near.and_then(|near| fleet.storages.get(near)).map(|near| &near.settings.hosts);
+    let fits = |id: StorageId| {
+        let Some(storage) = fleet.storages.get(id) else { return false };
+        let seen = hosts
+            .is_none_or(|hosts| storage.settings.hosts.keys().any(|host| hosts.contains_key(host)));
+        storage.settings.roles.contains(&Role::Disks) && !storage.low_on_space && seen
+    };
+    let others = fleet.storages.iter().map(|(id, _)| id);
+    let found = near.into_iter().chain(others).find(|id| fits(*id));
+    found.ok_or_else(|| Refused::NoStorage { role: "disks" }.into())
+}
+
+/// So many addresses in a row are tried. Even with a million machines, one in sixteen addresses is
+/// taken and a run of a hundred is never seen.
+pub(super) const ADDRESSES_TRIED_MAX: u32 = 4096;
+
+/// An address that no machine has. The search begins where the machine's own UUID says, so that it
+/// is over at once as long as most are free.
+pub(super) fn guest_address(fleet: &Fleet, uuid: Uuid) -> Option<Mac> {
+    const ADDRESSES: u32 = 1 << 24;
+    let [.., a, b, c] = *uuid.as_bytes();
+    let start = u32::from_be_bytes([0, a, b, c]);
+    let mut tried = (0..ADDRESSES_TRIED_MAX).map(|step| Mac::of_guest((start + step) % ADDRESSES));
+    tried.find(|mac| !fleet.index.macs.contains_key(mac))
+}

@@ -1,0 +1,94 @@
+//! What facts make of a version of an image.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{File, FileState, Image, State};
+use crate::event::ImageFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::ImageId;
+use crate::record::Version;
+
+/// The file that sealing makes.
+pub(crate) const FIRST_FILE: u16 = 0;
+
+pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
+    match fact {
+        Fact::SealRequested(seal) => fleet.put(
+            id,
+            Image {
+                id,
+                version: Version(1),
+                initial: seal.initial,
+                number: seal.number,
+                origin: seal.origin.clone(),
+                by: seal.by,
+                state: State::Sealing,
+                settings: Arc::new(seal.settings.clone()),
+                size_gib: seal.size_gib,
+                base: seal.base,
+                wanted_tags: seal.tags.clone(),
+                tags: BTreeMap::new(),
+                files: vec![File {
+                    number: FIRST_FILE,
+                    storage: seal.storage,
+                    depth: seal.depth,
+                    state: FileState::Making { hypervisor: None },
+                }],
+            },
+        ),
+        Fact::Failed(_) | Fact::Removed(_) => drop(fleet.take::<Image>(id)),
+        Fact::Sealed(_)
+        | Fact::Verified(_)
+        | Fact::Tagged(_)
+        | Fact::Untagged(_)
+        | Fact::FileRequested(_)
+        | Fact::FileDone(_)
+        | Fact::FileFailed(_)
+        | Fact::FileRetired(_)
+        | Fact::FileRemoved(_)
+        | Fact::Retired(_) => fleet.step::<Image>(id, |image| change(image, fact)),
+    }
+}
+
+fn change(image: &mut Image, fact: &Fact) {
+    match fact {
+        Fact::SealRequested(_) | Fact::Failed(_) | Fact::Removed(_) => {}
+        Fact::Sealed(_) => {
+            image.state = State::Sealed;
+            image.wanted_tags.clear();
+            mark(image, FIRST_FILE, FileState::There);
+        }
+        Fact::Verified(verified) => {
+            if image.state == State::Sealed {
+                image.state = State::Verified(verified.digest);
+            }
+        }
+        Fact::Tagged(tagged) => {
+            image.tags.insert(tagged.tag.clone(), tagged.fixed);
+        }
+        Fact::Untagged(untagged) => {
+            image.tags.remove(&untagged.tag);
+        }
+        Fact::FileRequested(file) => image.files.push(File {
+            number: file.file,
+            storage: file.storage,
+            depth: file.depth,
+            state: FileState::Making { hypervisor: Some(file.hypervisor) },
+        }),
+        Fact::FileDone(done) => mark(image, done.file, FileState::There),
+        Fact::FileFailed(failed) => image.files.retain(|file| file.number != failed.file),
+        Fact::FileRetired(retired) => mark(image, retired.file, FileState::Retired),
+        Fact::FileRemoved(removed) => image.files.retain(|file| file.number != removed.file),
+        Fact::Retired(_) => {
+            image.state = State::Retired;
+            image.tags.clear();
+        }
+    }
+}
+
+fn mark(image: &mut Image, number: u16, state: FileState) {
+    for file in image.files.iter_mut().filter(|file| file.number == number) {
+        file.state = state;
+    }
+}

@@ -1,0 +1,101 @@
+//! Where the files of images and machines are, and what work on them is under way.
+
+use super::{File, FileState, Image};
+use crate::fleet::Fleet;
+use crate::ids::{HypervisorId, MachineId};
+use crate::machine::{Machine, Placement, Reservation, Task};
+use crate::name::PlatformName;
+use crate::placement;
+use crate::rejection::Rejection;
+use crate::text::Text;
+use crate::version::latest::machine::Placed;
+
+/// Each file in a chain is one more place where a read may have to look. Four are not felt; beyond
+/// that a file that stands alone is made of the same version.
+pub const FILES_DEEP_MAX: u8 = 4;
+
+/// Work on a machine's files that keeps it from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileWork {
+    /// Another machine's disks are copied to it.
+    Copying,
+    /// Its disks are copied to another machine.
+    CopiedFrom,
+    /// Its disk becomes a version.
+    Sealing,
+}
+
+/// What is being done with a machine's files, as the end or as the beginning of a copy, or as what
+/// becomes a version.
+pub(crate) fn file_work_on(fleet: &Fleet, machine: MachineId) -> Option<FileWork> {
+    let task = fleet.machines.get(machine).and_then(|machine| machine.task);
+    match task {
+        Some(Task::Copying { .. }) => return Some(FileWork::Copying),
+        Some(Task::Sealing { .. }) => return Some(FileWork::Sealing),
+        Some(Task::Migrating { .. }) | None => {}
+    }
+    fleet.copies_of(machine).next().map(|_| FileWork::CopiedFrom)
+}
+
+/// A machine whose files are to be worked on is off and stays so, and nobody else works on them.
+pub(super) fn can_be_worked_on(fleet: &Fleet, machine: &Machine) -> Result<(), Rejection> {
+    machine.is_left_alone(fleet)?;
+    machine.is_not_locked()?;
+    machine.is_off()
+}
+
+/// The host for work on a machine's files, if another one than is responsible now has to be.
+pub(crate) fn host_for_files(
+    fleet: &Fleet,
+    machine: &Machine,
+) -> Result<(HypervisorId, Option<Placed>), Rejection> {
+    let placed = placement::for_files(fleet, machine)?;
+    let host = placed.hypervisor;
+    Ok((host, (machine.place != Some(host)).then_some(placed)))
+}
+
+impl Image {
+    /// The file that a new overlay on this host stands on: of those that the host sees together with
+    /// all files under them, the one with the fewest.
+    pub fn nearest_file(&self, fleet: &Fleet, host: HypervisorId) -> Option<&File> {
+        let seen = |storage| {
+            let storage = fleet.storages.get(storage);
+            storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
+        };
+        let seen_down_to_the_ground = |file: &&File| {
+            let chain = self.chain(fleet, file);
+            chain.is_some_and(|chain| chain.iter().all(|(_, file)| seen(file.storage)))
+        };
+        let files = self.files_there().filter(seen_down_to_the_ground);
+        files.min_by_key(|file| (file.depth, file.number))
+    }
+
+    /// A file of this version and those that it stands on, the top one first: each stands on that
+    /// file of its version's base which is one less deep. None: one of them is missing.
+    pub(crate) fn chain<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+        top: &'a File,
+    ) -> Option<Vec<(&'a Self, &'a File)>> {
+        let mut chain = vec![(self, top)];
+        let (mut image, mut depth) = (self, top.depth);
+        while depth > 1 {
+            depth -= 1;
+            image = image.base.and_then(|base| fleet.images.get(base))?;
+            let below = image.files.iter().filter(|file| {
+                file.depth == depth && !matches!(file.state, FileState::Making { .. })
+            });
+            chain.push((image, below.min_by_key(|file| file.number)?));
+        }
+        Some(chain)
+    }
+}
+
+/// A machine is to be on the same host as another one, for work on both their files.
+pub(super) fn beside(other: &Machine, host: HypervisorId) -> Placed {
+    #[expect(clippy::expect_used, reason = "a literal that the tests have seen")]
+    let policy = PlatformName::new("beside").expect("`beside` is a name");
+    let chosen_for = Text::new(&format!("{} is there", other.name)).unwrap_or_default();
+    let because = Placement { policy, chosen_for, considered: 1, refused: Default::default() };
+    Placed { hypervisor: host, reserved: Reservation::default(), because }
+}

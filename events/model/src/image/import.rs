@@ -1,0 +1,141 @@
+//! A disk that was uploaded becomes a machine and the first version of its image.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Origin;
+use super::children::{guest_address, storage_for_disks};
+use super::rejection::Rejection as Refused;
+use super::seal::{prepare, request};
+use crate::deciding::{Decide, Deciding};
+use crate::event::{MachineFact as Fact, OperationFact};
+use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
+use crate::machine::{
+    Created, Disk, DiskRole, DiskSource, Identity, Kind as MachineKind, Settings,
+};
+use crate::media::{Kind, Media};
+use crate::name::{Hostname, Name, PlatformName};
+use crate::operation::{Begun, Goal, Plan, Targets, Task};
+use crate::reference::Ref;
+use crate::rejection::Rejection;
+use crate::version::latest::operation::{Advanced, Cursor, PartBegun};
+
+/// What an imported disk is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum As {
+    /// A golden installation, to be copied to initials.
+    Source,
+    /// Prepared for many already: children can be populated from its first version at once.
+    Initial,
+}
+
+/// Makes a machine whose disk stands on an uploaded file, which is version 1 of its image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportImage {
+    /// An uploaded medium of the kind `disk`.
+    pub file: Ref<MediaId>,
+    /// `source` or `initial`.
+    #[serde(rename = "as")]
+    pub kind: As,
+    pub name: Name,
+}
+
+impl Decide for ImportImage {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (media, medium) = deciding.find::<Media>(&self.file)?;
+        if medium.kind != Kind::Disk {
+            return Err(Refused::NoDiskFile { media: medium.name.clone() }.into());
+        }
+        deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
+        let created = machine(deciding, self, medium.size_bytes)?;
+        let id: MachineId = deciding.fresh();
+        let plan = Plan::ImportImage { media };
+        let targets = Targets::Listed(vec![id]);
+        let task = Task { plan, targets, total: 1, until: None, after_seal: None };
+        let operation = deciding.begin(task);
+        deciding.fact(id, Fact::Created(created));
+        let Begun::Part(goal) = begin(deciding, operation, id, media)? else { return Ok(()) };
+        deciding.fact(operation, OperationFact::PartBegun(PartBegun { machine: id, goal }));
+        let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
+        deciding.fact(operation, OperationFact::Advanced(advanced));
+        Ok(())
+    }
+}
+
+pub(super) fn begin(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    id: MachineId,
+    media: MediaId,
+) -> Result<Begun, Rejection> {
+    let prepared = prepare(deciding, id, (Origin::Imported { media }, &[]))?;
+    let image: ImageId = deciding.fresh();
+    request(deciding, operation, image, prepared);
+    Ok(Begun::Part(Goal::Imported { image }))
+}
+
+const GIB: u64 = 1 << 30;
+
+/// What imported disks were most often made for; `UpdateMachine` changes it.
+const MACHINE_TYPE: &str = "q35";
+const CPU_MODEL: &str = "host-model";
+
+fn machine(
+    deciding: &mut Deciding<'_>,
+    import: &ImportImage,
+    size_bytes: u64,
+) -> Result<Created, Rejection> {
+    let storage = storage_for_disks(&deciding.fleet, None)?;
+    let uuid = deciding.fresh::<MachineId>().uuid();
+    let mac = guest_address(&deciding.fleet, uuid).ok_or(Refused::NoAddress)?;
+    let identity = Identity {
+        uuid,
+        mac,
+        serial: platform_name(&uuid.to_string()),
+        hostname: hostname(&import.name),
+        machine_type: platform_name(MACHINE_TYPE),
+        cpu_model: platform_name(CPU_MODEL),
+    };
+    let disk = Disk {
+        id: deciding.fresh::<DiskId>(),
+        role: DiskRole::System,
+        storage,
+        // It stands on the version when that is there.
+        source: DiskSource::Blank,
+        size_gib: u32::try_from(size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1),
+        overlay_generation: 0,
+    };
+    let kind = match import.kind {
+        As::Source => MachineKind::Source,
+        As::Initial => MachineKind::Initial { source: None },
+    };
+    let created = Created {
+        name: import.name.clone(),
+        kind,
+        identity,
+        settings: Some(Settings::default()),
+        disks: vec![disk],
+        adopted_from: None,
+    };
+    Ok(created)
+}
+
+/// As much of the machine's name as a guest can be called.
+fn hostname(name: &Name) -> Hostname {
+    let plain: String = name
+        .as_str()
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .take(Hostname::LENGTH_MAX)
+        .collect();
+    let plain = plain.trim_matches('-');
+    #[expect(clippy::expect_used, reason = "a literal that the tests have seen")]
+    Hostname::new(plain).unwrap_or_else(|_| Hostname::new("desktop").expect("a host name"))
+}
+
+#[expect(clippy::expect_used, reason = "literals and UUIDs, which the tests have seen")]
+pub(super) fn platform_name(text: &str) -> PlatformName {
+    PlatformName::new(text).expect("a name of the platform")
+}

@@ -1,0 +1,149 @@
+//! One version of an image: content that never changes, and the files that have it.
+//!
+//! ```text
+//!   sealing --> sealed --> verified --> retired --> (removed, when nothing stands on it)
+//!      |                                   ^
+//!      +--> (failed)      sealed ----------+
+//!
+//!   a file:  making --> there --> retired --> (removed)
+//!              |
+//!              +--> (failed)
+//! ```
+//!
+//! The way of a change to people's desktops: `copy.rs` copies a source's disks to an initial,
+//! `seal.rs` makes the initial's disk the next version, `populate.rs` puts children on it, and
+//! the folder `renewal` says what one child's way is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::hash::Digest;
+use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, StorageId};
+use crate::name::Name;
+use crate::record::Version;
+pub use crate::version::latest::image::Origin;
+use crate::version::latest::machine::Settings;
+
+pub(crate) mod begin;
+mod children;
+mod copy;
+pub(crate) mod evolve;
+mod files;
+mod import;
+pub(crate) mod outcome;
+mod populate;
+mod reference;
+pub mod rejection;
+mod retire;
+mod seal;
+mod tag;
+#[cfg(test)]
+pub(crate) mod tests;
+mod virtual_snapshot;
+
+pub(crate) use children::{make_children, name_reserved};
+pub use files::{FILES_DEEP_MAX, FileWork};
+pub(crate) use files::{file_work_on, host_for_files};
+pub use populate::CHILDREN_MADE_MAX;
+pub use reference::{ImageName, ImageRef};
+pub(crate) use retire::follow;
+pub(crate) use tag::follows;
+pub use tag::{DEFAULT, HEAD};
+
+/// The commands of this folder.
+pub mod commands {
+    pub use super::copy::CopyFromSource;
+    pub use super::import::ImportImage;
+    pub use super::populate::Populate;
+    pub use super::retire::RetireImage;
+    pub use super::seal::SealImage;
+    pub use super::tag::TagImage;
+    pub use super::virtual_snapshot::{DisableVirtualSnapshot, EnableVirtualSnapshot};
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    pub id: ImageId,
+    pub version: Version,
+    /// Whose image it is: `<initial>@<number>`.
+    pub initial: MachineId,
+    pub number: u32,
+    pub origin: Origin,
+    /// The command that asked for it.
+    pub by: CommandId,
+    pub state: State,
+    pub settings: Arc<Settings>,
+    pub size_gib: u32,
+    /// The version whose files its first file stands on.
+    pub base: Option<ImageId>,
+    /// Tags that it gets when it is sealed.
+    pub wanted_tags: Vec<Name>,
+    /// Each with whether it is fixed: a fixed tag never moves.
+    pub tags: BTreeMap<Name, bool>,
+    pub files: Vec<File>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Sealing,
+    Sealed,
+    /// Its digest is known.
+    Verified(Digest),
+    /// Nothing new may stand on it.
+    Retired,
+}
+
+/// One file with the content of a version. Its path follows from the version and its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub number: u16,
+    pub storage: StorageId,
+    /// How many files stand on each other, this one included.
+    pub depth: u8,
+    pub state: FileState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// The initial's host makes the first one; a host is named for each further one.
+    Making {
+        hypervisor: Option<HypervisorId>,
+    },
+    There,
+    Retired,
+}
+
+impl State {
+    /// Its name in the diagram.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sealing => "sealing",
+            Self::Sealed => "sealed",
+            Self::Verified(_) => "verified",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl FileState {
+    /// Its name in the diagram.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Making { .. } => "making",
+            Self::There => "there",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl Image {
+    /// Something may be put on it.
+    pub fn is_usable(&self) -> bool {
+        matches!(self.state, State::Sealed | State::Verified(_))
+    }
+
+    /// The files that an overlay can stand on.
+    pub fn files_there(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| file.state == FileState::There)
+    }
+}

@@ -1,0 +1,165 @@
+//! What hosts say about copies, seals and the files of images. Whoever calls has checked that the
+//! host is responsible.
+
+use super::evolve::FIRST_FILE;
+use super::tag::{self, default, head};
+use super::{FILES_DEEP_MAX, FileState, Image, State};
+use crate::deciding::Deciding;
+use crate::event::{ImageFact, MachineFact};
+use crate::hash::Digest;
+use crate::ids::{HypervisorId, ImageId, MachineId};
+use crate::machine::Task;
+use crate::version::latest::Nothing;
+use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved, FileRequested};
+use crate::version::latest::image::{Sealed, Verified};
+use crate::version::latest::machine::{Failed as MachineFailed, Sealed as MachineSealed};
+use crate::version::latest::operation::Failure;
+
+/// The disks of an initial are a full copy of its source's.
+pub(crate) fn copied(deciding: &mut Deciding<'_>, machine: MachineId) {
+    if let Some(Task::Copying { .. }) = task(deciding, machine) {
+        deciding.fact(machine, MachineFact::Copied(Nothing {}));
+    }
+}
+
+/// A machine's copying or sealing can't be done. A version whose file could not be made is gone; its
+/// number stays taken.
+pub(crate) fn task_failed(deciding: &mut Deciding<'_>, machine: MachineId, failure: &Failure) {
+    let failed = MachineFailed { failure: failure.clone() };
+    match task(deciding, machine) {
+        Some(Task::Copying { .. }) => deciding.fact(machine, MachineFact::CopyFailed(failed)),
+        Some(Task::Sealing { image }) => {
+            deciding.fact(machine, MachineFact::SealFailed(failed));
+            if deciding.fleet.images.contains(image) {
+                deciding.fact(image, ImageFact::Failed(Failed { failure: failure.clone() }));
+            }
+        }
+        Some(Task::Migrating { .. }) | None => {}
+    }
+}
+
+/// An initial's disk is a version now.
+pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, size_bytes: u64) {
+    let Some(Task::Sealing { image: id }) = task(deciding, machine) else { return };
+    let Some(image) = deciding.fleet.images.shared(id) else { return };
+    deciding.fact(id, ImageFact::Sealed(Sealed { size_bytes }));
+    deciding.fact(machine, MachineFact::Sealed(MachineSealed { image: id }));
+    tag::put(deciding, id, &head(), false);
+    let first = !deciding.fleet.index.tags.contains_key(&(image.initial, default()));
+    if first {
+        tag::put(deciding, id, &default(), false);
+    }
+    for tag in &image.wanted_tags {
+        // Somebody may have fixed it elsewhere while the file was being made.
+        if tag::can_move(&deciding.fleet, image.initial, tag).is_ok() {
+            tag::put(deciding, id, tag, false);
+        }
+    }
+    flatten(deciding, &image);
+}
+
+/// Asks for a file that stands alone, if too many stand on each other.
+fn flatten(deciding: &mut Deciding<'_>, image: &Image) {
+    let first = image.files.iter().find(|file| file.number == FIRST_FILE);
+    let Some(first) = first.filter(|file| file.depth > FILES_DEEP_MAX) else { return };
+    // The host that sealed it sees it.
+    let initial = deciding.fleet.machines.get(image.initial);
+    let Some(hypervisor) = initial.and_then(|initial| initial.place) else { return };
+    let file = image.files.iter().map(|file| file.number).max().unwrap_or(FIRST_FILE);
+    let file = file.saturating_add(1);
+    let requested = FileRequested { file, storage: first.storage, depth: 1, hypervisor };
+    deciding.fact(image.id, ImageFact::FileRequested(requested));
+}
+
+pub(crate) fn verified(deciding: &mut Deciding<'_>, image: ImageId, digest: Digest) {
+    let state = deciding.fleet.images.get(image).map(|image| image.state);
+    if state == Some(State::Sealed) {
+        deciding.fact(image, ImageFact::Verified(Verified { digest }));
+    }
+}
+
+/// A further file is there. With another content it is none of this version's.
+pub(crate) fn file_done(
+    deciding: &mut Deciding<'_>,
+    host: HypervisorId,
+    (image, file): (ImageId, u16),
+    digest: Digest,
+) {
+    if !is_made_by(deciding, host, (image, file)) {
+        return;
+    }
+    let state = deciding.fleet.images.get(image).map(|image| image.state);
+    match state {
+        Some(State::Verified(known)) if known != digest => {
+            let detail = format!("its content has the digest {digest}, not {known}");
+            let failure = Failure::new("other_content", &detail);
+            deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
+        }
+        Some(_) => deciding.fact(image, ImageFact::FileDone(FileDone { file, digest })),
+        None => {}
+    }
+}
+
+pub(crate) fn file_failed(
+    deciding: &mut Deciding<'_>,
+    host: HypervisorId,
+    (image, file): (ImageId, u16),
+    failure: &Failure,
+) {
+    if is_made_by(deciding, host, (image, file)) {
+        let failure = failure.clone();
+        deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
+    }
+}
+
+/// So many files fail in one decision: with the last one its version may go, and the one below it.
+const FILES_LOST_MAX: usize = 16;
+
+/// Nobody is left to make the further files that a lost host was making.
+pub(crate) fn host_lost(deciding: &mut Deciding<'_>, host: HypervisorId) {
+    let of_it = FileState::Making { hypervisor: Some(host) };
+    let files = deciding.fleet.images.iter().flat_map(|(id, image)| {
+        image.files.iter().filter(|file| file.state == of_it).map(move |file| (id, file.number))
+    });
+    let files: Vec<(ImageId, u16)> = files.take(FILES_LOST_MAX).collect();
+    let failure = Failure::new("host_lost", "the host that was making it is lost");
+    for file in files {
+        file_failed(deciding, host, file, &failure);
+    }
+}
+
+/// A file that nothing stood on is gone; with the last one the version is.
+pub(crate) fn file_removed(
+    deciding: &mut Deciding<'_>,
+    host: HypervisorId,
+    (image, file): (ImageId, u16),
+) {
+    let Some(storage) = file_in(deciding, (image, file), |state| state == FileState::Retired)
+    else {
+        return;
+    };
+    let sees = deciding.fleet.storages.get(storage);
+    if sees.is_none_or(|storage| storage.settings.hosts.contains_key(&host)) {
+        deciding.fact(image, ImageFact::FileRemoved(FileRemoved { file }));
+    }
+}
+
+fn task(deciding: &Deciding<'_>, machine: MachineId) -> Option<Task> {
+    deciding.fleet.machines.get(machine).and_then(|machine| machine.task)
+}
+
+fn is_made_by(deciding: &Deciding<'_>, host: HypervisorId, file: (ImageId, u16)) -> bool {
+    let by_it = FileState::Making { hypervisor: Some(host) };
+    file_in(deciding, file, |state| state == by_it).is_some()
+}
+
+/// Where a file is, if it is in such a state.
+fn file_in(
+    deciding: &Deciding<'_>,
+    (image, number): (ImageId, u16),
+    state: impl Fn(FileState) -> bool,
+) -> Option<crate::ids::StorageId> {
+    let image = deciding.fleet.images.get(image)?;
+    let file = image.files.iter().find(|file| file.number == number && state(file.state))?;
+    Some(file.storage)
+}

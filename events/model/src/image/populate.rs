@@ -1,0 +1,239 @@
+//! Populate: children of an initial get fresh disks on one version of its image.
+//!
+//! What then happens to each child, step by step, is in the folder `renewal`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Origin;
+use super::children::{near, planned, storage_for_disks};
+use super::copy::existing;
+use super::reference::{self, ImageRef};
+use super::rejection::Rejection as Refused;
+use super::retire::is_usable;
+use super::seal::{current, is_initial, prepare, request};
+use crate::deciding::{Decide, Deciding};
+use crate::ids::{CommandId, ImageId, MachineId};
+use crate::machine::Machine;
+use crate::name::NamePattern;
+use crate::operation::{self, Begun, Goal, Plan, Selection, Targets};
+use crate::pool::Reset;
+use crate::reference::Ref;
+use crate::rejection::{Kind, Rejection, general};
+use crate::renewal;
+use crate::version::latest::operation::Populate as Planned;
+use crate::version::latest::renewal::{FirstBoot, Renewal, Then, When, Why};
+
+/// One command can't make more children than this: names and addresses are found for all of them
+/// while other commands wait, and a site of 20,000 desktops fits five times.
+pub const CHILDREN_MADE_MAX: u32 = 100_000;
+
+/// Gives children of an initial fresh disks on one version of its image, one after the other.
+///
+/// Each child goes into maintenance (`populate`) and off, gets a new overlay, loses its virtual
+/// snapshot, and with `first_boot` is started so that renaming and joining a domain stick; `then`
+/// follows by itself. Without `first_boot` it stays off.
+///
+/// If something was written to the initial since its last seal, its disk is sealed first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Populate {
+    /// From its newest version, which is sealed first if need be. Or else `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Ref<MachineId>>,
+    /// From this version as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRef>,
+    /// Only these children. Without them and without `count`: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<Ref<MachineId>>,
+    /// So many new children, and none of those that are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<std::num::NonZeroU32>,
+    /// How new children are called; `{n}` is their number. If left out: `<initial>-{n}`, at most 15
+    /// characters long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_pattern: Option<NamePattern>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_boot: Option<FirstBoot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
+    /// When machines that somebody uses have their turn.
+    #[serde(default)]
+    pub when: When,
+    /// How long before they are sent away people are told.
+    #[serde(default)]
+    pub warn_seconds: u32,
+    /// What people keep on their machines may be lost. Otherwise machines that belong to somebody or
+    /// keep what is written are left alone.
+    #[serde(default)]
+    pub discard_data: bool,
+}
+
+impl Decide for Populate {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (initial, image) = self.version(deciding)?;
+        let targets = self.targets(deciding, &initial)?;
+        let Some(image) = image else { return self.seal_and_populate(deciding, &initial, targets) };
+        let plan = Plan::Populate(self.planned(initial.id, image));
+        operation::start_on(deciding, plan, targets)
+    }
+}
+
+impl Populate {
+    /// The initial and its version, if that needn't be sealed first.
+    fn version(
+        &self,
+        deciding: &Deciding<'_>,
+    ) -> Result<(std::sync::Arc<Machine>, Option<ImageId>), Rejection> {
+        match (&self.initial, &self.image) {
+            (None, Some(image)) => {
+                let (id, image) = reference::find(deciding, image)?;
+                is_usable(&deciding.fleet, &image)?;
+                let initial = existing(deciding, image.initial)?;
+                is_initial(&initial)?;
+                Ok((initial, Some(id)))
+            }
+            (Some(initial), None) => {
+                let (_, initial) = deciding.find::<Machine>(initial)?;
+                is_initial(&initial)?;
+                initial.is_left_alone(&deciding.fleet)?;
+                if initial.unsealed {
+                    return Ok((initial, None));
+                }
+                let Some(image) = current(&deciding.fleet, &initial) else {
+                    return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
+                };
+                Ok((initial, Some(image)))
+            }
+            (None, None) | (Some(_), Some(_)) => Err(Refused::WhichImage.into()),
+        }
+    }
+
+    fn targets(&self, deciding: &Deciding<'_>, initial: &Machine) -> Result<Targets, Rejection> {
+        match (self.count, self.machines.is_empty()) {
+            (Some(_), false) => Err(general::Rejection::SeveralSelections.into()),
+            (Some(count), true) => {
+                let (given, most) = (count.get(), CHILDREN_MADE_MAX);
+                if given > most {
+                    return Err(Refused::TooManyChildren { given, most }.into());
+                }
+                // Said before names are taken for machines that would have no place.
+                storage_for_disks(&deciding.fleet, near(initial))?;
+                let new = planned(&deciding.fleet, initial, self.name_pattern.as_ref(), given)?;
+                Ok(Targets::New(new))
+            }
+            (None, _) if self.name_pattern.is_some() => Err(Refused::PatternWithoutCount.into()),
+            (None, true) => Ok(Targets::ChildrenOf(initial.id)),
+            (None, false) => {
+                let machines = &self.machines;
+                let (children_of, pool, hypervisor, label) = (None, None, None, None);
+                Selection { machines, children_of, pool, hypervisor, label }.targets(deciding)
+            }
+        }
+    }
+
+    fn planned(&self, initial: MachineId, image: ImageId) -> Planned {
+        Planned {
+            initial,
+            image,
+            first_boot: self.first_boot.clone(),
+            then: Some(self.then.clone().unwrap_or_default()),
+            when: self.when.clone(),
+            warn_seconds: self.warn_seconds,
+            discard_data: self.discard_data,
+        }
+    }
+
+    /// The children's turns begin when the version is there.
+    fn seal_and_populate(
+        &self,
+        deciding: &mut Deciding<'_>,
+        initial: &Machine,
+        targets: Targets,
+    ) -> Result<(), Rejection> {
+        let prepared = prepare(deciding, initial.id, (Origin::Sealed, &[]))?;
+        let image: ImageId = deciding.fresh();
+        let plan = Plan::Populate(self.planned(initial.id, image));
+        operation::start_with(deciding, (plan, targets), Some(image), |deciding, operation| {
+            request(deciding, operation, image, prepared);
+            Ok(())
+        })
+    }
+}
+
+/// What follows a tag that moves: each machine as it was populated the last time, when nobody uses
+/// it, and without losing what somebody keeps.
+pub(super) fn as_last_time(initial: MachineId, image: ImageId) -> Planned {
+    Planned {
+        initial,
+        image,
+        first_boot: None,
+        then: None,
+        when: When::OnRelease,
+        warn_seconds: 0,
+        discard_data: false,
+    }
+}
+
+/// One child's turn.
+pub(super) fn begin(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    populate: &Planned,
+    id: MachineId,
+) -> Result<Begun, Rejection> {
+    let machine = existing(deciding, id)?;
+    let Some(image) = deciding.fleet.images.shared(populate.image) else {
+        let (kind, given) = (Kind("version"), populate.image.to_string());
+        return Err(general::Rejection::NoSuch { kind, given }.into());
+    };
+    is_usable(&deciding.fleet, &image)?;
+    if machine.initial() != Some(populate.initial) {
+        let initial = existing(deciding, populate.initial)?.name.clone();
+        return Err(Refused::OtherInitial { machine: machine.name.clone(), initial }.into());
+    }
+    machine.is_not_going()?;
+    machine.is_not_locked()?;
+    if !populate.discard_data {
+        keeps_nothing(deciding, &machine)?;
+    }
+    let follows_a_tag = populate.then.is_none();
+    if follows_a_tag && machine.image() == Some(image.id) && machine.renewal.is_none() {
+        return Ok(Begun::Done);
+    }
+    renewal::request(deciding, id, renewal_of(operation, populate, &machine));
+    Ok(Begun::Part(Goal::Renewed))
+}
+
+/// What a new disk would take away belongs to nobody.
+fn keeps_nothing(deciding: &Deciding<'_>, machine: &Machine) -> Result<(), Rejection> {
+    let pool = machine.pool.and_then(|pool| deciding.fleet.pools.get(pool));
+    let resets = pool.is_some_and(|pool| pool.reset() != Reset::Never);
+    let what = if !machine.owners.is_empty() {
+        "belongs to somebody"
+    } else if !machine.snapshots.is_empty() {
+        "has snapshots"
+    } else if machine.kept.is_some() && !resets {
+        "keeps what somebody wrote"
+    } else {
+        return Ok(());
+    };
+    Err(Refused::KeepsData { machine: machine.name.clone(), what }.into())
+}
+
+fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Renewal {
+    let (first_boot, then) = match (&populate.then, &machine.recipe) {
+        (Some(then), _) => (populate.first_boot.clone(), then.clone()),
+        (None, Some(recipe)) => (recipe.first_boot.clone(), recipe.then.clone()),
+        (None, None) => (None, Then::default()),
+    };
+    Renewal {
+        why: Why::Populate { operation },
+        image: populate.image,
+        first_boot,
+        then,
+        when: populate.when.clone(),
+        warn_seconds: populate.warn_seconds,
+    }
+}

@@ -1,0 +1,160 @@
+//! An initial's disk becomes the next version of its image.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::copy::existing;
+use super::files::{can_be_worked_on, host_for_files};
+use super::populate::as_last_time;
+use super::reference::versions;
+use super::rejection::Rejection as Refused;
+use super::tag::{self, HEAD, is_followed};
+use super::{Image, Origin};
+use crate::deciding::{Decide, Deciding};
+use crate::event::{ImageFact, MachineFact};
+use crate::fleet::Fleet;
+use crate::ids::{CommandId, ImageId, MachineId};
+use crate::machine::{Kind, Machine};
+use crate::name::Name;
+use crate::operation::{self, Begun, Goal, Plan, Targets};
+use crate::reference::Ref;
+use crate::rejection::Rejection;
+use crate::version::latest::image::SealRequested;
+use crate::version::latest::machine::{Placed, SealRequested as MachineSealRequested};
+
+/// Makes the initial's disk the next immutable version, and gives the initial a fresh overlay on it.
+/// If nothing was written since the last seal it stays that version, and only gets the tag.
+///
+/// `head` moves to the new version by itself, and `default` stands on the first one. Machines in
+/// pools that follow a tag which moves are populated from it when nobody uses them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SealImage {
+    pub initial: Ref<MachineId>,
+    /// A further tag for the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Name>,
+}
+
+impl Decide for SealImage {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, initial) = deciding.find::<Machine>(&self.initial)?;
+        is_initial(&initial)?;
+        can_be_worked_on(&deciding.fleet, &initial)?;
+        if !initial.unsealed {
+            let Some(image) = current(&deciding.fleet, &initial) else {
+                return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
+            };
+            return match &self.tag {
+                Some(tag) if tag.as_str() != HEAD => tag::set(deciding, image, tag, false),
+                Some(_) | None => Ok(()),
+            };
+        }
+        let tags: Vec<Name> = self.tag.iter().filter(|tag| tag.as_str() != HEAD).cloned().collect();
+        for tag in &tags {
+            tag::can_move(&deciding.fleet, id, tag)?;
+        }
+        let moving: Vec<Name> = tags.iter().cloned().chain([tag::head()]).collect();
+        if !is_followed(&deciding.fleet, id, &moving) {
+            return operation::start_on(deciding, Plan::Seal { tags }, Targets::Listed(vec![id]));
+        }
+        let image: ImageId = deciding.fresh();
+        let prepared = prepare(deciding, id, (Origin::Sealed, &tags))?;
+        let plan = Plan::Populate(as_last_time(id, image));
+        let targets = Targets::Following { initial: id, tags: moving };
+        operation::start_with(deciding, (plan, targets), Some(image), |deciding, operation| {
+            request(deciding, operation, image, prepared);
+            Ok(())
+        })
+    }
+}
+
+pub(super) fn begin(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    id: MachineId,
+    tags: &[Name],
+) -> Result<Begun, Rejection> {
+    let prepared = prepare(deciding, id, (Origin::Sealed, tags))?;
+    // Also when it is tried again: a version that failed is gone, with its id.
+    let image: ImageId = deciding.fresh();
+    request(deciding, operation, image, prepared);
+    Ok(Begun::Part(Goal::Sealed { image }))
+}
+
+/// Everything that a version begins with, before anything is decided.
+pub(super) struct Prepared {
+    placed: Option<Placed>,
+    initial: std::sync::Arc<Machine>,
+    origin: Origin,
+    base: Option<ImageId>,
+    depth: u8,
+    tags: Vec<Name>,
+}
+
+pub(super) fn prepare(
+    deciding: &Deciding<'_>,
+    id: MachineId,
+    (origin, tags): (Origin, &[Name]),
+) -> Result<Prepared, Rejection> {
+    let initial = existing(deciding, id)?;
+    can_be_worked_on(&deciding.fleet, &initial)?;
+    let of_a_disk = origin == Origin::Sealed;
+    if of_a_disk && !initial.unsealed || initial.system_disk().is_none() {
+        return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
+    }
+    let (host, placed) = host_for_files(&deciding.fleet, &initial)?;
+    let base = initial.image().filter(|_| of_a_disk);
+    let below = base.and_then(|base| deciding.fleet.images.get(base));
+    let below = below.and_then(|base| base.nearest_file(&deciding.fleet, host));
+    let depth = below.map_or(u8::from(base.is_some()), |file| file.depth).saturating_add(1);
+    Ok(Prepared { placed, initial, origin, base, depth, tags: tags.to_vec() })
+}
+
+/// Takes the number and asks for the file.
+pub(super) fn request(
+    deciding: &mut Deciding<'_>,
+    by: CommandId,
+    image: ImageId,
+    prepared: Prepared,
+) {
+    let initial = prepared.initial;
+    let Some(disk) = initial.system_disk() else { return };
+    if let Some(placed) = prepared.placed {
+        deciding.fact(initial.id, MachineFact::Placed(placed));
+    }
+    let number = initial.versions_made.saturating_add(1);
+    let seal = SealRequested {
+        initial: initial.id,
+        number,
+        origin: prepared.origin,
+        by,
+        storage: disk.storage,
+        depth: prepared.depth,
+        base: prepared.base,
+        size_gib: disk.size_gib,
+        settings: (*initial.settings).clone(),
+        tags: prepared.tags,
+    };
+    deciding.fact(image, ImageFact::SealRequested(seal));
+    let seal = MachineSealRequested { image, number };
+    deciding.fact(initial.id, MachineFact::SealRequested(seal));
+}
+
+/// The version that an initial's disk stands on, or else its newest.
+pub(super) fn current(fleet: &Fleet, initial: &Machine) -> Option<ImageId> {
+    let own = initial.image();
+    let usable = |id: &ImageId| fleet.images.get(*id).is_some_and(Image::is_usable);
+    let newest = || versions(fleet, initial.id).find(|(_, it)| it.is_usable()).map(|(id, _)| id);
+    own.filter(usable).or_else(newest)
+}
+
+pub(super) fn is_initial(machine: &Machine) -> Result<(), Rejection> {
+    match machine.kind {
+        Kind::Initial { .. } => Ok(()),
+        Kind::Simple | Kind::Source | Kind::Vdi { .. } | Kind::External(_) => {
+            let (machine, wanted) = (machine.name.clone(), "an initial");
+            Err(Refused::OtherKind { machine, wanted }.into())
+        }
+    }
+}

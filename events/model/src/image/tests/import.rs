@@ -1,0 +1,125 @@
+//! ImportImage: an uploaded disk becomes a machine and its first version.
+
+use serde_json::json;
+
+use super::{Site, ended, failure, name_of};
+use crate::event::{MediaFact, StorageFact};
+use crate::hash::Digest;
+use crate::ids::MediaId;
+use crate::image::{Origin, outcome};
+use crate::machine::{DiskSource, Kind};
+use crate::media::Kind as MediaKind;
+use crate::operation::Outcome;
+use crate::testing::kinds;
+use crate::version::latest::Switch;
+use crate::version::latest::media::Added;
+use crate::version::latest::storage::SpaceLowChanged;
+
+fn upload(site: &mut Site, name: &str, kind: MediaKind) -> MediaId {
+    let id = MediaId::from_bytes([name.len().try_into().unwrap_or(1); 16]);
+    let added = Added {
+        name: name_of(name),
+        kind,
+        storage: site.storage,
+        size_bytes: (30 << 30) + 1,
+        digest: Digest([3; 32]),
+        labels: Default::default(),
+    };
+    site.happens(id, MediaFact::Added(added));
+    id
+}
+
+#[test]
+fn an_imported_disk_is_version_one_of_a_new_initial() {
+    let mut site = Site::new();
+    let media = upload(&mut site, "debian.qcow2", MediaKind::Disk);
+    let data = json!({ "file": "debian.qcow2", "as": "initial", "name": "debian" });
+    let events = site.given("ImportImage", data.clone());
+    assert_eq!(
+        kinds(&events),
+        [
+            "operation.accepted",
+            "machine.created",
+            "machine.placed",
+            "image.seal_requested",
+            "machine.seal_requested",
+            "operation.part_begun",
+            "operation.advanced",
+        ]
+    );
+    let id = site.named("debian");
+    assert_eq!(site.get(id).kind, Kind::Initial { source: None });
+    let disk = site.get(id).system_disk().cloned().expect("a disk");
+    assert_eq!((disk.source, disk.size_gib), (DiskSource::Blank, 31));
+    let events = site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    assert_eq!(ended(&events), Some(Outcome::Succeeded));
+    let (_, image) = site.story.fleet.images.iter().next().expect("the version");
+    assert_eq!((image.number, &image.origin), (1, &Origin::Imported { media }));
+    assert_eq!(site.get(id).image(), Some(image.id));
+    site.given("Populate", json!({ "initial": "debian", "count": 1 }));
+    site.named("debian-001");
+    site.refused("ImportImage", data, "CRL-0002");
+}
+
+#[test]
+fn an_imported_source_can_be_copied() {
+    let mut site = Site::new();
+    upload(&mut site, "golden", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "golden", "as": "source", "name": "fresh" }));
+    let id = site.named("fresh");
+    let copy = json!({ "initial": "win11", "source": "fresh" });
+    site.refused("CopyFromSource", copy.clone(), "CRL-0204");
+    site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    site.given("CopyFromSource", copy);
+}
+
+#[test]
+fn an_import_that_fails_leaves_no_version() {
+    let mut site = Site::new();
+    upload(&mut site, "broken", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "broken", "as": "initial", "name": "new" }));
+    let id = site.named("new");
+    let events = site.decides(|deciding| outcome::task_failed(deciding, id, &failure()));
+    assert_eq!(ended(&events), Some(Outcome::Failed));
+    assert!(site.story.fleet.images.is_empty());
+    assert_eq!(site.get(id).image(), None);
+
+    let operation = super::last_command(&site);
+    site.happens(
+        operation,
+        crate::event::OperationFact::Retried(crate::version::latest::Nothing {}),
+    );
+    site.advance();
+    let events = site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    assert_eq!(ended(&events), Some(Outcome::Succeeded), "tried again it has a file of its own");
+}
+
+#[test]
+fn only_disks_are_imported_where_there_is_room() {
+    let mut site = Site::new();
+    upload(&mut site, "cd", MediaKind::Iso);
+    upload(&mut site, "disk", MediaKind::Disk);
+    let data = |file: &str| json!({ "file": file, "as": "source", "name": "new" });
+    site.refused("ImportImage", data("cd"), "CRL-0321");
+    site.refused("ImportImage", data("nothing"), "CRL-0001");
+    let low = SpaceLowChanged { switch: Switch::On, free_mib: 1 };
+    let storage = site.storage;
+    site.happens(storage, StorageFact::SpaceLowChanged(low));
+    site.refused("ImportImage", data("disk"), "CRL-0320");
+}
+
+#[test]
+fn without_an_address_there_is_no_machine() {
+    let mut site = Site::new();
+    upload(&mut site, "disk", MediaKind::Disk);
+    // Where the search is going to begin.
+    let context = site.story.clone().context();
+    let [.., a, b, c] = *crate::context::FreshIds::new(&context).next().as_bytes();
+    let start = u32::from_be_bytes([0, a, b, c]);
+    for step in 0..crate::image::children::ADDRESSES_TRIED_MAX {
+        let mac = crate::mac::Mac::of_guest((start + step) % (1 << 24));
+        site.story.fleet.index.macs.insert(mac, site.source);
+    }
+    let data = json!({ "file": "disk", "as": "source", "name": "new" });
+    site.refused("ImportImage", data, "CRL-0305");
+}

@@ -1,0 +1,141 @@
+//! A lab keeps machines running, and has those restart that have run for long.
+//!
+//! Both are asked for at each round of the clockwork ([`crate::clockwork::chores`]), so that a lab
+//! recovers by itself from whatever was in the way, such as hosts that were full.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Lab;
+use crate::deciding::{Decide, Deciding};
+use crate::fleet::{Fleet, Free, Rank, Tally};
+use crate::ids::{LabId, MachineId, PoolId};
+use crate::machine::{Machine, State, StopManner, Wish, power};
+use crate::record::Timestamp;
+use crate::rejection::Rejection;
+
+/// Machines that a lab starts in one round: hosts that boot many at once boot all of them slowly.
+/// With what follows from a start they fit well into one decision.
+pub const STARTS_MAX: u32 = 8;
+
+const SECONDS_PER_HOUR: u32 = 3600;
+
+impl Lab {
+    /// Machines of its first pool that it has yet to start.
+    pub fn missing(&self, fleet: &Fleet) -> u32 {
+        let Some(first) = self.settings.pools.first() else { return 0 };
+        let missing = self.settings.start_instances.saturating_sub(running(fleet, *first));
+        missing.min(self.room(fleet))
+    }
+
+    /// Machines of its pools that may still be started.
+    pub fn room(&self, fleet: &Fleet) -> u32 {
+        let run = self.settings.pools.iter().map(|pool| running(fleet, *pool));
+        let run = run.fold(0, u32::saturating_add);
+        self.settings.max_instances.map_or(u32::MAX, |most| most.saturating_sub(run))
+    }
+
+    /// Machines that began to run before this have run for long.
+    fn restart_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let seconds = self.settings.restart_after_hours?.saturating_mul(SECONDS_PER_HOUR);
+        Some(Timestamp(now.0.saturating_sub(i64::from(seconds) * 1_000_000)))
+    }
+
+    /// Of its pools, those that shall restart, the longest running first.
+    pub(crate) fn aged<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+        now: Timestamp,
+    ) -> impl Iterator<Item = MachineId> + 'a {
+        let before = self.restart_before(now);
+        let pools = self.settings.pools.iter().filter(move |_| before.is_some());
+        let aged = pools.flat_map(move |pool| {
+            let idle = fleet.idle_in(*pool);
+            idle.take_while(move |(since, _)| before.is_some_and(|before| *since <= before))
+        });
+        let machines = aged.filter_map(|(_, machine)| fleet.machines.get(machine));
+        machines.filter(|machine| may_restart(machine)).map(|machine| machine.id)
+    }
+
+    fn has_aged(&self, machine: &Machine, now: Timestamp) -> bool {
+        let own = machine.pool.is_some_and(|pool| self.settings.pools.contains(&pool));
+        let times = self.restart_before(now).zip(machine.observed.started);
+        own && times.is_some_and(|(before, since)| since <= before) && may_restart(machine)
+    }
+}
+
+/// Those that somebody uses or could use at once. An owner's machine runs when its owner wants.
+fn running(fleet: &Fleet, pool: PoolId) -> u32 {
+    let Tally { ready, running, leased, .. } =
+        fleet.index.tally.get(&pool).cloned().unwrap_or_default();
+    ready.saturating_add(running).saturating_add(leased)
+}
+
+fn stopped_in(fleet: &Fleet, pool: PoolId) -> impl Iterator<Item = MachineId> {
+    let machine = MachineId::from_bytes([0; 16]);
+    let first = Free { pool, rank: Rank::Stopped, near: Uuid::nil(), machine };
+    let stopped = fleet.index.free.range(first..);
+    let stopped = stopped.take_while(move |it| it.pool == pool && it.rank == Rank::Stopped);
+    stopped.map(|free| free.machine)
+}
+
+/// Nobody uses it and nothing else is done with it.
+fn may_restart(machine: &Machine) -> bool {
+    machine.leases.is_empty()
+        && machine.observed.state == State::Running
+        && machine.power.wish == Wish::On
+        && !machine.locked
+        && !machine.deleting
+        && !machine.is_external()
+        && machine.task.is_none()
+        && machine.renewal.is_none()
+        && machine.maintenance.is_empty()
+}
+
+/// Of the system: a lab starts machines until as many run as shall.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepLab {
+    pub lab: LabId,
+}
+
+impl Decide for KeepLab {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let Some(lab) = deciding.fleet.labs.shared(self.lab) else { return Ok(()) };
+        let Some(first) = lab.settings.pools.first() else { return Ok(()) };
+        let missing = lab.missing(&deciding.fleet).min(STARTS_MAX);
+        let most = usize::try_from(missing).unwrap_or(usize::MAX);
+        let stopped: Vec<MachineId> = stopped_in(&deciding.fleet, *first).take(most).collect();
+        for machine in stopped {
+            let fleet = &deciding.fleet;
+            let startable =
+                fleet.machines.get(machine).is_some_and(|it| it.can_start(fleet).is_ok());
+            // What no host can take now is asked for again in the next round.
+            if startable && power::turn_on(deciding, machine, false).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of the system: a machine that nobody uses and that has run for long goes off. Its lab and its
+/// pool start again what they keep running; with a virtual snapshot it is as new then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestartAged {
+    pub machine: MachineId,
+}
+
+impl Decide for RestartAged {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let now = deciding.now();
+        let Some(machine) = deciding.fleet.machines.get(self.machine) else { return Ok(()) };
+        let aged = deciding.fleet.labs.iter().any(|(_, lab)| lab.has_aged(machine, now));
+        if aged {
+            power::turn_off(deciding, self.machine, StopManner::Acpi);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! A domain that was there before Carrel becomes a machine.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::new::{Platform, check, hostname, serial};
+use super::power::START_SECONDS;
+use super::rejection::Rejection as Refused;
+use super::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Reservation, Settings};
+use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact as Fact;
+use crate::hypervisor::Hypervisor;
+use crate::ids::{DiskId, HypervisorId, MachineId, StorageId};
+use crate::mac::Mac;
+use crate::name::{Hostname, Name, PlatformName};
+use crate::reference::{Patch, Ref};
+use crate::rejection::{Rejection, general};
+use crate::storage::Storage;
+use crate::text::Text;
+use crate::version::latest::machine::{Placed, Placement, StartRequested};
+
+/// Domains with more disks exist, but none of them is a desktop.
+const DISKS_MAX: usize = 16;
+
+/// A disk of the domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptedDisk {
+    pub storage: Ref<StorageId>,
+    pub size_gib: u32,
+}
+
+/// Makes a domain that a host has already a machine of the kind `simple`, as it is. Its host keeps
+/// its files where they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptMachine {
+    pub hypervisor: Ref<HypervisorId>,
+    /// The machine's name from now on.
+    pub name: Name,
+    /// The domain's UUID, as `virsh domuuid` shows it.
+    pub uuid: Uuid,
+    /// Of its first network card.
+    pub mac: Mac,
+    /// What its guest calls itself; made from the name if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Hostname>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_type: Option<PlatformName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<PlatformName>,
+    #[serde(default)]
+    pub settings: Patch<Settings>,
+    /// The first is the system disk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<AdoptedDisk>,
+    /// It runs, and goes on running.
+    #[serde(default)]
+    pub running: bool,
+}
+
+impl Decide for AdoptMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (host, _) = deciding.find::<Hypervisor>(&self.hypervisor)?;
+        deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
+        self.is_not_known(deciding)?;
+        let settings = self.settings.apply(&Settings::default()).map_err(|error| {
+            Rejection::from(general::Rejection::BadSettings { detail: error.to_string() })
+        })?;
+        check(deciding, &settings)?;
+        let created = Created {
+            name: self.name.clone(),
+            kind: Kind::Simple,
+            identity: self.identity(),
+            disks: self.disks(deciding, host)?,
+            settings: Some(settings),
+            adopted_from: Some(host),
+        };
+        let id: MachineId = deciding.fresh();
+        deciding.fact(id, Fact::Created(created));
+        if self.running {
+            self.keep_running(deciding, id, host);
+        }
+        Ok(())
+    }
+}
+
+impl AdoptMachine {
+    /// Adopting is rare, so all machines may be looked at for the UUID.
+    fn is_not_known(&self, deciding: &Deciding<'_>) -> Result<(), Rejection> {
+        let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
+        let known =
+            machines.find(|it| it.identity.uuid == self.uuid || it.identity.mac == self.mac);
+        match known {
+            Some(machine) => Err(Refused::AlreadyKnown { machine: machine.name.clone() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        let platform = Platform::default();
+        Identity {
+            uuid: self.uuid,
+            mac: self.mac,
+            serial: serial(self.uuid),
+            hostname: self.hostname.clone().unwrap_or_else(|| hostname(&self.name)),
+            machine_type: self.machine_type.clone().unwrap_or(platform.machine_type),
+            cpu_model: self.cpu_model.clone().unwrap_or(platform.cpu_model),
+        }
+    }
+
+    /// They are there already, so it doesn't matter how much room is left.
+    fn disks(
+        &self,
+        deciding: &mut Deciding<'_>,
+        host: HypervisorId,
+    ) -> Result<Vec<Disk>, Rejection> {
+        if self.disks.len() > DISKS_MAX {
+            let (given, most) = (self.disks.len(), DISKS_MAX);
+            return Err(general::Rejection::TooMany { given, most }.into());
+        }
+        let mut disks = Vec::with_capacity(self.disks.len());
+        for (at, disk) in self.disks.iter().enumerate() {
+            let (id, storage) = deciding.find::<Storage>(&disk.storage)?;
+            if !storage.settings.hosts.contains_key(&host) {
+                let (storage, why) = (storage.name.clone(), "the domain's host doesn't see it");
+                return Err(Refused::WrongStorage { storage, why }.into());
+            }
+            disks.push(Disk {
+                id: deciding.fresh::<DiskId>(),
+                role: if at == 0 { DiskRole::System } else { DiskRole::Data },
+                storage: id,
+                source: DiskSource::Blank,
+                size_gib: disk.size_gib,
+                overlay_generation: 0,
+            });
+        }
+        Ok(disks)
+    }
+
+    /// What it needs there it has already, so nothing is asked of the host, but it counts.
+    fn keep_running(&self, deciding: &mut Deciding<'_>, id: MachineId, host: HypervisorId) {
+        let Some(machine) = deciding.fleet.machines.get(id) else { return };
+        let hardware = &machine.settings.hardware;
+        let reserved = Reservation {
+            memory_mib: hardware.memory_mib.into(),
+            vcpus: hardware.cpu.vcpus(),
+            counters: hardware.counters.clone(),
+            volatile: None,
+        };
+        let because = Placement {
+            policy: crate::placement::adopted(),
+            chosen_for: Text::new("it runs there already").unwrap_or_default(),
+            considered: 1,
+            refused: Default::default(),
+        };
+        let placed = Placed { hypervisor: host, reserved, because };
+        deciding.fact(id, Fact::Placed(placed));
+        let deadline = deciding.now().plus_seconds(START_SECONDS);
+        let start = StartRequested { boot_epoch: 1, deadline, persistent_once: false };
+        deciding.fact(id, Fact::StartRequested(start));
+    }
+}

@@ -1,0 +1,82 @@
+//! A machine goes: first it shall be absent, and when its host has said that it is, it is forgotten.
+
+use super::host_for_files;
+use crate::deciding::Deciding;
+use crate::event::MachineFact as Fact;
+use crate::ids::{CommandId, MachineId};
+use crate::machine::obstacle::host_answers;
+use crate::machine::rejection::Rejection as Refused;
+use crate::machine::{Kind, Machine};
+use crate::operation::{Begun, Goal};
+use crate::rejection::Rejection;
+use crate::version::latest::Nothing;
+use crate::version::latest::machine::{DeleteRequested, PoolChanged};
+
+pub(crate) fn delete(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    id: MachineId,
+    force: bool,
+) -> Result<Begun, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    if machine.deleting && machine.trouble.is_none() && machine.place.is_some() {
+        return Ok(Begun::Part(Goal::Deleted));
+    }
+    if !machine.deleting {
+        can_go(deciding, &machine, force)?;
+    }
+    if is_nowhere(&machine) {
+        leave_pool(deciding, &machine);
+        deciding.fact(id, Fact::Deleted(Nothing {}));
+        return Ok(Begun::Done);
+    }
+    let placed = host_for_files(deciding, &machine)?;
+    leave_pool(deciding, &machine);
+    if let Some(placed) = placed {
+        deciding.fact(id, Fact::Placed(placed));
+    }
+    // Said once more to a machine whose deletion has failed, it is tried once more.
+    deciding.fact(id, Fact::DeleteRequested(DeleteRequested { operation }));
+    Ok(Begun::Part(Goal::Deleted))
+}
+
+fn can_go(deciding: &Deciding<'_>, machine: &Machine, force: bool) -> Result<(), Rejection> {
+    let fleet = &deciding.fleet;
+    machine.is_left_alone(fleet)?;
+    machine.is_not_locked()?;
+    let name = machine.name.clone();
+    if !machine.leases.is_empty() {
+        return Err(Refused::Leased { machine: name }.into());
+    }
+    let children = fleet.children_after(machine.id, None).count();
+    if children > 0 {
+        return Err(Refused::HasChildren { machine: name, children }.into());
+    }
+    let versions = fleet.versions_of(machine.id).count();
+    if versions > 0 {
+        return Err(Refused::HasVersions { machine: name, versions }.into());
+    }
+    if machine.is_external() {
+        return Ok(());
+    }
+    if !machine.at_rest() {
+        host_answers(fleet, machine)?;
+    }
+    if force { Ok(()) } else { machine.is_off() }
+}
+
+/// No host ever had anything of it.
+fn is_nowhere(machine: &Machine) -> bool {
+    match &machine.kind {
+        Kind::External(_) => true,
+        Kind::Simple | Kind::Source | Kind::Initial { .. } | Kind::Vdi { .. } => {
+            !machine.has_files || machine.disks.is_empty() && machine.place.is_none()
+        }
+    }
+}
+
+fn leave_pool(deciding: &mut Deciding<'_>, machine: &Machine) {
+    if machine.pool.is_some() {
+        deciding.fact(machine.id, Fact::PoolChanged(PoolChanged { pool: None }));
+    }
+}

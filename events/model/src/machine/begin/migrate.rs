@@ -1,0 +1,68 @@
+//! A running machine moves to another host.
+
+use crate::deciding::Deciding;
+use crate::event::MachineFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::{HypervisorId, MachineId};
+use crate::machine::Machine;
+use crate::machine::obstacle::host_answers;
+use crate::machine::rejection::Rejection as Refused;
+use crate::operation::{Begun, Goal};
+use crate::placement;
+use crate::rejection::Rejection;
+use crate::version::latest::machine::{MigrationRequested, Placed};
+use crate::version::latest::storage::Medium;
+
+pub(crate) fn migrate(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    to: Option<HypervisorId>,
+) -> Result<Begun, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    if to.is_some() && machine.place == to {
+        return Ok(Begun::Done);
+    }
+    let placed = can_migrate(&deciding.fleet, &machine, to)?;
+    let (to, because) = (placed.hypervisor, placed.because);
+    deciding.fact(id, Fact::MigrationRequested(MigrationRequested { to, because }));
+    Ok(Begun::Part(Goal::Migrated { to }))
+}
+
+/// Where it can go while it runs. What it reserves there is what it reserves here.
+pub(crate) fn can_migrate(
+    fleet: &Fleet,
+    machine: &Machine,
+    to: Option<HypervisorId>,
+) -> Result<Placed, Rejection> {
+    machine.is_not_external()?;
+    machine.is_left_alone(fleet)?;
+    host_answers(fleet, machine)?;
+    machine.is_running()?;
+    if let Some(leaving) = machine.leaving.and_then(|host| fleet.hypervisors.get(host)) {
+        let (machine, host) = (machine.name.clone(), leaving.name.clone());
+        return Err(Refused::StillLeaving { machine, host }.into());
+    }
+    throwaway_can_follow(fleet, machine, to)?;
+    placement::for_migration(fleet, machine, to)
+}
+
+/// The throwaway overlay is a file like any other where both hosts see it. A tmpfs is in one host's
+/// memory, whatever its path is called elsewhere.
+fn throwaway_can_follow(
+    fleet: &Fleet,
+    machine: &Machine,
+    to: Option<HypervisorId>,
+) -> Result<(), Rejection> {
+    let volatile = machine.reserved.volatile.as_ref().filter(|_| !machine.power.persistent_once);
+    let Some(storage) = volatile.and_then(|volatile| fleet.storages.get(volatile.storage)) else {
+        return Ok(());
+    };
+    let seen_there = to.is_none_or(|to| storage.settings.hosts.contains_key(&to));
+    let seen_by_others = storage.settings.hosts.len() > 1;
+    if storage.settings.medium == Medium::Disk && seen_there && seen_by_others {
+        return Ok(());
+    }
+    let host = to.and_then(|to| fleet.hypervisors.get(to)).map(|host| host.name.clone());
+    let host = host.map_or_else(|| "any other host".to_owned(), |host| host.to_string());
+    Err(Refused::ThrowawayStaysBehind { machine: machine.name.clone(), host }.into())
+}

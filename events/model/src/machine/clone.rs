@@ -1,0 +1,87 @@
+//! A machine is made that is like another one.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::new::{Platform, identity, storage_for_disks};
+use super::obstacle::host_answers;
+use super::{Created, Disk, DiskSource, Machine, Settings};
+use crate::deciding::{Decide, Deciding};
+use crate::event::{MachineFact as Fact, OperationFact};
+use crate::ids::{DiskId, MachineId, StorageId};
+use crate::name::Name;
+use crate::operation::{Cursor, Goal, Plan, Targets, Task};
+use crate::placement;
+use crate::reference::Ref;
+use crate::rejection::Rejection;
+use crate::version::latest::machine::CopyRequested;
+use crate::version::latest::operation::{Advanced, PartBegun};
+
+/// Makes a machine of the same kind with the same settings and a full copy of the disks of one that
+/// is off. It has an identity of its own: another UUID, MAC address and host name.
+///
+/// The copy stands alone, also if the original's disk is an overlay on an image: it holds what the
+/// guest of the original sees. `Populate` puts such a child onto a version of its image again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloneMachine {
+    /// What is copied.
+    pub machine: Ref<MachineId>,
+    /// The new machine's.
+    pub name: Name,
+    /// Where its disks lie. If it is left out, the first by name that can have disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Ref<StorageId>>,
+}
+
+impl Decide for CloneMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (source, original) = deciding.find::<Machine>(&self.machine)?;
+        deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
+        can_be_cloned(deciding, &original)?;
+        let beside: Vec<StorageId> = original.disks.iter().map(|disk| disk.storage).collect();
+        let storage = storage_for_disks(deciding, self.storage.as_ref(), &[beside])?;
+        let disks = original.disks.iter().map(|disk| Disk {
+            id: deciding.fresh::<DiskId>(),
+            storage,
+            source: DiskSource::Blank,
+            overlay_generation: 0,
+            ..disk.clone()
+        });
+        let created = Created {
+            disks: disks.collect(),
+            name: self.name.clone(),
+            kind: original.kind.clone(),
+            identity: identity(deciding, &self.name, Platform::from(&original.identity))?,
+            settings: Some(Settings::clone(&original.settings)),
+            adopted_from: None,
+        };
+        let id: MachineId = deciding.fresh();
+        let clone = super::evolve::created_from(&deciding.fleet, id, &created);
+        let placed = placement::for_copy(&deciding.fleet, &clone, &original)?;
+        let operation = deciding.begin(Task {
+            plan: Plan::Copy { source },
+            targets: Targets::Listed(vec![id]),
+            total: 1,
+            until: None,
+            after_seal: None,
+        });
+        deciding.fact(id, Fact::Created(created));
+        deciding.fact(id, Fact::Placed(placed));
+        deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks: clone.disks }));
+        let begun = PartBegun { machine: id, goal: Goal::Copied };
+        deciding.fact(operation, OperationFact::PartBegun(begun));
+        let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
+        deciding.fact(operation, OperationFact::Advanced(advanced));
+        Ok(())
+    }
+}
+
+/// Several copies of one machine may be made at the same time: all of them only read.
+fn can_be_cloned(deciding: &Deciding<'_>, original: &Machine) -> Result<(), Rejection> {
+    original.is_not_external()?;
+    original.is_at_most_read(&deciding.fleet)?;
+    original.is_not_locked()?;
+    host_answers(&deciding.fleet, original)?;
+    original.is_off()
+}

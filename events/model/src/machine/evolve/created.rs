@@ -1,0 +1,75 @@
+//! A machine as it is at first.
+
+use std::sync::Arc;
+
+use crate::fleet::Fleet;
+use crate::ids::MachineId;
+use crate::machine::{
+    DiskSource, Machine, Observed, Power, Ready, State, StopManner, Wish, Writes,
+};
+use crate::record::Version;
+use crate::version::latest::machine::Created;
+
+pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &Created) -> Machine {
+    let image = created.disks.iter().find_map(|disk| match disk.source {
+        DiskSource::Image(image) => fleet.images.get(image),
+        DiskSource::Blank => None,
+    });
+    let settings = match (&created.settings, image) {
+        (Some(settings), _) => Arc::new(settings.clone()),
+        (None, Some(image)) => Arc::clone(&image.settings),
+        (None, None) => Arc::default(),
+    };
+    Machine {
+        id,
+        version: Version(1),
+        name: created.name.clone(),
+        kind: created.kind.clone(),
+        identity: created.identity.clone(),
+        settings,
+        disks: created.disks.clone(),
+        disks_to_come: Vec::new(),
+        virtual_snapshot: None,
+        snapshots: Vec::new(),
+        snapshot: None,
+        media: Vec::new(),
+        generation: 1,
+        applied: 0,
+        failed: 0,
+        power: Power {
+            wish: Wish::Off(StopManner::Hard),
+            boot_epoch: 0,
+            persistent_once: false,
+            writes: Writes::Kept,
+            deadline: None,
+            since: 1,
+            restart: None,
+        },
+        place: created.adopted_from,
+        reserved: Arc::default(),
+        leaving: None,
+        leaving_since: 0,
+        adopted_from: created.adopted_from,
+        has_files: created.adopted_from.is_some(),
+        observed: Observed { state: State::Off, boot_epoch: 0, started: None, ready: Ready::No },
+        running_with: None,
+        maintenance: Default::default(),
+        locked: false,
+        pool: None,
+        owners: Vec::new(),
+        leases: Vec::new(),
+        written: None,
+        kept: None,
+        unsealed: false,
+        versions_made: 0,
+        task: None,
+        task_since: 0,
+        renewal: None,
+        half_made: false,
+        recipe: None,
+        message: None,
+        failures: Vec::new(),
+        trouble: None,
+        deleting: false,
+    }
+}

@@ -1,0 +1,35 @@
+//! How a machine's disks change.
+
+use crate::fleet::Fleet;
+use crate::ids::MachineId;
+use crate::machine::{Disk, DiskSource, Kind, Machine, Task};
+
+/// It stays what it is, with other disks. An initial takes its next copy from the same source; one
+/// that is a clone of another initial takes it from where that one did.
+pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
+    let task = fleet.machines.get(id).and_then(|machine| machine.task);
+    let copied = match task {
+        Some(Task::Copying { source }) => fleet.machines.get(source),
+        Some(Task::Sealing { .. } | Task::Migrating { .. }) | None => None,
+    };
+    let source = copied.filter(|copied| copied.kind == Kind::Source).map(|copied| copied.id);
+    fleet.step::<Machine>(id, |machine| {
+        machine.generation += 1;
+        let Some(Task::Copying { .. }) = machine.task else { return };
+        machine.task = None;
+        machine.disks = std::mem::take(&mut machine.disks_to_come);
+        if let Kind::Initial { source: last } = &mut machine.kind {
+            *last = source.or(*last);
+            machine.unsealed = true;
+        }
+    });
+}
+
+pub(super) fn written_anew(disks: &[Disk]) -> Vec<Disk> {
+    let mut disks = disks.to_vec();
+    for disk in &mut disks {
+        disk.source = DiskSource::Blank;
+        disk.overlay_generation += 1;
+    }
+    disks
+}

@@ -1,0 +1,146 @@
+//! What facts about renewals make of a machine.
+
+use std::sync::Arc;
+
+use super::power::shall_run;
+use crate::fleet::Fleet;
+use crate::ids::{ImageId, MachineId};
+use crate::machine::{
+    DiskRole, DiskSource, Machine, Reason, Recipe, RenewalStep, Renewing, Settings, VirtualSnapshot,
+};
+use crate::record::Timestamp;
+use crate::version::latest::operation::Failure;
+use crate::version::latest::renewal::{FirstBootBegun, Renewal, When, Why};
+
+pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp) {
+    let Some(machine) = fleet.machines.get(id) else { return };
+    let Some(renewing) = machine.renewal.clone() else { return };
+    let image = renewing.renewal.image;
+    let settings = settings_on(fleet, machine, image);
+    let mut before = renewing.before.clone();
+    if before.is_empty() {
+        before = machine.system_disk().cloned().into_iter().collect();
+    }
+    fleet.step::<Machine>(id, |machine| {
+        for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
+            disk.source = DiskSource::Image(image);
+            disk.overlay_generation += 1;
+        }
+        machine.settings = settings;
+        machine.virtual_snapshot = None;
+        machine.snapshots.clear();
+        machine.snapshot = None;
+        machine.half_made = false;
+        enter(machine, RenewalStep::Overlaying, Some(deadline));
+        if let Some(renewing) = &mut machine.renewal {
+            Arc::make_mut(renewing).before = before;
+        }
+        machine.generation += 1;
+    });
+}
+
+/// The hardware comes with the version. What else was set on the machine itself stays.
+fn settings_on(fleet: &Fleet, machine: &Machine, image: ImageId) -> Arc<Settings> {
+    let of = |image| fleet.images.get(image).map(|image| &image.settings);
+    let Some(new) = of(image) else { return Arc::clone(&machine.settings) };
+    if machine.image().and_then(of) == Some(&machine.settings) {
+        return Arc::clone(new);
+    }
+    let mut own = Settings::clone(&machine.settings);
+    own.hardware = new.hardware.clone();
+    Arc::new(own)
+}
+
+fn enter(machine: &mut Machine, step: RenewalStep, deadline: Option<Timestamp>) {
+    if let Some(renewing) = &mut machine.renewal {
+        let renewing = Arc::make_mut(renewing);
+        renewing.step = step;
+        renewing.delays = 0;
+        renewing.deadline = deadline;
+    }
+}
+
+pub(super) fn requested(machine: &mut Machine, renewal: &Renewal) {
+    machine.renewal = Some(Arc::new(Renewing {
+        renewal: renewal.clone(),
+        step: RenewalStep::Pending,
+        deadline: match renewal.when {
+            // People are told before.
+            When::At(time) => Some(time.minus_seconds(renewal.warn_seconds)),
+            When::OnRelease | When::Now => None,
+        },
+        delays: 0,
+        before: Vec::new(),
+    }));
+}
+
+pub(super) fn begun(machine: &mut Machine, deadline: Timestamp) {
+    enter(machine, RenewalStep::Stopping, Some(deadline));
+    if is_populate(machine) {
+        machine.maintenance.insert(Reason::Populate);
+    }
+}
+
+pub(super) fn first_boot_begun(machine: &mut Machine, begun: &FirstBootBegun) {
+    machine.half_made = true;
+    shall_run(machine, begun.boot_epoch, true, begun.deadline);
+    enter(machine, RenewalStep::FirstBoot, Some(begun.deadline));
+}
+
+pub(super) fn first_boot_ended(machine: &mut Machine) {
+    machine.half_made = false;
+    // Going off again is part of the time that a first boot has.
+    let deadline = machine.renewal.as_ref().and_then(|renewing| renewing.deadline);
+    enter(machine, RenewalStep::Finishing, deadline);
+}
+
+pub(super) fn delayed(machine: &mut Machine, until: Timestamp) {
+    if let Some(renewing) = &mut machine.renewal {
+        let renewing = Arc::make_mut(renewing);
+        renewing.deadline = Some(until);
+        renewing.delays = renewing.delays.saturating_add(1);
+    }
+}
+
+pub(super) fn populated(machine: &mut Machine) {
+    renewed(machine);
+    // What an earlier try left.
+    machine.maintenance.remove(&Reason::Quarantine);
+    machine.failures.clear();
+}
+
+pub(super) fn failed(machine: &mut Machine, failure: &Failure) {
+    machine.trouble = Some(Arc::new(failure.clone()));
+    dropped(machine);
+    machine.maintenance.insert(Reason::Quarantine);
+}
+
+pub(super) fn dropped(machine: &mut Machine) {
+    machine.renewal = None;
+    machine.maintenance.remove(&Reason::Populate);
+    machine.generation += 1;
+}
+
+fn is_populate(machine: &Machine) -> bool {
+    let why = machine.renewal.as_ref().map(|renewing| &renewing.renewal.why);
+    matches!(why, Some(Why::Populate { .. }))
+}
+
+pub(super) fn renewed(machine: &mut Machine) {
+    machine.written = None;
+    machine.kept = None;
+    machine.generation += 1;
+    let Some(renewing) = machine.renewal.take() else { return };
+    machine.maintenance.remove(&Reason::Populate);
+    let renewal = &renewing.renewal;
+    if renewal.then.virtual_snapshot {
+        machine.virtual_snapshot = Some(VirtualSnapshot { on_reboot: Default::default() });
+    }
+    if renewal.then.maintenance {
+        machine.maintenance.insert(Reason::Admin);
+    }
+    machine.recipe = Some(Arc::new(Recipe {
+        first_boot: renewal.first_boot.clone(),
+        then: renewal.then.clone(),
+    }));
+}

@@ -1,0 +1,391 @@
+//! A desktop or a server.
+//!
+//! What it shall be is *desired*, with a generation that every change raises; what it is, is
+//! *observed* by the host that is responsible for it.
+//!
+//! ```text
+//! observed state, and what changes it
+//!
+//!   off --------- start requested ----------> starting
+//!   crashed ----- start requested ----------> starting
+//!   starting ---- started ------------------> running
+//!   starting ---- start failed -------------> off
+//!   starting ---- stopped ------------------> off
+//!   running ----- ready, not ready ---------> running
+//!   running ----- paused -------------------> paused
+//!   running ----- slept --------------------> asleep
+//!   running ----- stopping -----------------> stopping
+//!   running ----- stopped ------------------> off
+//!   running ----- stopped by a crash -------> crashed
+//!   paused ------ resumed ------------------> running
+//!   paused ------ stopped ------------------> off
+//!   asleep ------ resumed ------------------> running
+//!   asleep ------ stopped ------------------> off
+//!   stopping ---- stopped ------------------> off
+//!   stopping ---- shutdown ignored ---------> running
+//!   off --------- started past Carrel ------> running
+//!
+//!   and while its host is silent, whatever is not off is, for all that is known:
+//!
+//!   running ----- host silent --------------> unknown
+//!   unknown ----- host heard ---------------> running
+//!   unknown ----- host lost ----------------> off
+//! ```
+//!
+//! Where to read on: `create.rs` and `new.rs` make machines, the folder `begin` says what commands do
+//! to one, `power.rs` decides on and off, `observe.rs` what hosts say, `expire.rs` what happens when
+//! they don't.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{
+    DiskId, HypervisorId, ImageId, MachineId, MediaId, MessageId, PoolId, SessionId, SnapshotId,
+};
+use crate::name::Name;
+use crate::record::{Timestamp, Version};
+use crate::text::Text;
+pub use crate::version::latest::machine::{
+    Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Hardware,
+    Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement, Probe, Readiness, Reason,
+    Reservation, RestartManner, Settings, StopCause, StopManner, Tpm, VirtualSnapshot,
+};
+use crate::version::latest::operation::Failure;
+use crate::version::latest::renewal::{FirstBoot, Renewal, Then};
+pub use crate::version::latest::session::Subject;
+
+mod adopt;
+pub(crate) mod begin;
+mod clone;
+mod create;
+pub(crate) mod evolve;
+mod expire;
+mod many;
+pub(crate) mod new;
+pub(crate) mod observe;
+pub(crate) mod obstacle;
+mod outcome;
+pub(crate) mod power;
+pub mod rejection;
+mod single;
+mod snapshot;
+#[cfg(test)]
+pub(crate) mod tests;
+mod update;
+
+pub use adopt::AdoptedDisk;
+pub use create::NewKind;
+pub use evolve::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
+pub use outcome::{Outcome, Reported};
+pub use snapshot::{SNAPSHOTS_DEEP_MAX, SNAPSHOTS_MAX, Snapshot, SnapshotState};
+
+/// The commands of this folder.
+pub mod commands {
+    pub use super::adopt::AdoptMachine;
+    pub use super::clone::CloneMachine;
+    pub use super::create::CreateMachine;
+    pub use super::expire::{ExpirePower, ExpireReadiness};
+    pub use super::many::{
+        DeleteMachine, MessageMachine, MigrateMachine, PowerOffMachine, RebootMachine,
+        ResetMachine, ResumeMachine, SetMaintenance, ShutdownMachine, StartMachine, SuspendMachine,
+    };
+    pub use super::outcome::ReportOutcome;
+    pub use super::single::{
+        AttachMedia, DeleteSnapshot, DetachMedia, ResizeDisk, RevertSnapshot, TakeSnapshot,
+    };
+    pub use super::update::{LockMachine, UnlockMachine, UpdateMachine};
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    pub id: MachineId,
+    pub version: Version,
+    pub name: Name,
+    pub kind: Kind,
+    pub identity: Identity,
+    pub settings: Arc<Settings>,
+    pub disks: Vec<Disk>,
+    /// The disks that it has instead when what is being copied to it is there. Until then, and if
+    /// the copy fails, it keeps those that it has.
+    pub disks_to_come: Vec<Disk>,
+    /// The throwaway overlay that it gets at its next start.
+    pub virtual_snapshot: Option<VirtualSnapshot>,
+    pub snapshots: Vec<Snapshot>,
+    /// The snapshot that its disks stand on now.
+    pub snapshot: Option<SnapshotId>,
+    pub media: Vec<MediaId>,
+
+    /// Raised by every change of what it shall be. It never falls.
+    pub generation: u64,
+    /// The last generation that its host has brought about.
+    pub applied: u64,
+    /// The last generation that its host could not bring about.
+    pub failed: u64,
+    pub power: Power,
+    /// The host that is responsible for it.
+    pub place: Option<HypervisorId>,
+    /// What that host keeps for it while it is on.
+    pub reserved: Arc<Reservation>,
+    /// A host that has yet to confirm that it is no longer responsible.
+    pub leaving: Option<HypervisorId>,
+    /// The generation with which that host was told so; a confirmation of an earlier leave is late.
+    pub leaving_since: u64,
+    /// Set when it is a domain that was there before; its disks' files have names of their own.
+    pub adopted_from: Option<HypervisorId>,
+    /// A host was responsible for it once, so there may be files of it.
+    pub has_files: bool,
+    pub observed: Observed,
+    /// What it was started with; what differs from its settings waits for the next power cycle.
+    pub running_with: Option<Arc<Settings>>,
+
+    pub maintenance: BTreeSet<Reason>,
+    pub locked: bool,
+    pub pool: Option<PoolId>,
+    /// Those it is assigned to, each for good. At most as many as it has seats.
+    pub owners: Vec<Subject>,
+    pub leases: Vec<SessionId>,
+    /// Whose traces are on it. Nobody else gets it before it was made clean.
+    pub written: Option<Subject>,
+    /// Whose traces are on its own disks, which only new disks take away. Traces on a throwaway
+    /// overlay go with the power.
+    pub kept: Option<Subject>,
+
+    /// Its disk may hold what no version holds: it was started or copied since the last seal.
+    pub unsealed: bool,
+    /// The highest number that a version of it ever had.
+    pub versions_made: u32,
+    /// File work that keeps it from running.
+    pub task: Option<Task>,
+    /// The generation with which that was asked for; what is said about earlier ones is late.
+    pub task_since: u64,
+    /// Fresh disks that it will get or is getting.
+    pub renewal: Option<Arc<Renewing>>,
+    /// A first boot was begun and has not ended as it should: its disk is half made.
+    pub half_made: bool,
+    /// How it was last populated, for the next reset.
+    pub recipe: Option<Arc<Recipe>>,
+    pub message: Option<Arc<Message>>,
+    /// Failed starts and readiness time-outs of late, oldest first.
+    pub failures: Vec<Timestamp>,
+    /// What last went wrong.
+    pub trouble: Option<Arc<Failure>>,
+    pub deleting: bool,
+}
+
+/// What its power shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Power {
+    pub wish: Wish,
+    /// A worker acts once for each epoch.
+    pub boot_epoch: u64,
+    /// What is written in this epoch is kept, although there is a virtual snapshot.
+    pub persistent_once: bool,
+    /// What became or becomes of what is written in this epoch; the last one's, while it is off.
+    pub writes: Writes,
+    /// When what was wished has to be so.
+    pub deadline: Option<Timestamp>,
+    /// The generation with which it was wished; what is said about earlier ones is late.
+    pub since: u64,
+    /// How it comes to its epoch when it runs already.
+    pub restart: Option<RestartManner>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    Kept,
+    ThrownAway,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    On,
+    /// On, but not running.
+    Suspended,
+    Off(StopManner),
+}
+
+impl Wish {
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Off(_))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub state: State,
+    /// The epoch in which it was last seen running.
+    pub boot_epoch: u64,
+    /// Since when it runs.
+    pub started: Option<Timestamp>,
+    pub ready: Ready,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    Off,
+    Starting,
+    Running,
+    Paused(PauseReason),
+    /// The guest put itself to sleep (ACPI S3).
+    Asleep,
+    Stopping,
+    /// As off, after a crash.
+    Crashed,
+    /// Its host is silent. Never stored: it is concluded by [`crate::fleet::Fleet::state_of`].
+    Unknown,
+}
+
+impl State {
+    /// No process runs for it, for all that is known.
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Off | Self::Crashed)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    No,
+    /// The probe has to answer by then.
+    By(Timestamp),
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Its disk is being copied from a source.
+    Copying { source: MachineId },
+    /// Its disk is becoming a version.
+    Sealing { image: ImageId },
+    /// It is moving to another host while it runs.
+    Migrating { to: HypervisorId },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewing {
+    pub renewal: Renewal,
+    pub step: RenewalStep,
+    /// When this step has to be over.
+    pub deadline: Option<Timestamp>,
+    /// How often this step got more time.
+    pub delays: u16,
+    /// The disks that it had before. Their files are kept until this renewal is over: until then
+    /// nobody knows whether the new ones are any good.
+    pub before: Vec<Disk>,
+}
+
+/// ```text
+///   pending --> stopping --> overlaying --> first boot --> finishing --> (populated, cleaned)
+///      |                         |                                            ^
+///      |                         +---------- without a first boot ------------+
+///      +--> (dropped)      each but pending --> (failed), (dropped)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalStep {
+    /// Waits for its person to leave, or for its time.
+    Pending,
+    Stopping,
+    Overlaying,
+    FirstBoot,
+    /// The first boot has done its work; the machine is going off.
+    Finishing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    pub first_boot: Option<FirstBoot>,
+    pub then: Then,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub id: MessageId,
+    pub text: Text,
+}
+
+impl Disk {
+    /// The version that it stands on.
+    pub fn image(&self) -> Option<ImageId> {
+        match self.source {
+            DiskSource::Image(image) => Some(image),
+            DiskSource::Blank => None,
+        }
+    }
+}
+
+impl Renewing {
+    /// The version that the disk before stands on.
+    pub fn image_before(&self) -> Option<ImageId> {
+        self.before.iter().find_map(Disk::image)
+    }
+}
+
+impl Machine {
+    pub fn seats(&self) -> usize {
+        match &self.kind {
+            Kind::External(external) => external.seats.into(),
+            Kind::Simple | Kind::Source | Kind::Initial { .. } | Kind::Vdi { .. } => 1,
+        }
+    }
+
+    pub fn is_external(&self) -> bool {
+        matches!(self.kind, Kind::External(_))
+    }
+
+    /// The initial that it is a child of.
+    pub fn initial(&self) -> Option<MachineId> {
+        match self.kind {
+            Kind::Vdi { initial } => Some(initial),
+            Kind::Simple | Kind::Source | Kind::Initial { .. } | Kind::External(_) => None,
+        }
+    }
+
+    pub fn system_disk(&self) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.role == DiskRole::System)
+    }
+
+    pub fn disk(&self, id: DiskId) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.id == id)
+    }
+
+    /// Its disk becomes versions of an image.
+    pub fn seals(&self) -> bool {
+        matches!(self.kind, Kind::Initial { .. })
+    }
+
+    /// The version that its system disk stands on.
+    pub fn image(&self) -> Option<ImageId> {
+        self.system_disk().and_then(Disk::image)
+    }
+
+    /// What would become of what is written, if it were started now.
+    pub fn writes_if_started(&self, persistent_once: bool) -> Writes {
+        match self.virtual_snapshot {
+            Some(_) if !persistent_once => Writes::ThrownAway,
+            Some(_) | None => Writes::Kept,
+        }
+    }
+
+    /// It runs once without its throwaway overlay, for upkeep.
+    pub fn is_kept_up(&self) -> bool {
+        self.power.persistent_once && self.virtual_snapshot.is_some() && !self.at_rest()
+    }
+
+    /// Off, and nothing is on its way to change that.
+    pub fn at_rest(&self) -> bool {
+        self.power.wish.is_off() && self.observed.state.is_off()
+    }
+
+    /// It takes memory and processors of its host, or soon will.
+    pub fn uses_host(&self) -> bool {
+        !self.at_rest() && !self.is_external()
+    }
+
+    pub fn being_renewed(&self) -> bool {
+        self.renewal.as_ref().is_some_and(|renewing| renewing.step != RenewalStep::Pending)
+    }
+
+    /// The settings that a running guest doesn't have yet.
+    pub fn has_pending_settings(&self) -> bool {
+        self.running_with.as_ref().is_some_and(|with| with != &self.settings)
+    }
+}

@@ -1,0 +1,159 @@
+//! What a new machine is made of: an identity of its own, disks on a storage with room.
+
+use uuid::Uuid;
+
+use super::rejection::Rejection as Refused;
+use super::{Identity, Settings};
+use crate::deciding::Deciding;
+use crate::fleet::Fleet;
+use crate::hypervisor::Hypervisor;
+use crate::ids::{CommandId, StorageId};
+use crate::mac::Mac;
+use crate::name::{Hostname, Name, PlatformName};
+use crate::reference::Ref;
+use crate::rejection::{Rejection, general};
+use crate::storage::Storage;
+use crate::template;
+use crate::version::latest::storage::Role;
+
+/// An unused address is looked for at a random place and from there on so far: the prefix would have
+/// to be nearly full for all of these to be taken.
+const MACS_TRIED_MAX: u32 = 4096;
+/// Network cards that a guest can have: its PCI bus has room for more, no installation needs them.
+const NETWORKS_MAX: usize = 8;
+
+/// The hardware that a guest believes to run on, whatever its disks hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Platform {
+    pub(crate) machine_type: PlatformName,
+    pub(crate) cpu_model: PlatformName,
+}
+
+impl Default for Platform {
+    /// PCI Express, and the processor that the host has, as libvirt describes it.
+    #[expect(clippy::expect_used, reason = "literals that the tests have seen")]
+    fn default() -> Self {
+        Self {
+            machine_type: PlatformName::new("q35").expect("`q35` is a name"),
+            cpu_model: PlatformName::new("host-model").expect("`host-model` is a name"),
+        }
+    }
+}
+
+impl From<&Identity> for Platform {
+    fn from(identity: &Identity) -> Self {
+        Self { machine_type: identity.machine_type.clone(), cpu_model: identity.cpu_model.clone() }
+    }
+}
+
+/// An identity that no other machine has.
+pub(crate) fn identity(
+    deciding: &mut Deciding<'_>,
+    name: &Name,
+    platform: Platform,
+) -> Result<Identity, Rejection> {
+    let uuid = deciding.fresh::<CommandId>().uuid();
+    Ok(Identity {
+        uuid,
+        mac: unused_mac(&deciding.fleet, uuid)?,
+        serial: serial(uuid),
+        hostname: hostname(name),
+        machine_type: platform.machine_type,
+        cpu_model: platform.cpu_model,
+    })
+}
+
+fn unused_mac(fleet: &Fleet, drawn: Uuid) -> Result<Mac, Rejection> {
+    let [.., a, b, c] = drawn.into_bytes();
+    let first = u32::from_be_bytes([0, a, b, c]);
+    let tried = (0..MACS_TRIED_MAX).map(|step| Mac::of_guest(first.wrapping_add(step)));
+    let mut unused = tried.filter(|mac| !fleet.index.macs.contains_key(mac));
+    unused.next().ok_or_else(|| Refused::NoMacLeft.into())
+}
+
+#[expect(clippy::expect_used, reason = "32 hexadecimal digits are a name")]
+pub(crate) fn serial(uuid: Uuid) -> PlatformName {
+    PlatformName::new(&uuid.simple().to_string()).expect("hexadecimal digits are a name")
+}
+
+/// The machine's name as a guest can have it: what a host name can't contain becomes `-`, and what is
+/// too long is cut, in front of the number if it ends in one.
+pub(crate) fn hostname(name: &Name) -> Hostname {
+    let allowed = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let letters: String = name.as_str().chars().map(allowed).collect();
+    let words = letters.trim_matches('-');
+    let front = words.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let number = words.get(front.len()..).unwrap_or_default();
+    let room = Hostname::LENGTH_MAX.saturating_sub(number.len());
+    let cut = if room == 0 || number.is_empty() {
+        words.get(..Hostname::LENGTH_MAX).unwrap_or(words).to_owned()
+    } else {
+        format!("{}{number}", front.get(..room).unwrap_or(front))
+    };
+    let cut = cut.trim_matches('-');
+    Hostname::new(cut).unwrap_or_else(|_| numbered_hostname(cut))
+}
+
+/// A name of digits alone would be taken for an address; one without any letter or digit is none.
+#[expect(clippy::expect_used, reason = "at most 15 letters and digits that begin with a letter")]
+fn numbered_hostname(digits: &str) -> Hostname {
+    let digits: String = digits.chars().filter(char::is_ascii_digit).take(12).collect();
+    Hostname::new(&format!("vm{digits}")).expect("`vm` and digits are a host name")
+}
+
+/// What the settings name is there, and a guest can have so much.
+pub(crate) fn check(deciding: &Deciding<'_>, settings: &Settings) -> Result<(), Rejection> {
+    let bad = |detail: String| Err(general::Rejection::BadSettings { detail }.into());
+    template::check_hardware(&settings.hardware)?;
+    template::check_display(&settings.display)?;
+    if settings.networks.len() > NETWORKS_MAX {
+        return bad(format!("more than {NETWORKS_MAX} networks"));
+    }
+    let unknown = settings.networks.iter().find(|id| !deciding.fleet.networks.contains(**id));
+    match unknown {
+        Some(network) => bad(format!("there is no network {network}")),
+        None => Ok(()),
+    }
+}
+
+/// The storage that was named, if it can have disks; otherwise the first by name that has the role
+/// `disks`, has room and is seen by a host that sees one of these groups of storages, too.
+pub(crate) fn storage_for_disks(
+    deciding: &Deciding<'_>,
+    named: Option<&Ref<StorageId>>,
+    beside: &[Vec<StorageId>],
+) -> Result<StorageId, Rejection> {
+    if let Some(named) = named {
+        let (id, storage) = deciding.find::<Storage>(named)?;
+        return match why_not(&storage) {
+            None => Ok(id),
+            Some(why) => Err(Refused::WrongStorage { storage: storage.name.clone(), why }.into()),
+        };
+    }
+    let fleet = &deciding.fleet;
+    let possible = fleet
+        .storages
+        .iter()
+        .map(|(_, storage)| storage)
+        .filter(|storage| why_not(storage).is_none() && some_host_sees(fleet, storage, beside));
+    let first = possible.min_by(|one, other| one.name.cmp(&other.name));
+    first.map(|storage| storage.id).ok_or_else(|| Refused::NoStorage.into())
+}
+
+fn why_not(storage: &Storage) -> Option<&'static str> {
+    if !storage.settings.roles.contains(&Role::Disks) {
+        return Some("it doesn't have the role `disks`");
+    }
+    storage.low_on_space.then_some("it is low on space")
+}
+
+fn some_host_sees(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -> bool {
+    let sees = |host: &Hypervisor, id: &StorageId| {
+        let storage = fleet.storages.get(*id);
+        storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host.id))
+    };
+    let mut hosts = storage.settings.hosts.keys().filter_map(|id| fleet.hypervisors.get(*id));
+    hosts.any(|host| {
+        beside.is_empty() || beside.iter().any(|group| group.iter().all(|id| sees(host, id)))
+    })
+}

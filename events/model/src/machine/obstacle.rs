@@ -1,0 +1,135 @@
+//! What can stand in the way of a command about a machine.
+
+use super::rejection::Rejection as Refused;
+use super::{Machine, PauseReason, State, Task, Wish};
+use crate::fleet::Fleet;
+use crate::hypervisor::Reason;
+use crate::ids::HypervisorId;
+use crate::image::{FileWork, file_work_on};
+use crate::rejection::Rejection;
+
+impl State {
+    /// In words that go on from "it is".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused(PauseReason::Command) => "suspended",
+            Self::Paused(PauseReason::Io) => "paused by an error of its disk",
+            Self::Paused(PauseReason::Foreign) => "paused by somebody past Carrel",
+            Self::Asleep => "asleep",
+            Self::Stopping => "stopping",
+            Self::Crashed => "off after a crash",
+            Self::Unknown => "unknown: its host is silent",
+        }
+    }
+}
+
+impl Machine {
+    /// Nothing else is being done with it that this would disturb.
+    pub(crate) fn is_left_alone(&self, fleet: &Fleet) -> Result<(), Rejection> {
+        self.is_at_most_read(fleet)?;
+        let copies = fleet.copies_of(self.id).count();
+        if copies > 0 {
+            return Err(Refused::BeingCopied { machine: self.name.clone(), copies }.into());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::is_left_alone`], for what only reads its disks, as copies of it do.
+    pub(crate) fn is_at_most_read(&self, fleet: &Fleet) -> Result<(), Rejection> {
+        self.is_not_going()?;
+        let machine = self.name.clone();
+        match file_work_on(fleet, self.id) {
+            Some(FileWork::Copying) => return Err(Refused::Copying { machine }.into()),
+            Some(FileWork::Sealing) => return Err(Refused::Sealing { machine }.into()),
+            Some(FileWork::CopiedFrom) | None => {}
+        }
+        if let Some(Task::Migrating { .. }) = self.task {
+            return Err(Refused::Migrating { machine }.into());
+        }
+        self.is_not_being_renewed()
+    }
+
+    pub(crate) fn is_not_going(&self) -> Result<(), Rejection> {
+        if self.deleting {
+            return Err(Refused::Deleting { machine: self.name.clone() }.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_not_being_renewed(&self) -> Result<(), Rejection> {
+        if self.being_renewed() {
+            return Err(Refused::BeingRenewed { machine: self.name.clone() }.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_not_locked(&self) -> Result<(), Rejection> {
+        if self.locked {
+            return Err(Refused::Locked { machine: self.name.clone() }.into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_not_external(&self) -> Result<(), Rejection> {
+        if self.is_external() {
+            return Err(Refused::External { machine: self.name.clone() }.into());
+        }
+        Ok(())
+    }
+
+    /// Off, with nothing on its way to change that.
+    pub(crate) fn is_off(&self) -> Result<(), Rejection> {
+        if self.at_rest() {
+            return Ok(());
+        }
+        let state = self.observed.state;
+        // What went off without being asked to is going to be started again.
+        let state = if state.is_off() { State::Starting } else { state }.words();
+        Err(Refused::NotOff { machine: self.name.clone(), state }.into())
+    }
+
+    /// Running, and meant to be.
+    pub(crate) fn is_running(&self) -> Result<(), Rejection> {
+        let state = match (self.power.wish, self.observed.state) {
+            (Wish::On, State::Running) => return Ok(()),
+            (Wish::Suspended, State::Running) => "about to be suspended",
+            (Wish::Off(_), State::Running) => State::Stopping.words(),
+            (Wish::On | Wish::Suspended | Wish::Off(_), state) => state.words(),
+        };
+        Err(Refused::NotRunning { machine: self.name.clone(), state }.into())
+    }
+}
+
+/// What is said to the machine's host is heard, and what it does is known.
+pub(crate) fn host_answers(fleet: &Fleet, machine: &Machine) -> Result<(), Rejection> {
+    let Some(host) = machine.place.and_then(|host| fleet.hypervisors.get(host)) else {
+        return Ok(());
+    };
+    if fleet.is_silent(host.id) {
+        let (machine, host) = (machine.name.clone(), host.name.clone());
+        return Err(Refused::HostSilent { machine, host }.into());
+    }
+    Ok(())
+}
+
+impl Fleet {
+    /// Its worker has not been heard for too long.
+    pub fn is_silent(&self, host: HypervisorId) -> bool {
+        self.hypervisors.get(host).is_some_and(|host| host.maintenance.contains(&Reason::Silent))
+    }
+
+    /// What a machine is, for all that is known: what was last observed, unless its host is silent.
+    ///
+    /// A silent host is one fact and not one for each of its machines, of which there may be
+    /// thousands; so that they are unknown is concluded here. A machine that was off stays off:
+    /// nobody but its own host would have started it.
+    pub fn state_of(&self, machine: &Machine) -> State {
+        match machine.place {
+            Some(host) if !machine.at_rest() && self.is_silent(host) => State::Unknown,
+            Some(_) | None => machine.observed.state,
+        }
+    }
+}

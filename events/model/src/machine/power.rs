@@ -1,0 +1,87 @@
+//! On and off: the one place where a machine's power is decided.
+
+use super::obstacle::host_answers;
+use super::rejection::Rejection as Refused;
+use super::{Kind, Machine, State, StopManner, Wish};
+use crate::deciding::Deciding;
+use crate::event::MachineFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::MachineId;
+use crate::placement;
+use crate::rejection::Rejection;
+use crate::version::latest::machine::{StartRequested, StopRequested};
+
+/// A machine that is told to start runs within this time, or its host has a problem.
+pub(crate) const START_SECONDS: u32 = 120;
+/// A guest that was asked to shut down has done so within this time, or ignores it.
+pub(crate) const SHUTDOWN_SECONDS: u32 = 180;
+/// Cutting the power needs no guest.
+pub(crate) const POWER_OFF_SECONDS: u32 = 60;
+/// A host that can't cut a machine's power is told again so often: rarely enough that a host which
+/// has been silent for a night does not fill the log.
+pub(crate) const POWER_OFF_AGAIN_SECONDS: u32 = 600;
+
+/// Finds a host and starts it there. Answers the epoch; a machine that is on already keeps its own.
+/// An external machine is woken each time.
+pub(crate) fn turn_on(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    persistent_once: bool,
+) -> Result<u64, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(0) };
+    if !machine.power.wish.is_off() && !machine.is_external() {
+        return Ok(machine.power.boot_epoch);
+    }
+    machine.can_start(&deciding.fleet)?;
+    if !machine.is_external() {
+        host_answers(&deciding.fleet, &machine)?;
+    }
+    let placed = placement::for_start(&deciding.fleet, &machine, persistent_once)?;
+    deciding.fact(id, Fact::Placed(placed));
+    let boot_epoch = machine.power.boot_epoch + 1;
+    let deadline = deciding.now().plus_seconds(START_SECONDS);
+    deciding
+        .fact(id, Fact::StartRequested(StartRequested { boot_epoch, deadline, persistent_once }));
+    Ok(boot_epoch)
+}
+
+/// Nothing, if it is off or on its way there by this manner or a harder one.
+pub(crate) fn turn_off(deciding: &mut Deciding<'_>, id: MachineId, manner: StopManner) {
+    let Some(machine) = deciding.fleet.machines.get(id) else { return };
+    let hard_already = machine.power.wish == Wish::Off(StopManner::Hard);
+    if machine.is_external()
+        || machine.at_rest()
+        || hard_already
+        || machine.power.wish == Wish::Off(manner)
+    {
+        return;
+    }
+    let seconds = match manner {
+        StopManner::Acpi => SHUTDOWN_SECONDS,
+        StopManner::Hard => POWER_OFF_SECONDS,
+    };
+    let deadline = deciding.now().plus_seconds(seconds);
+    deciding.fact(id, Fact::StopRequested(StopRequested { manner, deadline }));
+}
+
+impl Machine {
+    /// Why it can't be started now, wherever that would be.
+    pub(crate) fn can_start(&self, fleet: &Fleet) -> Result<(), Rejection> {
+        self.is_left_alone(fleet)?;
+        self.is_not_locked()?;
+        if let Kind::External(external) = &self.kind {
+            return match external.wake_on_lan {
+                Some(_) => Ok(()),
+                None => Err(Refused::CannotBeWoken { machine: self.name.clone() }.into()),
+            };
+        }
+        match self.power.wish {
+            Wish::Suspended => Err(Refused::Suspended { machine: self.name.clone() }.into()),
+            Wish::Off(_) if !self.observed.state.is_off() => {
+                let state = State::Stopping.words();
+                Err(Refused::NotOff { machine: self.name.clone(), state }.into())
+            }
+            Wish::On | Wish::Off(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Domains that were there before.
+
+use serde_json::{Value, json};
+
+use super::scene::{add_storage, epoch, machine, report, site};
+use crate::command::Command;
+use crate::machine::{Kind, Outcome, State};
+use crate::testing::command;
+
+fn adopt(name: &str, uuid: u8, mac: &str, running: bool) -> Command {
+    let disks: Value = json!([{ "storage": "ssd", "size_gib": 80 }]);
+    command(
+        "AdoptMachine",
+        json!({
+            "hypervisor": "node1",
+            "name": name,
+            "uuid": uuid::Uuid::from_bytes([uuid; 16]),
+            "mac": mac,
+            "disks": disks,
+            "running": running,
+        }),
+    )
+}
+
+#[test]
+fn a_domain_becomes_a_simple_machine_of_its_host() {
+    let mut story = site(&["node1", "node2"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    let mail = machine(&story, "mail");
+    assert_eq!(mail.kind, Kind::Simple);
+    assert_eq!(mail.place, mail.adopted_from);
+    assert!(mail.has_files && mail.at_rest());
+    assert_eq!(mail.disks[0].size_gib, 80);
+}
+
+#[test]
+fn one_that_runs_goes_on_running() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
+    let boot_epoch = epoch(&story, "mail");
+    report(&mut story, "mail", Outcome::Started { boot_epoch });
+    let mail = machine(&story, "mail");
+    assert_eq!(mail.observed.state, State::Running);
+    assert!(!mail.power.wish.is_off());
+    assert_eq!(mail.reserved.memory_mib, 2048, "what it takes is counted");
+}
+
+#[test]
+fn what_is_known_already_is_not_adopted_again() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    story.refused(adopt("mail", 8, "52:54:00:00:00:02", false), "CRL-0002");
+    story.refused(adopt("mail2", 7, "52:54:00:00:00:02", false), "CRL-0227");
+    story.refused(adopt("mail2", 8, "52:54:00:00:00:01", false), "CRL-0227");
+}
+
+#[test]
+fn its_disks_are_where_its_host_sees_them() {
+    let mut story = site(&["node1", "node2"]);
+    add_storage(&mut story, "far", &["node2"], &json!(["disks"]), "disk");
+    let fields = json!({
+        "hypervisor": "node1",
+        "name": "mail",
+        "uuid": uuid::Uuid::from_bytes([7; 16]),
+        "mac": "52:54:00:00:00:01",
+        "disks": [{ "storage": "far", "size_gib": 80 }],
+    });
+    story.refused(command("AdoptMachine", fields), "CRL-0219");
+}

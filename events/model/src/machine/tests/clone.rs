@@ -1,0 +1,78 @@
+//! Clones: what they are, and copies of them that fail.
+
+use serde_json::json;
+
+use super::scene::{create, machine, on, report, run, site};
+use crate::ids::CommandId;
+use crate::image::tests::Site;
+use crate::machine::{Kind, Outcome};
+use crate::operation::{Failure, State};
+use crate::testing::{Story, command};
+
+fn clone(story: &mut Story, name: &str) {
+    story.given(command("CloneMachine", json!({ "machine": "a", "name": name })));
+}
+
+fn fails(story: &mut Story, name: &str) -> CommandId {
+    let failure = Failure::new("qemu_img", "no space");
+    report(story, name, Outcome::Failed { failure });
+    let operation = story.fleet.operations.last().expect("the operation");
+    let state = story.fleet.operations.get(operation).expect("it").state;
+    assert!(matches!(state, State::Ended { .. }));
+    operation
+}
+
+fn again(story: &mut Story, operation: CommandId) -> Option<String> {
+    story.given(command("RetryOperation", json!({ "operation": operation })));
+    let found = story.fleet.operations.get(operation)?;
+    found.failed.values().next().map(|why| why.code.to_string())
+}
+
+#[test]
+fn a_clone_that_failed_is_copied_again() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "a");
+    clone(&mut story, "b");
+    let disk = machine(&story, "b").disks[0].clone();
+    let operation = fails(&mut story, "b");
+    assert_eq!(again(&mut story, operation), None);
+    report(&mut story, "b", Outcome::Copied);
+    let made = machine(&story, "b");
+    assert_eq!((&made.kind, made.unsealed, made.disks[0].id), (&Kind::Simple, false, disk.id));
+    assert!(story.fleet.operations.is_empty());
+    story.given(on("StartMachine", "b"));
+}
+
+#[test]
+fn a_clone_is_not_copied_again_from_what_runs_or_is_being_copied() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "a");
+    clone(&mut story, "b");
+    let operation = fails(&mut story, "b");
+    clone(&mut story, "c");
+    assert_eq!(again(&mut story, operation).as_deref(), Some("CRL-0213"));
+    report(&mut story, "c", Outcome::Copied);
+    run(&mut story, "a");
+    assert_eq!(again(&mut story, operation).as_deref(), Some("CRL-0211"));
+}
+
+#[test]
+fn a_clone_of_an_initial_is_an_initial_of_the_same_source() {
+    let mut site = Site::sealed();
+    site.given("CloneMachine", json!({ "machine": "win11", "name": "other" }));
+    report(&mut site.story, "other", Outcome::Copied);
+    let other = site.get(site.named("other"));
+    assert_eq!((&other.kind, other.unsealed), (&Kind::Initial { source: Some(site.source) }, true));
+    site.given("CopyFromSource", json!({ "initial": "other" }));
+}
+
+#[test]
+fn a_clone_of_a_child_is_a_child_that_stands_alone() {
+    let (mut site, _) = Site::with_children(1);
+    site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
+    let operation = fails(&mut site.story, "twin");
+    assert_eq!(again(&mut site.story, operation), None);
+    report(&mut site.story, "twin", Outcome::Copied);
+    let twin = site.get(site.named("twin"));
+    assert_eq!((twin.initial(), twin.image()), (Some(site.initial), None));
+}

@@ -1,0 +1,13 @@
+//! What is given, asked for, and comes of it, for everything about machines.
+
+mod adopt;
+mod clone;
+mod create;
+mod delete;
+mod diagram;
+mod disks;
+mod outcomes;
+mod power;
+pub(crate) mod scene;
+mod settings;
+mod snapshots;

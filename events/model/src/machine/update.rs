@@ -1,0 +1,86 @@
+//! What people set on a machine changes; it is locked and unlocked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, Settings};
+use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact as Fact;
+use crate::ids::MachineId;
+use crate::name::Name;
+use crate::record::Version;
+use crate::reference::{Change, Patch, Ref};
+use crate::rejection::Rejection;
+use crate::version::latest::Nothing;
+use crate::version::latest::machine::Updated;
+
+/// Changes a machine's name and settings. A guest that runs gets most of it with its next power
+/// cycle; until then the machine shows it as pending. What a machine is to its guest (UUID, MAC,
+/// host name and the like) never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateMachine {
+    pub machine: Ref<MachineId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    #[serde(default)]
+    pub settings: Patch<Settings>,
+    /// Refused when the machine is at another version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<Version>,
+}
+
+impl Decide for UpdateMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, machine) = deciding.find::<Machine>(&self.machine)?;
+        machine.is_not_going()?;
+        let change = Change {
+            name: self.name.as_ref(),
+            settings: &self.settings,
+            if_version: self.if_version,
+        };
+        let updated =
+            deciding.updated((id, &*machine), (&machine.name, &*machine.settings), &change)?;
+        if let Some((name, settings)) = updated {
+            super::new::check(deciding, &settings)?;
+            deciding.fact(id, Fact::Updated(Updated { name, settings }));
+        }
+        Ok(())
+    }
+}
+
+/// Leaves a machine alone: no start, no stop, no copy, no Populate, no deletion, until it is
+/// unlocked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockMachine {
+    pub machine: Ref<MachineId>,
+}
+
+impl Decide for LockMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, machine) = deciding.find::<Machine>(&self.machine)?;
+        machine.is_not_going()?;
+        if !machine.locked {
+            deciding.fact(id, Fact::Locked(Nothing {}));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+/// Ends what `LockMachine` began.
+pub struct UnlockMachine {
+    pub machine: Ref<MachineId>,
+}
+
+impl Decide for UnlockMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let (id, machine) = deciding.find::<Machine>(&self.machine)?;
+        if machine.locked {
+            deciding.fact(id, Fact::Unlocked(Nothing {}));
+        }
+        Ok(())
+    }
+}

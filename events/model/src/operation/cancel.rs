@@ -1,0 +1,77 @@
+//! What has not begun does not begin any more.
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rejection::Rejection as Refused;
+use super::{Cursor, Goal, Operation, SLICE, State};
+use crate::deciding::{Decide, Deciding};
+use crate::event::OperationFact as Fact;
+use crate::ids::{CommandId, MachineId};
+use crate::rejection::Rejection;
+use crate::renewal;
+use crate::version::latest::Nothing;
+use crate::version::latest::operation::Advanced;
+
+/// Stops what an operation has not begun. What is under way ends by itself, except for machines
+/// that wait for their people to leave: they are left as they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelOperation {
+    pub operation: CommandId,
+}
+
+impl Decide for CancelOperation {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let operation = self.operation;
+        let found = deciding.fleet.operations.get(operation);
+        let found = found.ok_or(Refused::NotThere { operation })?;
+        let running = match found.state {
+            State::Ended { .. } => return Err(Refused::Ended { operation }.into()),
+            State::Sealing => false,
+            State::Running => true,
+        };
+        if found.cancelling {
+            return Ok(());
+        }
+        deciding.fact(operation, Fact::CancelRequested(Nothing {}));
+        if running {
+            tell_parts(deciding, operation);
+        }
+        Ok(())
+    }
+}
+
+/// Drops the next parts that wait for somebody to leave, a slice at a time.
+pub(super) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
+    let Some(operation) = deciding.fleet.operations.shared(id) else { return };
+    if operation.all_told() || operation.parts.is_empty() {
+        return;
+    }
+    let waiting = waiting_after_cursor(&operation);
+    for machine in &waiting {
+        renewal::drop_pending(deciding, *machine, id);
+    }
+    let upto = match waiting.last() {
+        Some(last) if waiting.len() == SLICE => Cursor::Machine(*last),
+        Some(_) | None => Cursor::End,
+    };
+    deciding.fact(id, Fact::Advanced(Advanced { upto, done: 0, failed: Vec::new() }));
+}
+
+/// Looks at no more parts than may be under way at once.
+fn waiting_after_cursor(operation: &Operation) -> Vec<MachineId> {
+    let after = match operation.cursor {
+        Some(Cursor::Machine(machine)) => Excluded(machine),
+        Some(Cursor::Made(_) | Cursor::End) | None => Unbounded,
+    };
+    operation
+        .parts
+        .range((after, Unbounded))
+        .filter(|(_, goal)| **goal == Goal::Renewed)
+        .map(|(machine, _)| *machine)
+        .take(SLICE)
+        .collect()
+}

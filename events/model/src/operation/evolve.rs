@@ -1,0 +1,112 @@
+//! What facts make of an operation.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::{Cursor, Operation, PartEnd, State, Targets, size};
+use crate::event::OperationFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::CommandId;
+use crate::record::Version;
+use crate::version::latest::operation::Finished;
+
+pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
+    match fact {
+        Fact::Accepted(accepted) => {
+            let Some(task) = accepted.task.clone() else { return };
+            let state = if task.after_seal.is_some() { State::Sealing } else { State::Running };
+            let operation = Operation {
+                id,
+                version: Version(1),
+                name: accepted.name.clone(),
+                task: Arc::new(task),
+                state,
+                total: accepted.task.as_ref().map_or(0, |task| task.total),
+                cursor: None,
+                parts: OrdMap::new(),
+                done: 0,
+                failed: OrdMap::new(),
+                unmade: OrdMap::new(),
+                cancelled: 0,
+                superseded: 0,
+                cancelling: false,
+                cut_short: false,
+            };
+            fleet.put(id, operation);
+        }
+        Fact::Finished(finished) => match finished.retry_until {
+            Some(_) => fleet.step::<Operation>(id, |it| end(it, finished)),
+            None => drop(fleet.take::<Operation>(id)),
+        },
+        Fact::Forgotten(_) => drop(fleet.take::<Operation>(id)),
+        Fact::Prepared(_)
+        | Fact::Advanced(_)
+        | Fact::PartBegun(_)
+        | Fact::PartEnded(_)
+        | Fact::CancelRequested(_)
+        | Fact::Retried(_) => fleet.step::<Operation>(id, |operation| change(operation, fact)),
+    }
+}
+
+fn end(operation: &mut Operation, finished: &Finished) {
+    if let Some(retry_until) = finished.retry_until {
+        operation.state = State::Ended { outcome: finished.outcome, retry_until };
+    }
+}
+
+fn change(operation: &mut Operation, fact: &Fact) {
+    match fact {
+        Fact::Accepted(_) | Fact::Finished(_) | Fact::Forgotten(_) => {}
+        Fact::Prepared(_) => operation.state = State::Running,
+        Fact::Advanced(advanced) => {
+            operation.cursor = Some(advanced.upto.clone());
+            operation.done = operation.done.saturating_add(advanced.done);
+            for part in &advanced.failed {
+                operation.failed.insert(part.machine, part.failure.clone());
+                if let Some(name) = &part.name {
+                    operation.unmade.insert(part.machine, name.clone());
+                }
+            }
+            let makes = matches!(operation.task.targets, Targets::New(_));
+            let known = operation.ended().saturating_add(size(operation.parts.len()));
+            if advanced.upto == Cursor::End && !makes && !operation.cancelling {
+                operation.total = known;
+            }
+            operation.total = operation.total.max(known);
+        }
+        Fact::PartBegun(begun) => {
+            operation.parts.insert(begun.machine, begun.goal.clone());
+            operation.unmade.remove(&begun.machine);
+        }
+        Fact::PartEnded(ended) => {
+            operation.parts.remove(&ended.machine);
+            match &ended.end {
+                PartEnd::Done => operation.done = operation.done.saturating_add(1),
+                PartEnd::Failed(failure) => {
+                    operation.failed.insert(ended.machine, failure.clone());
+                }
+                PartEnd::Superseded => {
+                    operation.superseded = operation.superseded.saturating_add(1);
+                }
+                PartEnd::Cancelled => operation.cancelled = operation.cancelled.saturating_add(1),
+            }
+        }
+        Fact::CancelRequested(_) => {
+            operation.cut_short = !operation.all_begun();
+            operation.cancelling = true;
+            operation.cursor = None;
+        }
+        Fact::Retried(_) => {
+            let failed = operation.failed.keys().copied().collect();
+            let task = Arc::make_mut(&mut operation.task);
+            task.targets = Targets::Listed(failed);
+            task.until = None;
+            operation.failed = OrdMap::new();
+            operation.cursor = None::<Cursor>;
+            operation.cancelling = false;
+            operation.cut_short = false;
+            operation.state = State::Running;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What became of one accepted command.
+//!
+//! Only those that have something left to do are in the fleet.
+//!
+//! ```text
+//!   accepted --> sealing --> running --> (succeeded)
+//!       |           |         ^ | |
+//!       |           |         | | +--> (cancelled)
+//!       |           |  retried| |
+//!       |           |         | +--> ended --> (forgotten)
+//!       |           |         |        |
+//!       |           |         +--------+
+//!       |           +--> (failed)
+//!       |           +--> (cancelled)
+//!       +--> running
+//! ```
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use crate::ids::{CommandId, MachineId};
+use crate::name::{Name, PlatformName};
+use crate::record::{Timestamp, Version};
+use crate::text::Text;
+pub use crate::version::latest::operation::{
+    Cursor, Failure, Goal, NewMachines, Outcome, PartEnd, Plan, Populate, Targets, Task,
+};
+
+mod cancel;
+pub(crate) mod evolve;
+mod hear;
+mod overtaken;
+mod plan;
+pub mod rejection;
+mod retry;
+mod run;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use hear::hear;
+pub(crate) use overtaken::{follow_image, follow_machine};
+pub(crate) use plan::Begun;
+pub use run::{RETRY_SECONDS, SEAL_WAITING_MAX, SLICE, WAITING_MAX};
+pub(crate) use run::{failure, follow, start, start_on, start_with};
+pub use selection::{LabelSelector, MACHINES_NAMED_MAX};
+pub(crate) use selection::{Selection, for_machines};
+
+/// The commands of this folder.
+pub mod commands {
+    pub use super::cancel::CancelOperation;
+    pub use super::retry::RetryOperation;
+    pub use super::run::AdvanceOperation;
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    pub id: CommandId,
+    pub version: Version,
+    /// The command's.
+    pub name: PlatformName,
+    pub task: Arc<Task>,
+    pub state: State,
+    /// How many machines it is for: an estimate until all of them have had their turn, since some
+    /// join or leave what was selected while it goes on.
+    pub total: u32,
+    /// How far the targets have had their turn; once it is cancelled, how far the parts have been
+    /// told.
+    pub cursor: Option<Cursor>,
+    /// Parts that have begun and not ended.
+    pub parts: OrdMap<MachineId, Goal>,
+    pub done: u32,
+    pub failed: OrdMap<MachineId, Failure>,
+    /// Of those that failed: machines that could not even be made, with their names.
+    pub unmade: OrdMap<MachineId, Name>,
+    pub cancelled: u32,
+    pub superseded: u32,
+    /// Nothing more of it shall begin.
+    pub cancelling: bool,
+    /// It was cancelled before every target had its turn.
+    pub cut_short: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A version has to be there before the first machine's turn.
+    Sealing,
+    Running,
+    /// Some or all failed; they can be tried again until then.
+    Ended {
+        outcome: Outcome,
+        retry_until: Timestamp,
+    },
+}
+
+impl Operation {
+    /// Every target has had its turn.
+    pub fn all_begun(&self) -> bool {
+        self.cancelling || self.cursor == Some(Cursor::End)
+    }
+
+    /// If it is cancelled, every part that waits has been told.
+    pub fn all_told(&self) -> bool {
+        !self.cancelling || self.cursor == Some(Cursor::End)
+    }
+
+    /// Targets of which it is known what became of them.
+    pub fn ended(&self) -> u32 {
+        [self.done, self.superseded, self.cancelled, size(self.failed.len())]
+            .into_iter()
+            .fold(0, u32::saturating_add)
+    }
+}
+
+fn size(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Failure {
+    /// Cut to what a failure can hold.
+    pub fn new(code: &str, detail: &str) -> Self {
+        let shorter: String = detail
+            .chars()
+            .filter(|letter| *letter == '\n' || !letter.is_control())
+            .scan(0, |length, letter| {
+                *length += letter.len_utf8();
+                (*length <= Text::LENGTH_MAX).then_some(letter)
+            })
+            .collect();
+        Self {
+            code: PlatformName::new(code).unwrap_or_else(|_| unknown()),
+            detail: Text::new(&shorter).unwrap_or_default(),
+        }
+    }
+}
+
+/// For codes that aren't codes.
+fn unknown() -> PlatformName {
+    #[expect(clippy::expect_used, reason = "a literal that the tests have seen")]
+    PlatformName::new("unknown").expect("`unknown` is a name")
+}

@@ -1,0 +1,243 @@
+//! How an operation goes on: slice by slice, part by part, until all of it has ended.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cancel::tell_parts;
+use super::plan::{Begun, begin};
+use super::rejection::Rejection as Refused;
+use super::selection::{Selection, count, next_slice};
+use super::{Operation, Outcome, Plan, State, Targets, Task, size};
+use crate::deciding::{Decide, Deciding};
+use crate::event::OperationFact as Fact;
+use crate::fleet::Fleet;
+use crate::fleet::index::PARTS_RUNNING_MAX;
+use crate::ids::{CommandId, ImageId, MachineId};
+use crate::machine;
+use crate::rejection::Rejection;
+use crate::session::{ENDED_AT_ONCE_MAX, Target};
+use crate::version::latest::Nothing;
+use crate::version::latest::operation::{
+    Advanced, Cursor, Failure, Finished, PartBegun, PartEnd, PartEnded, PartFailed,
+};
+
+/// Facts of one machine's turn: the most that a plan decides, and that its part has begun.
+const TURN_FACTS_MAX: usize = 7;
+/// Facts that follow from one machine's turn: it may be given to somebody, and started for them.
+const FOLLOWING_FACTS_MAX: usize = 10;
+/// So many turns fit into a decision, with what follows and what an operation says of itself.
+pub const SLICE: usize = 12;
+
+/// Operations that wait for the same machine: more than people and programs need at once.
+pub const WAITING_MAX: usize = 8;
+/// Operations that wait for the same version: each takes two facts of the decision that ends it.
+pub const SEAL_WAITING_MAX: usize = 32;
+
+/// What failed can be tried again for a day, so that somebody who comes in the morning still can.
+pub const RETRY_SECONDS: u32 = 86_400;
+
+/// Begins an operation on what a command selects, and does its first slice. If one single machine
+/// is named, what is in its way is in the command's way.
+pub(crate) fn start(
+    deciding: &mut Deciding<'_>,
+    plan: Plan,
+    selection: &Selection<'_>,
+) -> Result<(), Rejection> {
+    let targets = selection.targets(deciding)?;
+    start_on(deciding, plan, targets)
+}
+
+pub(crate) fn start_on(
+    deciding: &mut Deciding<'_>,
+    plan: Plan,
+    targets: Targets,
+) -> Result<(), Rejection> {
+    let mut single = None;
+    if let Targets::Listed(all) = &targets
+        && let [machine] = all[..]
+    {
+        single = Some(machine);
+    }
+    let total = count(&deciding.fleet, &targets);
+    let until = deciding.fleet.machines.last();
+    let task = Task { plan, targets, total, until, after_seal: None };
+    let operation = deciding.begin(task.clone());
+    let Some(machine) = single else {
+        advance(deciding, operation);
+        return Ok(());
+    };
+    let mut advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
+    let begun = begin(deciding, operation, &task.plan, machine)?;
+    note(deciding, operation, machine, begun, &mut advanced);
+    deciding.fact(operation, Fact::Advanced(advanced));
+    Ok(())
+}
+
+/// Begins an operation that first decides something itself, or has to wait for a version.
+pub(crate) fn start_with(
+    deciding: &mut Deciding<'_>,
+    (plan, targets): (Plan, Targets),
+    after_seal: Option<ImageId>,
+    first: impl FnOnce(&mut Deciding<'_>, CommandId) -> Result<(), Rejection>,
+) -> Result<(), Rejection> {
+    if let Some(image) = after_seal {
+        can_wait_for(deciding, image)?;
+    }
+    let total = count(&deciding.fleet, &targets);
+    let until = deciding.fleet.machines.last();
+    let operation = deciding.begin(Task { plan, targets, total, until, after_seal });
+    first(deciding, operation)?;
+    advance(deciding, operation);
+    Ok(())
+}
+
+/// A machine's turn has come.
+pub(super) fn note(
+    deciding: &mut Deciding<'_>,
+    operation: CommandId,
+    machine: MachineId,
+    begun: Begun,
+    advanced: &mut Advanced,
+) {
+    match begun {
+        // Nothing more can come of a machine that is gone with its turn.
+        Begun::Part(_) if !deciding.fleet.machines.contains(machine) => advanced.done += 1,
+        Begun::Part(goal) => {
+            make_way(deciding, machine);
+            deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal }));
+        }
+        Begun::Done => advanced.done += 1,
+    }
+}
+
+/// Gives the next targets their turn.
+pub(super) fn advance(deciding: &mut Deciding<'_>, id: CommandId) {
+    let Some(operation) = deciding.fleet.operations.shared(id) else { return };
+    let free = PARTS_RUNNING_MAX.saturating_sub(operation.parts.len());
+    if operation.state != State::Running || operation.all_begun() || free == 0 {
+        return;
+    }
+    if let Targets::New(_) = operation.task.targets {
+        crate::image::make_children(deciding, &operation);
+        return;
+    }
+    let slice = next_slice(&deciding.fleet, &operation, SLICE.min(free));
+    let mut advanced = Advanced { upto: slice.upto, done: 0, failed: Vec::new() };
+    let mut last = None;
+    let mut following = 0;
+    for machine in slice.machines {
+        following += following_facts(&deciding.fleet, machine);
+        if last.is_some() && deciding.room() <= TURN_FACTS_MAX + following {
+            advanced.upto = last.map_or(advanced.upto, Cursor::Machine);
+            break;
+        }
+        match begin(deciding, id, &operation.task.plan, machine) {
+            Ok(begun) => note(deciding, id, machine, begun, &mut advanced),
+            Err(rejection) => {
+                let (failure, name) =
+                    (failure(&rejection), operation.unmade.get(&machine).cloned());
+                advanced.failed.push(PartFailed { machine, failure, name });
+            }
+        }
+        last = Some(machine);
+    }
+    deciding.fact(id, Fact::Advanced(advanced));
+}
+
+/// Facts that may follow from a machine's turn. Every operation that waits for it, or for what it
+/// becomes, may be over with that, and so may every session on it or waiting for it.
+fn following_facts(fleet: &Fleet, id: MachineId) -> usize {
+    let Some(machine) = fleet.machines.get(id) else { return FOLLOWING_FACTS_MAX };
+    let sealing = match machine.task {
+        Some(machine::Task::Sealing { image }) => fleet.waiting_for_seal(image).count(),
+        Some(machine::Task::Copying { .. } | machine::Task::Migrating { .. }) | None => 0,
+    };
+    let waiting = fleet.sessions_in(Target::Machine(id)).take(ENDED_AT_ONCE_MAX).count();
+    let sessions = machine.leases.len().min(ENDED_AT_ONCE_MAX) + waiting;
+    FOLLOWING_FACTS_MAX + 2 * (fleet.parts_on(id).count() + sealing) + sessions
+}
+
+/// Operations that wait for one machine are over with one fact about it, so only so many can. The
+/// one that was asked for first no longer waits when there are more.
+fn make_way(deciding: &mut Deciding<'_>, machine: MachineId) {
+    let waiting: Vec<CommandId> = deciding.fleet.parts_on(machine).collect();
+    if waiting.len() >= WAITING_MAX
+        && let Some(first) = waiting.first()
+    {
+        let ended = PartEnded { machine, end: PartEnd::Superseded };
+        deciding.fact(*first, Fact::PartEnded(ended));
+    }
+}
+
+/// Not more operations wait for a version than can go on, or be over, with one fact about it.
+pub(super) fn can_wait_for(deciding: &Deciding<'_>, image: ImageId) -> Result<(), Rejection> {
+    let (given, most) = (deciding.fleet.waiting_for_seal(image).count(), SEAL_WAITING_MAX);
+    if given < most { Ok(()) } else { Err(Refused::TooManyWait { most }.into()) }
+}
+
+/// What stands in the way of one machine, as a part's failure.
+pub(crate) fn failure(rejection: &Rejection) -> Failure {
+    Failure::new(rejection.code(), &rejection.to_string())
+}
+
+/// Ends an operation of which nothing is under way or left to begin.
+pub(crate) fn follow(deciding: &mut Deciding<'_>, id: CommandId) {
+    let Some(operation) = deciding.fleet.operations.get(id) else { return };
+    let cancelled = operation.cancelling && operation.state == State::Sealing;
+    let over =
+        operation.state == State::Running && operation.all_begun() && operation.parts.is_empty();
+    if over || cancelled {
+        let finished = finished(deciding, operation);
+        deciding.fact(id, Fact::Finished(finished));
+    }
+}
+
+fn finished(deciding: &Deciding<'_>, operation: &Operation) -> Finished {
+    let failed = size(operation.failed.len());
+    // What was never begun is known to be left only because it was cancelled.
+    let left = operation.total.saturating_sub(operation.ended());
+    let not_begun = if operation.cancelling { left } else { 0 };
+    let cancelled = operation.cancelled.saturating_add(not_begun);
+    let cut_short = operation.cut_short || cancelled > 0;
+    let outcome = match (failed, operation.done) {
+        _ if cut_short => Outcome::Cancelled,
+        (0, _) => Outcome::Succeeded,
+        (_, 0) => Outcome::Failed,
+        (_, _) => Outcome::PartiallyFailed,
+    };
+    let retry = failed > 0 && outcome != Outcome::Cancelled;
+    Finished {
+        outcome,
+        done: operation.done,
+        failed,
+        cancelled,
+        superseded: operation.superseded,
+        retry_until: retry.then(|| deciding.now().plus_seconds(RETRY_SECONDS)),
+    }
+}
+
+/// Of the system: an operation takes its next step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceOperation {
+    pub operation: CommandId,
+}
+
+impl Decide for AdvanceOperation {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let state = deciding.fleet.operations.get(self.operation).map(|operation| operation.state);
+        match state {
+            Some(State::Running) => {
+                advance(deciding, self.operation);
+                tell_parts(deciding, self.operation);
+                follow(deciding, self.operation);
+            }
+            Some(State::Sealing) => follow(deciding, self.operation),
+            Some(State::Ended { retry_until, .. }) if retry_until <= deciding.now() => {
+                deciding.fact(self.operation, Fact::Forgotten(Nothing {}));
+            }
+            Some(State::Ended { .. }) | None => {}
+        }
+        Ok(())
+    }
+}

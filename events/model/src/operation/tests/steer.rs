@@ -1,0 +1,212 @@
+//! Cancelled, tried again, and every state that is drawn.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::event::{ImageFact, MachineFact};
+use crate::ids::StorageId;
+use crate::machine::Settings;
+use crate::operation::RETRY_SECONDS;
+use crate::version::latest::Nothing;
+use crate::version::latest::image::{Failed, Origin, SealRequested, Sealed};
+use crate::version::latest::operation::{Failure, PartFailed};
+use crate::version::latest::renewal::{DropCause, Dropped, Renewal, Requested, Then, When, Why};
+
+fn version(story: &mut Story, initial: MachineId, image: ImageId) {
+    let requested = SealRequested {
+        base: None,
+        initial,
+        number: 1,
+        origin: Origin::Sealed,
+        by: CommandId::from_bytes([6; 16]),
+        storage: StorageId::from_bytes([7; 16]),
+        depth: 1,
+        size_gib: 20,
+        settings: Settings::default(),
+        tags: Vec::new(),
+    };
+    story.was(image, ImageFact::SealRequested(requested));
+}
+
+/// One of two machines has vanished.
+fn half_failed(story: &mut Story) -> (CommandId, MachineId) {
+    let all = machines(story, 2);
+    let targets = Targets::Listed(all.clone());
+    let task = Task { plan: maintenance(), targets, total: 2, until: None, after_seal: None };
+    let operation = accepted(story, task);
+    story.was(all[1], MachineFact::Deleted(Nothing {}));
+    runs(story, operation);
+    (operation, all[1])
+}
+
+#[test]
+fn what_has_not_begun_is_cancelled_and_the_rest_ends_by_itself() {
+    let mut story = Story::new();
+    let all = machines(&mut story, 30);
+    let operation = started(&mut story, maintenance(), Targets::Listed(all.clone()));
+    let begun = PartBegun { machine: all[20], goal: Goal::Stopped };
+    story.was(operation, Fact::PartBegun(begun));
+    story.given(cancel(operation));
+    assert!(now(&story, operation).cancelling);
+    assert_eq!(crate::testing::kinds(&story.given(cancel(operation))), ["operation.accepted"]);
+    assert_eq!(runs(&mut story, operation), 0);
+    let stopped = crate::version::latest::machine::Stopped {
+        boot_epoch: 0,
+        cause: crate::machine::StopCause::Guest,
+    };
+    story.happens(|deciding| deciding.fact(all[20], MachineFact::Stopped(stopped)));
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::Cancelled, [13, 0, 17, 0]));
+    story.refused(cancel(operation), "CRL-0701");
+}
+
+#[test]
+fn machines_that_wait_for_their_people_are_dropped_slice_by_slice() {
+    let mut story = Story::new();
+    let all = machines(&mut story, 30);
+    let image = ImageId::from_bytes([5; 16]);
+    let parts: Vec<_> = all.iter().map(|machine| (*machine, Goal::Renewed)).collect();
+    let operation = under_way(&mut story, &parts);
+    let why = Why::Populate { operation };
+    for machine in &all {
+        let renewal = Renewal {
+            why: why.clone(),
+            image,
+            first_boot: None,
+            then: Then::default(),
+            when: When::OnRelease,
+            warn_seconds: 0,
+        };
+        story.was(*machine, MachineFact::RenewalRequested(Requested { renewal }));
+    }
+    story.given(cancel(operation));
+    runs(&mut story, operation);
+    for machine in &all {
+        let dropped = Dropped { why: why.clone(), because: DropCause::Cancelled };
+        if story.fleet.machines.get(*machine).is_some_and(|it| it.renewal.is_some()) {
+            let fact = MachineFact::RenewalDropped(dropped);
+            story.happens(|deciding| deciding.fact(*machine, fact));
+        }
+    }
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::Cancelled, [0, 0, 30, 0]));
+}
+
+#[test]
+fn nothing_was_cancelled_where_everything_had_ended_well_by_then() {
+    let mut story = Story::new();
+    let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
+    let operation = under_way(&mut story, &[(machine, Goal::Stopped)]);
+    story.given(cancel(operation));
+    let stopped = crate::version::latest::machine::Stopped {
+        boot_epoch: 0,
+        cause: crate::machine::StopCause::Guest,
+    };
+    story.happens(|deciding| deciding.fact(machine, MachineFact::Stopped(stopped)));
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::Succeeded, [1, 0, 0, 0]));
+}
+
+#[test]
+fn just_what_failed_is_tried_again() {
+    let mut story = Story::new();
+    let (operation, gone) = half_failed(&mut story);
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::PartiallyFailed, [1, 1, 0, 0]));
+    story.refused(cancel(operation), "CRL-0702");
+    story.given(retry(operation));
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::PartiallyFailed, [1, 1, 0, 0]));
+    let again = now(&story, operation);
+    assert_eq!(again.task.targets, Targets::Listed(vec![gone]));
+    // By then it is there: somebody tries again and it works.
+    let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
+    let failure = Failure::new("CRL-0201", "no host");
+    let failed = vec![PartFailed { machine, failure, name: None }];
+    let targets = Targets::Listed(vec![machine]);
+    let task = Task { plan: maintenance(), targets, total: 1, until: None, after_seal: None };
+    let operation = accepted(&mut story, task);
+    let advanced = Advanced { upto: Cursor::End, done: 0, failed };
+    story.happens(|deciding| deciding.fact(operation, Fact::Advanced(advanced)));
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::Failed, [0, 1, 0, 0]));
+    story.given(retry(operation));
+    assert_eq!(counts(&finished(&story, operation)), (Outcome::Succeeded, [1, 0, 0, 0]));
+    story.refused(retry(operation), "CRL-0701");
+}
+
+#[test]
+fn what_goes_on_is_not_tried_again() {
+    let mut story = Story::new();
+    let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
+    let operation = under_way(&mut story, &[(machine, Goal::Stopped)]);
+    story.refused(retry(operation), "CRL-0703");
+    let image = ImageId::from_bytes([5; 16]);
+    let operation = sealing(&mut story, machine, image);
+    story.refused(retry(operation), "CRL-0703");
+}
+
+#[test]
+fn what_failed_is_forgotten_after_a_day() {
+    let mut story = Story::new();
+    let (operation, _) = half_failed(&mut story);
+    assert!(story.given(advance(operation)).is_empty());
+    story.wait(RETRY_SECONDS - 1);
+    assert!(!is_due(&story, operation));
+    story.wait(1);
+    assert_eq!(runs(&mut story, operation), 1);
+    assert_eq!(stands(&story, operation), "forgotten");
+    story.refused(retry(operation), "CRL-0701");
+}
+
+#[test]
+fn a_seal_that_fails_or_is_taken_away_ends_what_waits_for_it() {
+    for failed in [true, false] {
+        let mut story = Story::new();
+        let machine = machine_made(&mut story, "win11", Kind::Source, Vec::new());
+        let image = ImageId::from_bytes([5; 16]);
+        version(&mut story, machine, image);
+        let operation = sealing(&mut story, machine, image);
+        assert!(story.given(advance(operation)).is_empty());
+        let fact = match failed {
+            true => ImageFact::Failed(Failed { failure: Failure::new("qemu_img", "no space") }),
+            false => ImageFact::Removed(Nothing {}),
+        };
+        story.happens(|deciding| deciding.fact(image, fact));
+        assert_eq!(counts(&finished(&story, operation)), (Outcome::Failed, [0, 1, 0, 0]));
+        assert_eq!(stands(&story, operation), "failed");
+    }
+}
+
+#[test]
+fn every_state_that_is_drawn_is_reached() {
+    let mut story = Story::new();
+    let mut reached = BTreeSet::from(["accepted"]);
+    let machine = machine_made(&mut story, "win11", Kind::Source, Vec::new());
+    let images = [5, 6, 7].map(|byte| ImageId::from_bytes([byte; 16]));
+    let waiting = images.map(|image| {
+        version(&mut story, machine, image);
+        sealing(&mut story, machine, image)
+    });
+    let [goes_on, fails, is_cancelled] = waiting;
+    reached.insert(stands(&story, goes_on));
+
+    story.given(cancel(is_cancelled));
+    reached.insert(stands(&story, is_cancelled));
+    let failure = Failure::new("qemu_img", "no space");
+    let failed = ImageFact::Failed(Failed { failure });
+    story.happens(|deciding| deciding.fact(images[1], failed));
+    reached.insert(stands(&story, fails));
+    let sealed = ImageFact::Sealed(Sealed { size_bytes: 1 });
+    story.happens(|deciding| deciding.fact(images[0], sealed));
+    reached.insert(stands(&story, goes_on));
+    runs(&mut story, goes_on);
+    reached.insert(stands(&story, goes_on));
+
+    let (operation, _) = half_failed(&mut story);
+    reached.insert(stands(&story, operation));
+    story.was(operation, Fact::Retried(Nothing {}));
+    assert_eq!(stands(&story, operation), "running");
+    reached.insert("retried");
+    runs(&mut story, operation);
+    story.wait(RETRY_SECONDS);
+    runs(&mut story, operation);
+    reached.insert(stands(&story, operation));
+
+    let drawn = crate::testing::drawn(include_str!("../mod.rs"));
+    assert_eq!(drawn, reached.into_iter().collect::<Vec<_>>());
+}

@@ -1,0 +1,72 @@
+//! A pool: machines that are offered to people.
+//!
+//! ```text
+//!   created --> open <--> closed by its calendar --> deleted
+//! ```
+
+use imbl::OrdSet;
+
+use crate::ids::PoolId;
+use crate::name::Name;
+use crate::record::{Timestamp, Version};
+pub use crate::version::latest::pool::{
+    Calendar, Effect, Follow, Holder, Limits, Mode, Reset, Settings, Spares, Weekday,
+};
+
+mod assign;
+pub(crate) mod begin;
+mod calendar;
+mod entitle;
+pub(crate) mod evolve;
+mod members;
+pub mod rejection;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use assign::unassign;
+pub(crate) use entitle::{end_without_right, revoke};
+
+/// The commands of this folder.
+pub mod commands {
+    pub use super::assign::{AssignClient, AssignTerminal, UnassignClient};
+    pub use super::calendar::TurnCalendar;
+    pub use super::entitle::{EntitlePool, RevokePool};
+    pub use super::members::{AddToPool, RemoveFromPool};
+    pub use super::settings::{CreatePool, DeletePool, UpdatePool};
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    pub id: PoolId,
+    pub version: Version,
+    pub name: Name,
+    pub settings: Settings,
+    /// Who may use it.
+    pub holders: OrdSet<Holder>,
+    /// What its calendars say now.
+    pub effect: Option<Effect>,
+    /// When they will next say something else.
+    pub next_turn: Option<Timestamp>,
+}
+
+impl Pool {
+    /// When a used machine is made clean.
+    pub fn reset(&self) -> Reset {
+        match (self.settings.reset, self.settings.mode) {
+            (Some(reset), _) => reset,
+            (None, Mode::Floating) => Reset::OnRelease,
+            (None, Mode::Dedicated | Mode::Sticky) => Reset::Never,
+        }
+    }
+
+    /// Nobody gets a desktop now.
+    pub fn closed(&self) -> bool {
+        self.effect.as_ref().is_some_and(|effect| effect.closed)
+    }
+
+    pub fn spares(&self) -> &Spares {
+        let of_now = self.effect.as_ref().and_then(|effect| effect.spares.as_ref());
+        of_now.unwrap_or(&self.settings.spares)
+    }
+}

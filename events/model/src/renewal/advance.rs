@@ -1,0 +1,90 @@
+//! What time brings to a renewal: its beginning, more force, or its failure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::steps::{ROOM_SECONDS, begin, follow, is_held};
+use super::{fail, warn};
+use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact as Fact;
+use crate::ids::MachineId;
+use crate::machine::power::{POWER_OFF_SECONDS, turn_off};
+use crate::machine::{Machine, RenewalStep, Renewing, StopManner, Wish};
+use crate::rejection::Rejection;
+use crate::version::latest::operation::Failure;
+use crate::version::latest::renewal::{Delayed, Requested, When};
+
+/// Of the system: the time of a machine's renewal has come, or of the step that it is in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceRenewal {
+    pub machine: MachineId,
+}
+
+impl Decide for AdvanceRenewal {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let Some(machine) = deciding.fleet.machines.shared(self.machine) else { return Ok(()) };
+        let Some(renewing) = machine.renewal.clone() else { return Ok(()) };
+        let due = renewing.deadline.is_some_and(|deadline| deadline <= deciding.now());
+        if !due || machine.deleting {
+            return Ok(());
+        }
+        match renewing.step {
+            RenewalStep::Pending => its_time_has_come(deciding, &machine, &renewing),
+            RenewalStep::Stopping | RenewalStep::Finishing => {
+                use_force(deciding, &machine, &renewing);
+            }
+            RenewalStep::Overlaying if machine.applied >= machine.generation => {
+                follow(deciding, machine.id);
+            }
+            RenewalStep::Overlaying => {
+                let failure = Failure::new("overlay_late", "its host did not make the overlay");
+                fail(deciding, machine.id, &renewing, failure);
+            }
+            RenewalStep::FirstBoot => {
+                let detail = "its first boot was not done in time";
+                fail(deciding, machine.id, &renewing, Failure::new("first_boot_late", detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) {
+    let id = machine.id;
+    let later = match renewing.renewal.when {
+        When::At(time) => deciding.now() < time,
+        When::OnRelease | When::Now => false,
+    };
+    if is_held(&deciding.fleet, machine) {
+        let until = deciding.now().plus_seconds(ROOM_SECONDS);
+        let because = Failure::new("held", "it is locked, moving to another host, or being copied");
+        deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));
+    } else if later {
+        // People are told; from here on only the time itself is waited for.
+        if !machine.leases.is_empty() {
+            warn(deciding, id, renewing.renewal.warn_seconds);
+        }
+        let mut renewal = renewing.renewal.clone();
+        renewal.warn_seconds = 0;
+        deciding.fact(id, Fact::RenewalRequested(Requested { renewal }));
+    } else {
+        begin(deciding, id);
+    }
+}
+
+/// A guest that ignores being asked has its power cut; a host that can't do that has a problem.
+fn use_force(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) {
+    let id = machine.id;
+    if machine.at_rest() {
+        return follow(deciding, id);
+    }
+    if machine.power.wish == Wish::Off(StopManner::Hard) {
+        let failure = Failure::new("stays_on", "its power could not be cut");
+        return fail(deciding, id, renewing, failure);
+    }
+    turn_off(deciding, id, StopManner::Hard);
+    let until = deciding.now().plus_seconds(POWER_OFF_SECONDS);
+    let because = Failure::new("shutdown_ignored", "its guest did not shut down in time");
+    deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));
+}

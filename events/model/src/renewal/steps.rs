@@ -1,0 +1,203 @@
+//! From one step of a renewal to the next, as soon as what the next one needs is there.
+
+use std::sync::Arc;
+
+use super::fail;
+use crate::deciding::Deciding;
+use crate::event::MachineFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::{HypervisorId, MachineId};
+use crate::image::{ImageName, file_work_on, host_for_files};
+use crate::machine::power::{POWER_OFF_SECONDS, SHUTDOWN_SECONDS, turn_off};
+use crate::machine::{
+    DiskRole, DiskSource, Machine, RenewalStep, Renewing, StopManner, Task, Wish,
+};
+use crate::operation::failure;
+use crate::placement;
+use crate::pool::Reset;
+use crate::version::latest::machine::Placed;
+use crate::version::latest::operation::Failure;
+use crate::version::latest::renewal::{
+    Begun, Delayed, Done, FirstBoot, FirstBootBegun, OverlayRequested, When, Why,
+};
+
+/// An overlay is made in a second. Ten minutes let a host finish what it is at, and its worker come
+/// back after a restart.
+pub const OVERLAY_SECONDS: u32 = 600;
+/// A host without room for a first boot is asked again after so long: most first boots end within
+/// minutes and make room for the next.
+pub const ROOM_SECONDS: u32 = 60;
+/// So often it is asked: for twelve hours, in which a roll-out that began in the evening has had
+/// many shifts of first boots.
+pub const TRIES_MAX: u16 = 720;
+
+/// Takes a machine's renewal on, as far as it can go now.
+pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    let Some(renewing) = machine.renewal.clone() else { return };
+    if machine.deleting {
+        return;
+    }
+    match renewing.step {
+        RenewalStep::Pending => {
+            let due = match renewing.renewal.when {
+                When::OnRelease => machine.leases.is_empty(),
+                When::Now => true,
+                When::At(time) => time <= deciding.now(),
+            };
+            if due || has_to_be_made_clean(deciding, &machine) {
+                begin(deciding, id);
+            }
+        }
+        RenewalStep::Stopping if machine.at_rest() => {
+            request_overlay(deciding, &machine, &renewing);
+        }
+        RenewalStep::Overlaying => after_overlay(deciding, &machine, &renewing),
+        RenewalStep::Finishing if machine.at_rest() => done(deciding, id, &renewing),
+        RenewalStep::Finishing if machine.power.wish == Wish::On => {
+            turn_off(deciding, id, StopManner::Acpi);
+        }
+        RenewalStep::Stopping | RenewalStep::FirstBoot | RenewalStep::Finishing => {}
+    }
+}
+
+/// Its person has left, and its pool makes machines clean then: nobody could have it before.
+fn has_to_be_made_clean(deciding: &Deciding<'_>, machine: &Machine) -> bool {
+    let pool = machine.pool.and_then(|pool| deciding.fleet.pools.get(pool));
+    let resets = pool.is_some_and(|pool| pool.reset() == Reset::OnRelease);
+    resets && machine.written.is_some() && machine.leases.is_empty()
+}
+
+/// Somebody or something keeps the machine as it is for now.
+pub(super) fn is_held(fleet: &Fleet, machine: &Machine) -> bool {
+    let moves = matches!(machine.task, Some(Task::Migrating { .. }));
+    machine.locked || moves || file_work_on(fleet, machine.id).is_some()
+}
+
+/// Takes the machine from whoever has it, and turns it off.
+pub(super) fn begin(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    if is_held(&deciding.fleet, &machine) {
+        return;
+    }
+    let manner = stop_manner(&machine);
+    let seconds = match manner {
+        StopManner::Acpi => SHUTDOWN_SECONDS,
+        StopManner::Hard => POWER_OFF_SECONDS,
+    };
+    let deadline = deciding.now().plus_seconds(seconds);
+    // With that its leases end, and as nobody can have it then, it needs no reset.
+    deciding.fact(id, Fact::RenewalBegun(Begun { deadline }));
+    turn_off(deciding, id, manner);
+}
+
+/// A system disk that will be thrown away needs no orderly end; other disks are kept and do.
+fn stop_manner(machine: &Machine) -> StopManner {
+    let keeps = machine.disks.iter().any(|disk| match disk.role {
+        DiskRole::System => false,
+        DiskRole::Data | DiskRole::User => true,
+    });
+    if keeps { StopManner::Acpi } else { StopManner::Hard }
+}
+
+fn request_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: &Renewing) {
+    let placed = match host_that_sees_all(deciding, machine, renewing) {
+        Ok(placed) => placed,
+        Err(failure) => return fail(deciding, machine.id, renewing, failure),
+    };
+    if let Some(placed) = placed {
+        deciding.fact(machine.id, Fact::Placed(placed));
+    }
+    let deadline = deciding.now().plus_seconds(OVERLAY_SECONDS);
+    deciding.fact(machine.id, Fact::OverlayRequested(OverlayRequested { deadline }));
+}
+
+/// The host that makes the overlay: it sees the machine's storages and a file of the version.
+fn host_that_sees_all(
+    deciding: &Deciding<'_>,
+    machine: &Machine,
+    renewing: &Renewing,
+) -> Result<Option<Placed>, Failure> {
+    let id = renewing.renewal.image;
+    let Some(image) = deciding.fleet.images.get(id).filter(|image| image.is_usable()) else {
+        return Err(Failure::new("not_usable", "the version can no longer be used"));
+    };
+    let mut renewed = machine.clone();
+    for disk in renewed.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
+        disk.source = DiskSource::Image(id);
+    }
+    let (host, placed) =
+        host_for_files(&deciding.fleet, &renewed).map_err(|rejection| failure(&rejection))?;
+    if image.nearest_file(&deciding.fleet, host).is_none() {
+        return Err(sees_no_file(deciding, (id, host)));
+    }
+    Ok(placed)
+}
+
+fn sees_no_file(
+    deciding: &Deciding<'_>,
+    (image, host): (crate::ids::ImageId, HypervisorId),
+) -> Failure {
+    let host = deciding.fleet.hypervisors.get(host).map(|host| host.name.to_string());
+    let image = deciding.fleet.images.get(image);
+    let image = image.map(|image| ImageName::of(&deciding.fleet, image).to_string());
+    let (host, image) = (host.unwrap_or_default(), image.unwrap_or_default());
+    Failure::new("no_file", &format!("{host} sees no file of {image}"))
+}
+
+fn after_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: &Renewing) {
+    if machine.place.is_none() {
+        // Its host is gone, so another one has to make the overlay.
+        request_overlay(deciding, machine, renewing);
+        return;
+    }
+    if machine.applied < machine.generation {
+        return;
+    }
+    let waits_for_room =
+        renewing.delays > 0 && renewing.deadline.is_some_and(|deadline| deciding.now() < deadline);
+    match &renewing.renewal.first_boot {
+        None => done(deciding, machine.id, renewing),
+        Some(_) if waits_for_room => {}
+        Some(first_boot) => start_first_boot(deciding, machine, renewing, first_boot),
+    }
+}
+
+fn start_first_boot(
+    deciding: &mut Deciding<'_>,
+    machine: &Machine,
+    renewing: &Renewing,
+    first_boot: &FirstBoot,
+) {
+    if !machine.at_rest() {
+        let failure = Failure::new("is_on", "it was started while its disk was made anew");
+        return fail(deciding, machine.id, renewing, failure);
+    }
+    let placed = match placement::for_start(&deciding.fleet, machine, true) {
+        Ok(placed) => placed,
+        Err(rejection) if renewing.delays >= TRIES_MAX => {
+            return fail(deciding, machine.id, renewing, failure(&rejection));
+        }
+        Err(rejection) => {
+            let until = deciding.now().plus_seconds(ROOM_SECONDS);
+            let because = failure(&rejection);
+            deciding.fact(machine.id, Fact::RenewalDelayed(Delayed { until, because }));
+            return;
+        }
+    };
+    deciding.fact(machine.id, Fact::Placed(placed));
+    let deadline = deciding.now().plus_seconds(first_boot.timeout_seconds);
+    let boot_epoch = machine.power.boot_epoch + 1;
+    deciding.fact(machine.id, Fact::FirstBootBegun(FirstBootBegun { boot_epoch, deadline }));
+}
+
+fn done(deciding: &mut Deciding<'_>, id: MachineId, renewing: &Renewing) {
+    let done = Done { image: Some(renewing.renewal.image) };
+    deciding.fact(
+        id,
+        match renewing.renewal.why {
+            Why::Populate { .. } => Fact::Populated(done),
+            Why::Reset => Fact::Cleaned(done),
+        },
+    );
+}

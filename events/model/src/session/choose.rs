@@ -1,0 +1,206 @@
+//! Which machine somebody gets.
+//!
+//! Those who own one get that one. Everybody else gets the first free one of the pool: one that is
+//! ready, or else one that runs, or else one that can be started.
+
+use uuid::Uuid;
+
+use super::claim::{Claim, own_in, protocols};
+use super::{Subject, Target};
+use crate::deciding::Deciding;
+use crate::event::MachineFact;
+use crate::fleet::{Fleet, Free, Rank};
+use crate::hypervisor::Hypervisor;
+use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
+use crate::machine::{Machine, PauseReason, State, power};
+use crate::pool::{Mode, Pool, Reset};
+use crate::renewal;
+use crate::version::latest::Nothing;
+use crate::version::latest::display::Protocol;
+
+/// So many free machines are looked at for one person: all that is wrong with a whole host or
+/// storage is passed over in one look, so only machines without the protocol use this up.
+const LOOKED_AT_MAX: usize = 64;
+/// Machines of one storage are mostly alike: when no host could take three, none will take a fourth.
+const STARTS_TRIED_MAX: usize = 3;
+
+/// What became of looking for a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// It runs, or was told to.
+    Machine(MachineId),
+    /// Their own machine can't be had yet.
+    OwnIsBusy,
+    NothingFree,
+}
+
+/// The machine that a claim gets now; it is started if it is off.
+pub(super) fn choose(deciding: &mut Deciding<'_>, claim: &Claim) -> Chosen {
+    match claim.target {
+        Target::Machine(machine) => own(deciding, claim, &[machine]),
+        Target::Pool(id) => {
+            let Some(pool) = deciding.fleet.pools.shared(id) else { return Chosen::NothingFree };
+            let owned: Vec<_> = own_in(&deciding.fleet, claim.subject, id).collect();
+            match pool.settings.mode {
+                _ if !owned.is_empty() => own(deciding, claim, &owned),
+                Mode::Dedicated => Chosen::OwnIsBusy,
+                Mode::Floating | Mode::Sticky => {
+                    free(deciding, id, claim.protocol).map_or(Chosen::NothingFree, Chosen::Machine)
+                }
+            }
+        }
+    }
+}
+
+fn own(deciding: &mut Deciding<'_>, claim: &Claim, owned: &[MachineId]) -> Chosen {
+    for id in owned {
+        if take_own(deciding, claim.subject, *id) {
+            return Chosen::Machine(*id);
+        }
+    }
+    Chosen::OwnIsBusy
+}
+
+/// Makes somebody's own machine ready for them, if it can be had. One that is made clean for each
+/// use is made clean first, and can be had after that.
+fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> bool {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return false };
+    let gone = machine.leaving.is_some() && machine.place.is_none();
+    let busy = machine.locked || machine.deleting || machine.task.is_some() || gone;
+    if busy || !machine.maintenance.is_empty() || machine.being_renewed() {
+        return false;
+    }
+    if machine.leases.len() >= machine.seats() {
+        return false;
+    }
+    if machine.written.is_some() && reset_of(&deciding.fleet, &machine) == Reset::OnAssign {
+        renewal::reset(deciding, id);
+        return false;
+    }
+    machine.written.is_none_or(|by| by == subject) && turn_on(deciding, &machine)
+}
+
+/// Nothing is to be done for an external one: nobody but its own power button can.
+fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
+    if machine.is_external() {
+        return true;
+    }
+    match machine.observed.state {
+        State::Off | State::Crashed => power::turn_on(deciding, machine.id, false).is_ok(),
+        State::Starting | State::Running => !machine.power.wish.is_off(),
+        State::Asleep | State::Paused(PauseReason::Command) => {
+            deciding.fact(machine.id, MachineFact::ResumeRequested(Nothing {}));
+            true
+        }
+        State::Paused(PauseReason::Io | PauseReason::Foreign)
+        | State::Stopping
+        | State::Unknown => false,
+    }
+}
+
+/// When a machine is made clean. Without a pool it is its owner's alone.
+pub(super) fn reset_of(fleet: &Fleet, machine: &Machine) -> Reset {
+    let pool = machine.pool.and_then(|pool| fleet.pools.get(pool));
+    pool.map_or(Reset::Never, Pool::reset)
+}
+
+/// The best free machine of a pool. What it costs doesn't grow with the pool.
+pub(super) fn free(
+    deciding: &mut Deciding<'_>,
+    pool: PoolId,
+    protocol: Protocol,
+) -> Option<MachineId> {
+    let mut after = None;
+    let mut failed_starts = 0;
+    for _ in 0..LOOKED_AT_MAX {
+        let next = deciding.fleet.next_free(pool, after)?;
+        if next.rank == Rank::Written {
+            return None;
+        }
+        after = Some(match fit(&deciding.fleet, &next, protocol) {
+            Fit::Yes if next.rank != Rank::Stopped => return Some(next.machine),
+            Fit::Yes => match power::turn_on(deciding, next.machine, false) {
+                Ok(_) => return Some(next.machine),
+                Err(_) if failed_starts + 1 == STARTS_TRIED_MAX => {
+                    failed_starts = 0;
+                    last_near(next)
+                }
+                Err(_) => {
+                    failed_starts += 1;
+                    next
+                }
+            },
+            Fit::OtherProtocol => next,
+            Fit::NoneNearby => last_near(next),
+        });
+    }
+    None
+}
+
+enum Fit {
+    Yes,
+    OtherProtocol,
+    /// Nor is any other on the same host, or on the same storage.
+    NoneNearby,
+}
+
+fn fit(fleet: &Fleet, free: &Free, protocol: Protocol) -> Fit {
+    let Some(machine) = fleet.machines.get(free.machine) else { return Fit::OtherProtocol };
+    if !machine.is_external() && !is_reachable(fleet, free.rank, free.near) {
+        return Fit::NoneNearby;
+    }
+    if protocols(machine).contains(&protocol) { Fit::Yes } else { Fit::OtherProtocol }
+}
+
+/// The host is enabled, or an enabled host sees the storage. A machine without a disk needs none.
+fn is_reachable(fleet: &Fleet, rank: Rank, near: Uuid) -> bool {
+    let enabled = |host: HypervisorId| fleet.hypervisors.get(host).is_some_and(Hypervisor::enabled);
+    match rank {
+        Rank::Ready | Rank::Running => enabled(HypervisorId::new(near)),
+        Rank::Stopped | Rank::Written => {
+            let storage = fleet.storages.get(StorageId::new(near));
+            let seen = storage.is_some_and(|it| it.settings.hosts.keys().any(|it| enabled(*it)));
+            near.is_nil() || seen
+        }
+    }
+}
+
+/// Behind all that share what is wrong with this one.
+fn last_near(free: Free) -> Free {
+    Free { machine: MachineId::from_bytes([0xff; 16]), ..free }
+}
+
+/// Used machines of a pool that can be made clean, so many at most.
+pub(super) fn used(fleet: &Fleet, pool: PoolId, most: usize) -> Vec<MachineId> {
+    let nil = Uuid::nil();
+    let mut after = Free { pool, rank: Rank::Written, near: nil, machine: MachineId::new(nil) };
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_AT_MAX {
+        let Some(next) = fleet.next_free(pool, Some(after)).filter(|_| found.len() < most) else {
+            break;
+        };
+        if is_reachable(fleet, next.rank, next.near) {
+            found.push(next.machine);
+            after = next;
+        } else {
+            after = last_near(next);
+        }
+    }
+    found
+}
+
+/// Starts one more machine of a pool for those who come next.
+pub(super) fn start_one(deciding: &mut Deciding<'_>, pool: PoolId) -> bool {
+    let nil = Uuid::nil();
+    let mut after = Free { pool, rank: Rank::Stopped, near: nil, machine: MachineId::new(nil) };
+    for _ in 0..STARTS_TRIED_MAX {
+        let next = deciding.fleet.next_free(pool, Some(after));
+        let Some(next) = next.filter(|next| next.rank == Rank::Stopped) else { return false };
+        let reachable = is_reachable(&deciding.fleet, next.rank, next.near);
+        if reachable && power::turn_on(deciding, next.machine, false).is_ok() {
+            return true;
+        }
+        after = if reachable { next } else { last_near(next) };
+    }
+    false
+}

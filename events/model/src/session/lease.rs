@@ -1,0 +1,146 @@
+//! How a lease begins and ends, and the tickets in between.
+
+use super::choose::reset_of;
+use super::claim::{Claim, limited_groups};
+use super::{EndCause, LeaveCause, Session, State, Target};
+use crate::deciding::{Deciding, Touched};
+use crate::event::{MachineFact, SessionFact as Fact};
+use crate::ids::{MachineId, SessionId, TerminalId};
+use crate::pool::{Mode, Reset};
+use crate::renewal;
+use crate::sealed::SealedBox;
+use crate::version::latest::display::Protocol;
+use crate::version::latest::machine::Assigned;
+use crate::version::latest::session::{Ended, Granted, Left, Queued, TicketIssued};
+
+/// Five minutes, as for a pool that says nothing else: time to walk to another terminal.
+const RETURN_AFTER_SECONDS: u32 = 300;
+
+/// Gives a machine to somebody; to a session that waits, if there is one.
+pub(super) fn grant(
+    deciding: &mut Deciding<'_>,
+    claim: &Claim,
+    waiting: Option<SessionId>,
+    machine: MachineId,
+) -> SessionId {
+    let id = waiting.unwrap_or_else(|| deciding.fresh());
+    let pool = match claim.target {
+        Target::Pool(pool) => deciding.fleet.pools.shared(pool),
+        Target::Machine(_) => None,
+    };
+    let return_after_seconds =
+        pool.as_ref().map_or(RETURN_AFTER_SECONDS, |pool| pool.settings.return_after_seconds);
+    deciding.fact(
+        id,
+        Fact::LeaseGranted(Granted {
+            subject: claim.subject,
+            target: claim.target,
+            protocol: claim.protocol,
+            machine,
+            return_after_seconds,
+            counts_for: limited_groups(&deciding.fleet, claim.subject),
+        }),
+    );
+    let owners = deciding.fleet.machines.get(machine).map(|machine| machine.owners.clone());
+    let is_new = owners.is_some_and(|owners| !owners.contains(&claim.subject));
+    if is_new && pool.is_some_and(|pool| pool.settings.mode == Mode::Sticky) {
+        deciding.fact(machine, MachineFact::Assigned(Assigned { subject: claim.subject }));
+    }
+    id
+}
+
+/// Gives somebody a place behind all who wait.
+pub(super) fn queue(deciding: &mut Deciding<'_>, claim: &Claim) -> SessionId {
+    let id: SessionId = deciding.fresh();
+    let place = deciding.fleet.next_place;
+    let Claim { subject, target, protocol } = *claim;
+    deciding.fact(id, Fact::Queued(Queued { subject, target, protocol, place }));
+    id
+}
+
+/// Ends what somebody has or waits for.
+pub(crate) fn end(deciding: &mut Deciding<'_>, id: SessionId, cause: EndCause) {
+    let Some(session) = deciding.fleet.sessions.shared(id) else { return };
+    match session.state {
+        State::Leased { machine, .. } => {
+            deciding.fact(id, Fact::LeaseEnded(Ended { cause }));
+            make_clean(deciding, machine);
+        }
+        State::Queued { .. } => {
+            let cause = match cause {
+                EndCause::Request | EndCause::Guest => LeaveCause::Request,
+                EndCause::Silence => LeaveCause::Silence,
+                EndCause::Revoked | EndCause::Machine => LeaveCause::Revoked,
+            };
+            deciding.fact(id, Fact::Left(Left { cause }));
+        }
+    }
+    look_at_others_of(deciding, &session);
+}
+
+/// So many sessions end in one decision: each can need a reset, serve somebody who waits and start a
+/// spare, which is eight facts, and half of a decision is left for what made them end.
+pub(crate) const ENDED_AT_ONCE_MAX: usize = 16;
+
+/// Ends sessions, as many as a decision can. To be called once in a decision.
+pub(crate) fn end_those(
+    deciding: &mut Deciding<'_>,
+    sessions: impl IntoIterator<Item = SessionId>,
+    cause: EndCause,
+) {
+    for session in sessions.into_iter().take(ENDED_AT_ONCE_MAX) {
+        end(deciding, session, cause);
+    }
+}
+
+/// A person who has fewer desktops now may be within their limits again.
+fn look_at_others_of(deciding: &mut Deciding<'_>, ended: &Session) {
+    let others: Vec<Target> = deciding
+        .fleet
+        .sessions_of(ended.subject)
+        .filter_map(|id| deciding.fleet.sessions.get(id))
+        .filter(|session| session.is_queued())
+        .map(|session| session.target)
+        .collect();
+    for target in others {
+        deciding.look_at(match target {
+            Target::Pool(pool) => Touched::Pool(pool),
+            Target::Machine(machine) => Touched::Machine(machine),
+        });
+    }
+}
+
+/// A machine that was used is made clean in the background, if its pool says so. What it is going
+/// to get anyway makes it clean, too.
+pub(super) fn make_clean(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.get(id) else { return };
+    let reset = reset_of(&deciding.fleet, machine);
+    let used = machine.written.is_some() && machine.leases.is_empty();
+    let free_to = !machine.deleting && machine.renewal.is_none();
+    if used && free_to && reset == Reset::OnRelease {
+        renewal::reset(deciding, id);
+    }
+}
+
+/// Where somebody sits, and how they want to see their desktop.
+#[derive(Clone, Debug)]
+pub(super) struct Viewer {
+    pub(super) protocol: Protocol,
+    pub(super) terminal: Option<TerminalId>,
+    pub(super) source: Option<SealedBox>,
+}
+
+/// A session with a machine gets a ticket, unless it has one that a viewer can still come with.
+/// Passwords of external machines are not Carrel's.
+pub(super) fn issue_ticket(deciding: &mut Deciding<'_>, id: SessionId, viewer: Viewer) {
+    let Some(session) = deciding.fleet.sessions.get(id) else { return };
+    let machine = session.machine().and_then(|machine| deciding.fleet.machines.get(machine));
+    let Some(machine) = machine else { return };
+    let has_one = session.ticket.state.is_unspent() && session.protocol == viewer.protocol;
+    if machine.is_external() || has_one {
+        return;
+    }
+    let ticket = session.ticket.number.saturating_add(1);
+    let Viewer { protocol, terminal, source } = viewer;
+    deciding.fact(id, Fact::TicketIssued(TicketIssued { ticket, protocol, source, terminal }));
+}

@@ -1,0 +1,167 @@
+//! Those who wait are served in the order of their places, and spares are kept for those who come
+//! next.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::choose::{Chosen, choose, start_one, used};
+use super::claim::{is_entitled, is_within_limits};
+use super::lease::{end, grant};
+use super::{EndCause, Target};
+use crate::decide::EVENTS_MAX;
+use crate::deciding::{Decide, Deciding};
+use crate::fleet::Fleet;
+use crate::ids::{PoolId, SessionId};
+use crate::pool::{Mode, Pool, Reset};
+use crate::rejection::Rejection;
+use crate::renewal;
+
+/// So many of those who wait are looked at when something of their pool changes. Mostly the first
+/// one takes what is free; the others are passed over only for a limit of their own or because they
+/// wait for their own machine. [`ServePool`] looks at all.
+const LOOKED_AT_MAX: usize = 64;
+/// So many used machines of a pool are made clean at once, for the first of those who wait.
+const RESETS_UNDER_WAY_MAX: usize = 8;
+/// Half of a decision is for what is given to people: a placement, a start, a lease and an
+/// assignment each, so that thirty are served at once. The other half is for what made it possible
+/// and for what follows. Those behind them are served by the next [`ServePool`].
+pub(super) const ROOM_TO_SERVE: usize = EVENTS_MAX / 2;
+/// A pool that wants service is looked at so often: as often as somebody who waits asks.
+pub const SERVE_SECONDS: u32 = 5;
+/// A decision that has taken so much room already leaves spares to the next [`ServePool`]: about
+/// thirty starts, which is what a host can do at once.
+const ROOM_FOR_SPARES: usize = EVENTS_MAX - 64;
+
+/// What became of somebody's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Served,
+    /// They wait for something of their own; the next ones may be served.
+    Passed,
+    /// Nothing is left for those behind them, either.
+    NothingFree,
+}
+
+/// Gives somebody who waits a machine, if there is one for them now.
+pub(super) fn serve_one(deciding: &mut Deciding<'_>, id: SessionId) -> Turn {
+    let Some(session) = deciding.fleet.sessions.shared(id) else { return Turn::Passed };
+    let claim = session.claim();
+    if !session.is_queued() {
+        return Turn::Passed;
+    }
+    if deciding.room() < ROOM_TO_SERVE {
+        return Turn::NothingFree;
+    }
+    if !is_entitled(&deciding.fleet, claim.subject, claim.target) {
+        end(deciding, id, EndCause::Revoked);
+        return Turn::Passed;
+    }
+    if is_closed(&deciding.fleet, claim.target) || !is_within_limits(&deciding.fleet, &claim) {
+        return Turn::Passed;
+    }
+    match choose(deciding, &claim) {
+        Chosen::Machine(machine) => {
+            grant(deciding, &claim, Some(id), machine);
+            Turn::Served
+        }
+        Chosen::OwnIsBusy => Turn::Passed,
+        Chosen::NothingFree => Turn::NothingFree,
+    }
+}
+
+/// A calendar of the pool, also of one that a machine of somebody's own is in, keeps it closed.
+pub(super) fn is_closed(fleet: &Fleet, target: Target) -> bool {
+    let pool = match target {
+        Target::Pool(pool) => Some(pool),
+        Target::Machine(machine) => fleet.machines.get(machine).and_then(|machine| machine.pool),
+    };
+    pool.and_then(|pool| fleet.pools.get(pool)).is_some_and(Pool::closed)
+}
+
+/// What became of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// Nobody in it could take a machine of the pool that is free.
+    Satisfied,
+    /// Somebody waits for the next one.
+    Waiting,
+}
+
+/// Serves those who wait for a pool, looking at so many at most.
+pub(super) fn serve_queue(deciding: &mut Deciding<'_>, pool: PoolId, most: usize) -> Queue {
+    let mut from = 0;
+    for _ in 0..most {
+        let next = deciding.fleet.queue_from(Target::Pool(pool), from).next();
+        let Some((place, session)) = next else { return Queue::Satisfied };
+        if serve_one(deciding, session) == Turn::NothingFree {
+            return Queue::Waiting;
+        }
+        from = place.saturating_add(1);
+    }
+    Queue::Waiting
+}
+
+/// Gives what is free to those who wait, in their order, and refills the spares.
+pub(super) fn serve(deciding: &mut Deciding<'_>, id: PoolId, most: usize) {
+    let queue = serve_queue(deciding, id, most);
+    let Some(pool) = deciding.fleet.pools.shared(id) else { return };
+    if pool.closed() {
+        return;
+    }
+    if pool.reset() == Reset::OnAssign && queue == Queue::Waiting {
+        clean_for_those_who_wait(deciding, id);
+    }
+    while deciding.room() > ROOM_FOR_SPARES && lacks_spares(&deciding.fleet, &pool) {
+        if !start_one(deciding, id) {
+            return;
+        }
+    }
+}
+
+/// One used machine is made clean for each who waits.
+fn clean_for_those_who_wait(deciding: &mut Deciding<'_>, pool: PoolId) {
+    let under_way = deciding.fleet.tally(pool).renewing as usize;
+    let waiting = deciding.fleet.queue(Target::Pool(pool)).take(RESETS_UNDER_WAY_MAX).count();
+    for machine in used(&deciding.fleet, pool, waiting.saturating_sub(under_way)) {
+        if deciding.room() < ROOM_TO_SERVE {
+            return;
+        }
+        renewal::reset(deciding, machine);
+    }
+}
+
+/// Fewer free machines run than shall. In a dedicated pool nobody would get them.
+fn lacks_spares(fleet: &Fleet, pool: &Pool) -> bool {
+    let tally = fleet.tally(pool.id);
+    let spares = pool.spares();
+    let kept = spares.keep_ready.max(spares.keep_started);
+    pool.settings.mode != Mode::Dedicated && tally.stopped > 0 && tally.ready + tally.running < kept
+}
+
+/// Somebody waits for the pool, or it has too few spares: a [`ServePool`] may find something to do.
+/// Things that touch no machine of the pool come to it in this way, such as a host that is enabled
+/// again.
+pub fn wants_service(fleet: &Fleet, id: PoolId) -> bool {
+    let Some(pool) = fleet.pools.get(id).filter(|pool| !pool.closed()) else { return false };
+    fleet.queue(Target::Pool(id)).next().is_some() || lacks_spares(fleet, pool)
+}
+
+/// Of the system: looks whether somebody who waits for a pool can have a machine now, and whether
+/// spares can be started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServePool {
+    pub pool: PoolId,
+}
+
+impl Decide for ServePool {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        serve(deciding, self.pool, usize::MAX);
+        Ok(())
+    }
+}
+
+/// When something of a pool has changed.
+pub(super) fn serve_after_change(deciding: &mut Deciding<'_>, pool: PoolId) {
+    serve(deciding, pool, LOOKED_AT_MAX);
+}

@@ -1,0 +1,130 @@
+//! No decision is too long, however many sessions hang on what ends.
+
+use serde_json::json;
+
+use super::site::{Site, machine, of_sessions, person};
+use crate::decide::EVENTS_MAX;
+use crate::machine::StopCause;
+use crate::session::ENDED_AT_ONCE_MAX;
+use crate::testing::kinds;
+
+/// A terminal server that many people use.
+fn server(people: u16) -> Site {
+    let mut site = Site::new();
+    site.pool("pool", json!({ "mode": "floating" }));
+    site.external(0, people);
+    site.join(0, "pool");
+    for n in 0..people.into() {
+        site.person(n);
+        site.entitle(n, "pool");
+        site.ask(n);
+    }
+    assert_eq!(site.at(0).leases.len(), usize::from(people));
+    site
+}
+
+#[test]
+fn a_terminal_server_that_goes_off_ends_as_many_sessions_as_a_decision_can() {
+    for cause in [StopCause::Guest, StopCause::Command, StopCause::HostLost] {
+        let mut site = server(300);
+        site.runs(0);
+        let events = site.stopped(0, cause);
+        assert!(events.len() <= EVENTS_MAX / 2, "{cause:?}");
+        if cause == StopCause::Guest {
+            assert_eq!(of_sessions(&events), ["lease.ended"; ENDED_AT_ONCE_MAX]);
+        }
+    }
+}
+
+#[test]
+fn a_terminal_server_that_would_not_start_ends_as_many_sessions_as_a_decision_can() {
+    let mut site = server(300);
+    site.runs(0);
+    for _ in 0..4 {
+        site.start_failed(0);
+    }
+}
+
+#[test]
+fn a_terminal_server_in_use_is_not_deleted() {
+    let mut site = server(300);
+    let delete = json!({ "machines": [machine(0)], "force": true });
+    site.refused("DeleteMachine", delete, "CRL-0215");
+}
+
+#[test]
+fn terminal_servers_that_many_wait_for_are_deleted_in_slices() {
+    let mut site = Site::new();
+    for server in 0..40 {
+        site.external(server, 20);
+        site.locked(server);
+        for n in 0..20 {
+            let n = 20 * server + n;
+            site.person(n);
+            site.assign(n, server);
+            let client = json!({ "id": person(n) });
+            site.given("RequestDesktop", json!({ "client": client, "machine": machine(server) }));
+        }
+    }
+    assert_eq!(site.story.fleet.sessions.len(), 800);
+    for server in 0..40 {
+        let unlocked = crate::event::MachineFact::Unlocked(crate::version::latest::Nothing {});
+        site.story.was(machine(server), unlocked);
+    }
+    let all: Vec<_> = (0..40).map(machine).collect();
+    site.given("DeleteMachine", json!({ "machines": all }));
+    while let Some(operation) = site.story.fleet.operations.last() {
+        site.given("AdvanceOperation", json!({ "operation": operation }));
+    }
+    assert!(site.story.fleet.machines.is_empty());
+    let left = site.story.fleet.sessions.len();
+    assert_eq!(left, 40 * (20 - ENDED_AT_ONCE_MAX), "the others leave when they ask no more");
+}
+
+#[test]
+fn a_group_with_many_pools_is_deleted_in_one_decision_or_refused() {
+    for pools in [64, 65] {
+        let mut site = Site::new();
+        site.given("CreateGroup", json!({ "name": "all" }));
+        for n in 0..40 {
+            site.person(n);
+            let client = json!({ "id": person(n) });
+            site.given("UpdateGroup", json!({ "group": "all", "add": [client] }));
+        }
+        for n in 0..pools {
+            let pool = format!("p{n}");
+            site.pool(&pool, json!({ "spares": { "keep_started": 2 } }));
+            site.given("EntitlePool", json!({ "group": "all", "pool": pool }));
+            for at in 0..3 {
+                site.vdi(3 * n + at);
+                site.join(3 * n + at, &pool);
+            }
+            if n < 40 {
+                site.story.given(Site::request(n, &pool));
+            }
+        }
+        assert_eq!(site.story.fleet.sessions.len(), 40);
+        if pools == 65 {
+            site.refused("DeleteGroup", json!({ "group": "all" }), "CRL-0506");
+            continue;
+        }
+        let events = site.given("DeleteGroup", json!({ "group": "all" }));
+        assert!(events.len() <= EVENTS_MAX && kinds(&events).contains(&"group.deleted"));
+        assert_eq!(of_sessions(&events).len(), ENDED_AT_ONCE_MAX);
+    }
+}
+
+#[test]
+fn a_pool_that_many_wait_for_is_deleted_when_they_are_few_enough() {
+    let people = u32::try_from(ENDED_AT_ONCE_MAX).expect("few") + 1;
+    let mut site = Site::with_pool(json!({}), 1, people);
+    site.locked(0);
+    for n in 0..people {
+        site.ask(n);
+    }
+    site.given("RemoveFromPool", json!({ "pool": "pool", "machines": [machine(0)] }));
+    site.refused("DeletePool", json!({ "pool": "pool" }), "CRL-0408");
+    site.leave(0);
+    let events = site.given("DeletePool", json!({ "pool": "pool" }));
+    assert_eq!(of_sessions(&events).len(), ENDED_AT_ONCE_MAX);
+}

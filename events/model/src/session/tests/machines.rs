@@ -1,0 +1,133 @@
+//! What machines do to leases.
+
+use serde_json::json;
+
+use super::site::{Site, fact, machine, of_sessions, person};
+use crate::event::{Event, MachineFact, SessionFact};
+use crate::machine::{State, StopCause};
+use crate::session::{EndCause, Subject, Use};
+
+fn arm(site: &mut Site, n: u32) {
+    let session = site.session_id(n);
+    site.story.happened(session, SessionFact::DisplayArmed(fact(json!({ "ticket": 1 }))));
+    assert_eq!(site.session(n).used, Use::Begun);
+}
+
+fn ends(events: &[Event]) -> Vec<EndCause> {
+    let end = |event: &Event| {
+        let Event::Session(_, SessionFact::LeaseEnded(ended)) = event else { return None };
+        Some(ended.cause)
+    };
+    events.iter().filter_map(end).collect()
+}
+
+#[test]
+fn a_guest_that_shuts_down_ends_the_lease() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.ask(0);
+    site.started(0);
+    let events = site.stopped(0, StopCause::Guest);
+    assert_eq!(ends(&events), [EndCause::Guest]);
+    site.made_clean(0);
+    assert_eq!(site.at(0).written, None, "and the machine is made clean");
+}
+
+#[test]
+fn a_machine_that_crashes_under_somebody_ends_the_lease() {
+    let mut site = Site::with_pool(json!({}), 2, 1);
+    site.ask(0);
+    site.started(0);
+    arm(&mut site, 0);
+    assert_eq!(ends(&site.stopped(0, StopCause::Crash)), [EndCause::Machine]);
+    assert!(site.has(0).is_none());
+}
+
+#[test]
+fn whoever_waits_for_a_machine_that_does_not_start_gets_another() {
+    let mut site = Site::with_pool(json!({}), 2, 1);
+    site.ask(0);
+    let events = site.start_failed(0);
+    assert_eq!(of_sessions(&events), ["session.moved"]);
+    assert_eq!(site.machine_of(0), Some(machine(1)));
+    assert_eq!(site.at(1).observed.state, State::Starting);
+    assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"], "with a ticket for that one");
+}
+
+#[test]
+fn the_only_machine_is_tried_again_until_it_is_in_quarantine() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.ask(0);
+    let events = site.start_failed(0);
+    assert_eq!(of_sessions(&events), [""; 0]);
+    assert_eq!(site.at(0).observed.state, State::Starting);
+    site.maintenance(0, "quarantine", "on");
+    let first = site.session_id(0);
+    let events = site.start_failed(0);
+    assert_eq!(of_sessions(&events), ["lease.ended", "session.queued"]);
+    assert!(site.waits(0) && site.session_id(0) != first);
+}
+
+#[test]
+fn whoever_waits_for_a_machine_that_is_not_ready_in_time_gets_another() {
+    let mut site = Site::with_pool(json!({}), 2, 1);
+    site.ask(0);
+    site.started(0);
+    let late = fact(json!({ "boot_epoch": 1, "at": 0 }));
+    let events = site.story.happened(machine(0), MachineFact::NotReady(late));
+    assert_eq!(of_sessions(&events), ["session.moved"]);
+}
+
+#[test]
+fn somebodys_own_machine_is_not_exchanged() {
+    let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 2, 1);
+    site.assign(0, 0);
+    site.ask(0);
+    site.start_failed(0);
+    assert_eq!(site.at(0).observed.state, State::Starting, "it is tried again");
+    site.maintenance(0, "quarantine", "on");
+    assert_eq!(ends(&site.start_failed(0)), [EndCause::Machine]);
+    assert_eq!(site.at(0).owners, [Subject::Client(person(0))]);
+}
+
+#[test]
+fn maintenance_does_not_disturb_somebody_who_works() {
+    let mut site = Site::with_pool(json!({}), 2, 1);
+    site.ask(0);
+    site.started(0);
+    arm(&mut site, 0);
+    for reason in ["admin", "drain", "quarantine"] {
+        assert_eq!(of_sessions(&site.maintenance(0, reason, "on")), [""; 0]);
+    }
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+#[test]
+fn a_machine_that_is_taken_for_other_work_ends_its_lease() {
+    let mut site = Site::with_pool(json!({}), 1, 2);
+    site.ask(0);
+    let renewal = json!({ "why": "reset", "image": super::site::IMAGE });
+    let requested = fact(json!({ "renewal": renewal }));
+    site.story.happened(machine(0), MachineFact::RenewalRequested(requested));
+    if site.has(0).is_some() {
+        let begun = fact(json!({ "deadline": 0 }));
+        site.story.happened(machine(0), MachineFact::RenewalBegun(begun));
+    }
+    assert!(site.has(0).is_none());
+    assert_eq!(site.at(0).leases, []);
+}
+
+#[test]
+fn a_machine_that_is_deleted_ends_its_lease_and_the_wait_for_it() {
+    let mut site = Site::new();
+    site.vdi(0);
+    site.person(0);
+    site.assign(0, 0);
+    site.locked(0);
+    let ask = json!({ "client": { "id": person(0) }, "machine": "m0" });
+    site.given("RequestDesktop", ask);
+    assert!(site.waits(0));
+    let operation = crate::ids::CommandId::from_bytes([5; 16]);
+    let delete = fact(json!({ "operation": operation }));
+    let events = site.story.happened(machine(0), MachineFact::DeleteRequested(delete));
+    assert_eq!(of_sessions(&events), ["session.left"]);
+}

@@ -1,0 +1,14 @@
+//! What is given, asked for, and comes of it.
+
+mod bounds;
+mod diagram;
+mod lease;
+mod machines;
+mod queue;
+mod random;
+mod renewals;
+mod request;
+mod sealing;
+pub(crate) mod site;
+mod speed;
+mod stories;

@@ -1,0 +1,47 @@
+//! What a renewal means for the person who has the machine.
+
+use serde_json::{Value, json};
+
+use super::site::{IMAGE, Site, fact, machine, of_sessions, person};
+use crate::event::{Event, MachineFact};
+use crate::testing::kinds;
+
+fn renewal(site: &mut Site, n: u32, when: &Value) -> Vec<Event> {
+    let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
+    let renewal = json!({ "why": why, "image": IMAGE, "when": when });
+    let requested = fact(json!({ "renewal": renewal }));
+    site.story.happened(machine(n), MachineFact::RenewalRequested(requested))
+}
+
+#[test]
+fn an_own_machine_can_be_had_until_its_renewal_begins() {
+    let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
+    site.assign(0, 0);
+    let tomorrow = site.story.now.plus_seconds(86_400);
+    renewal(&mut site, 0, &json!({ "at": tomorrow }));
+    assert!(site.at(0).renewal.is_some());
+    site.ask(0);
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+    site.story.wait(86_400);
+    let events = site.given("AdvanceRenewal", json!({ "machine": machine(0) }));
+    assert_eq!(of_sessions(&events), ["lease.ended"]);
+    site.ask_refused(0, "CRL-0416");
+}
+
+#[test]
+fn a_renewal_ends_a_lease_with_all_that_belongs_to_it_but_a_reset() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.pool("second", json!({}));
+    site.vdi(1);
+    site.join(1, "second");
+    site.entitle(0, "second");
+    site.ask(0);
+    let limit = json!({ "client": { "id": person(0) }, "settings": { "sessions_max": 1 } });
+    site.given("UpdateClient", limit);
+    site.story.given(Site::request(0, "second"));
+    let events = renewal(&mut site, 0, &json!("now"));
+    assert_eq!(of_sessions(&events), ["lease.ended", "lease.granted"], "within the limit again");
+    let asked = kinds(&events).into_iter().filter(|kind| *kind == "machine.renewal_requested");
+    assert_eq!(asked.count(), 1, "the renewal is the reset");
+    assert_eq!(site.machine_of(0), Some(machine(1)));
+}

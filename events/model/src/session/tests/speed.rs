@@ -1,0 +1,72 @@
+//! What a desktop costs doesn't grow with its pool.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::site::{IMAGE, STORAGE, Site, fact, machine, person};
+use crate::context::Context;
+use crate::decide::decide;
+use crate::event::{Event, MachineFact};
+use crate::evolve::evolve;
+use crate::ids::{DiskId, PoolId};
+
+const LARGE: u32 = 100_000;
+const TRIES: u32 = 60;
+
+/// Machines are put into the fleet past the story, which would make all indexes anew for each.
+fn fill(site: &mut Site, pool: PoolId, machines: std::ops::Range<u32>) {
+    site.vdi(u32::MAX);
+    let (_, like) = site.story.fleet.machines.iter().last().expect("one");
+    let identity = like.identity.clone();
+    let disk = json!({
+        "id": DiskId::from_bytes([0xd1; 16]), "role": "system", "storage": STORAGE,
+        "source": { "image": IMAGE }, "size_gib": 20, "overlay_generation": 1,
+    });
+    let mut fleet = std::mem::take(&mut site.story.fleet);
+    let created = json!({
+        "name": "m", "kind": { "vdi": { "initial": IMAGE } }, "identity": identity,
+        "settings": {}, "disks": [disk],
+    });
+    let created: crate::machine::Created = fact(created);
+    for n in machines {
+        let name = crate::name::Name::new(&format!("m{n}")).expect("a name");
+        let created = crate::machine::Created { name, ..created.clone() };
+        fleet = evolve(fleet, &Event::Machine(machine(n), MachineFact::Created(created)));
+        let joined = fact(json!({ "pool": pool }));
+        fleet = evolve(fleet, &Event::Machine(machine(n), MachineFact::PoolChanged(joined)));
+    }
+    site.story.fleet = fleet;
+}
+
+fn fastest(site: &mut Site, pool: &str) -> Duration {
+    let command = Site::request(0, pool);
+    let context: Context = site.story.context();
+    let once = || {
+        #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
+        let began = Instant::now();
+        let decision = decide(&site.story.fleet, &command, &context).expect("a desktop");
+        #[expect(clippy::disallowed_methods, reason = "this is what is measured")]
+        let took = began.elapsed();
+        assert!(decision.events.len() >= 4);
+        took
+    };
+    (0..TRIES).map(|_| once()).min().expect("some tries")
+}
+
+#[test]
+fn a_desktop_of_a_large_pool_costs_at_most_twice_as_much() {
+    let mut site = Site::new();
+    let small = site.pool("small", json!({}));
+    let large = site.pool("large", json!({}));
+    site.person(0);
+    assert_eq!(site.story.fleet.clients.last(), Some(person(0)));
+    site.entitle(0, "small");
+    site.entitle(0, "large");
+    fill(&mut site, small, 0..10);
+    let alone = fastest(&mut site, "small");
+    fill(&mut site, large, 10..LARGE);
+    let (small, large) = (fastest(&mut site, "small"), fastest(&mut site, "large"));
+    println!("10 alone: {alone:?}; 10 beside a large one: {small:?}; 100,000: {large:?}");
+    assert!(large <= small * 2, "{large:?} against {small:?}");
+}

@@ -1,0 +1,31 @@
+//! What facts make of a storage.
+
+use super::Storage;
+use crate::event::StorageFact as Fact;
+use crate::fleet::Fleet;
+use crate::ids::StorageId;
+use crate::record::Version;
+use crate::version::latest::Switch;
+
+pub(crate) fn evolve(fleet: &mut Fleet, id: StorageId, fact: &Fact) {
+    match fact {
+        Fact::Created(created) => fleet.put(
+            id,
+            Storage {
+                id,
+                version: Version(1),
+                name: created.name.clone(),
+                settings: created.settings.clone(),
+                low_on_space: false,
+            },
+        ),
+        Fact::Updated(updated) => fleet.step::<Storage>(id, |it| {
+            it.name = updated.name.clone();
+            it.settings = updated.settings.clone();
+        }),
+        Fact::SpaceLowChanged(change) => fleet.step::<Storage>(id, |it| {
+            it.low_on_space = change.switch == Switch::On;
+        }),
+        Fact::Removed(_) => drop(fleet.take::<Storage>(id)),
+    }
+}

@@ -1,0 +1,34 @@
+//! A thin client.
+//!
+//! ```text
+//!   registered --> (updated)* --> removed
+//! ```
+
+use crate::ids::TerminalId;
+use crate::name::TerminalLabel;
+use crate::record::Version;
+pub use crate::version::latest::terminal::Settings;
+
+mod arrange;
+mod draft;
+pub(crate) mod evolve;
+mod launch;
+#[cfg(test)]
+mod tests;
+
+pub use draft::{Draft, canonical};
+pub(crate) use launch::check_template;
+pub use launch::{Missing, launch};
+
+/// The commands of this folder.
+pub mod commands {
+    pub use super::arrange::{RegisterTerminal, RemoveTerminal, UpdateTerminal};
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terminal {
+    pub id: TerminalId,
+    pub version: Version,
+    pub termid: TerminalLabel,
+    pub settings: Settings,
+}

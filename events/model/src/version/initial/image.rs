@@ -1,0 +1,115 @@
+//! Facts about versions of images.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::machine::Settings;
+use super::operation::Failure;
+use crate::hash::Digest;
+use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, MediaId, StorageId};
+use crate::name::Name;
+
+/// Where a version comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Origin {
+    /// The disk of the initial whose image it is.
+    Sealed,
+    /// A file that was uploaded.
+    Imported { media: MediaId },
+}
+
+/// A version's number is taken, and its file is being made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct SealRequested {
+    /// Whose image it is.
+    pub initial: MachineId,
+    pub number: u32,
+    pub origin: Origin,
+    /// The command that asked for it.
+    pub by: CommandId,
+    pub storage: StorageId,
+    /// How many files stand on each other, this one included.
+    pub depth: u8,
+    /// The version whose files this one's stand on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<ImageId>,
+    pub size_gib: u32,
+    /// The machine's, as it was.
+    pub settings: Settings,
+    /// Tags that it gets when it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Name>,
+}
+
+/// The file is there and no byte of it changes any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Sealed {
+    pub size_bytes: u64,
+}
+
+/// Its digest is known: from now on any difference can be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Verified {
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Failed {
+    pub failure: Failure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Tagged {
+    pub tag: Name,
+    /// A fixed tag never moves to another version.
+    #[serde(default)]
+    pub fixed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Untagged {
+    pub tag: Name,
+}
+
+/// Another file with the same content is to be made: a replica elsewhere, or one that stands alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FileRequested {
+    pub file: u16,
+    pub storage: StorageId,
+    pub depth: u8,
+    pub hypervisor: HypervisorId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FileDone {
+    pub file: u16,
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FileFailed {
+    pub file: u16,
+    pub failure: Failure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FileRetired {
+    pub file: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FileRemoved {
+    pub file: u16,
+}

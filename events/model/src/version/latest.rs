@@ -1,0 +1,12 @@
+//! The shapes that are written now. Everything outside this folder uses these.
+//!
+//! Where a change gave a payload a new shape, its module here takes everything from [`initial`] and
+//! then names what is newer.
+//!
+//! [`initial`]: super::initial
+
+pub use super::initial::{
+    Labels, Nothing, Properties, Renamed, Switch, admin, client, cluster, display, group,
+    hypervisor, image, lab, machine, media, network, operation, pool, renewal, session, storage,
+    template, terminal,
+};

@@ -1,0 +1,129 @@
+//! What a host has to do for a version of an image: make further files of it and remove old ones.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Lane, Shall, Thing, Work};
+use crate::fleet::Fleet;
+use crate::hash::Digest;
+use crate::hypervisor::Hypervisor;
+use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
+use crate::image::{File, FileState, Image, State};
+use crate::name::HostPath;
+
+/// A file with the content of a version. Where it lies follows from all of this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFile {
+    pub image: ImageId,
+    /// Whose image it is, and which version.
+    pub initial: MachineId,
+    pub version: u32,
+    pub file: u16,
+    pub storage: StorageId,
+    /// Where the host has that storage; none if it doesn't see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<HostPath>,
+    /// How many files stand on each other, this one included.
+    pub depth: u8,
+}
+
+/// What a host has to do about a version's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSpec {
+    /// The content of every file, as soon as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub make: Vec<NewFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<OldFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFile {
+    pub file: ImageFile,
+    /// A file that has the content, with those that it stands on, the top one first.
+    pub from: Vec<ImageFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OldFile {
+    pub file: ImageFile,
+}
+
+/// Files are made by the host that was chosen for it, one host of a version at a time. What is
+/// retired is removed by the first enabled host that sees it.
+pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
+    let maker = image.files.iter().find_map(|file| match file.state {
+        FileState::Making { hypervisor } => hypervisor,
+        FileState::There | FileState::Retired => None,
+    });
+    let remover = || {
+        let retired = image.files.iter().find(|file| file.state == FileState::Retired)?;
+        let hosts = &fleet.storages.get(retired.storage)?.settings.hosts;
+        let enabled =
+            |host: &HypervisorId| fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled);
+        hosts.keys().copied().find(enabled)
+    };
+    let host = maker.or_else(remover)?;
+    let is_made_here = |file: &&File| file.state == FileState::Making { hypervisor: Some(host) };
+    let make = image.files.iter().filter(is_made_here).map(|file| NewFile {
+        file: describe(fleet, image, file, host),
+        from: best_chain(fleet, image, host),
+    });
+    let is_removed_here = |file: &&File| {
+        let storage = fleet.storages.get(file.storage);
+        file.state == FileState::Retired
+            && storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
+    };
+    let remove = image.files.iter().filter(is_removed_here);
+    let remove = remove.map(|file| OldFile { file: describe(fleet, image, file, host) });
+    let digest = match image.state {
+        State::Verified(digest) => Some(digest),
+        State::Sealing | State::Sealed | State::Retired => None,
+    };
+    let spec = ImageSpec { digest, make: make.collect(), remove: remove.collect() };
+    Some(Work {
+        hypervisor: host,
+        thing: Thing::Image(image.id),
+        generation: image.version.0,
+        lane: Lane::Bulk,
+        shall: Shall::Files(spec),
+    })
+}
+
+pub(super) fn describe(fleet: &Fleet, image: &Image, file: &File, host: HypervisorId) -> ImageFile {
+    let storage = fleet.storages.get(file.storage);
+    ImageFile {
+        image: image.id,
+        initial: image.initial,
+        version: image.number,
+        file: file.number,
+        storage: file.storage,
+        path: storage.and_then(|storage| storage.settings.hosts.get(&host)).cloned(),
+        depth: file.depth,
+    }
+}
+
+/// The files that a new overlay on the version stands on there, the top one first.
+pub(super) fn best_chain(fleet: &Fleet, image: &Image, host: HypervisorId) -> Vec<ImageFile> {
+    let nearest = image.nearest_file(fleet, host);
+    let chain = nearest.and_then(|file| image.chain(fleet, file)).unwrap_or_default();
+    chain.into_iter().map(|(image, file)| describe(fleet, image, file, host)).collect()
+}
+
+/// For each file that has a version's content: the storages of all files that it stands on.
+pub(crate) fn chains_of(fleet: &Fleet, image: ImageId) -> Vec<Vec<StorageId>> {
+    let Some(image) = fleet.images.get(image) else { return Vec::new() };
+    let storages = |top: &File| {
+        let chain = image.chain(fleet, top)?;
+        let mut storages: Vec<StorageId> = chain.iter().map(|(_, file)| file.storage).collect();
+        storages.dedup();
+        Some(storages)
+    };
+    image.files_there().filter_map(storages).collect()
+}

@@ -1,0 +1,56 @@
+//! `loadtest model`: how fast commands are decided and facts are folded, on one core.
+
+mod decide;
+mod desktops;
+mod fold;
+pub(crate) mod memory;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::report::{self, Section};
+use crate::{Failure, machine};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these rows
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Row>,
+    /// How often each row is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Prints only what docs/performance.md holds
+    #[arg(long)]
+    markdown: bool,
+    /// Writes the figures here, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Row {
+    /// Facts are folded, as values and as JSON
+    Fold,
+    /// Mixed commands are decided
+    Decide,
+    /// A desktop is asked for, in a small pool and in a large one
+    Desktops,
+    /// What a machine takes of memory
+    Memory,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut sections: Vec<Section> = Vec::new();
+    for row in Row::value_variants() {
+        if arguments.only.is_empty() || arguments.only.contains(row) {
+            sections.push(match row {
+                Row::Fold => fold::run(arguments.rounds)?,
+                Row::Decide => decide::run(arguments.rounds)?,
+                Row::Desktops => desktops::run(arguments.rounds)?,
+                Row::Memory => memory::run(arguments.rounds)?,
+            });
+        }
+    }
+    report::finish(&machine::describe()?, &sections, arguments.json.as_deref(), arguments.markdown)
+}

@@ -1,0 +1,218 @@
+//! Hosts as the model may rely on them: they do what their work says, in one step, and report it.
+//!
+//! It is no simulator of libvirt. It says what a host would say when nothing goes wrong; what goes
+//! wrong is added by whoever carries the reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carrel_model::hash::Digest;
+use carrel_model::ids::{HypervisorId, MachineId, SessionId, SnapshotId};
+use carrel_model::machine::commands::ReportOutcome;
+use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
+use carrel_model::work::{
+    FileTask, ImageSpec, MachineSpec, PowerSpec, Shall, SnapshotShall, Thing, Work,
+};
+
+/// All hosts of a site, and what runs on them.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    domains: BTreeMap<(HypervisorId, MachineId), Domain>,
+}
+
+/// What a host knows of one machine: its ledger and what it sees.
+#[derive(Clone, Debug, Default)]
+struct Domain {
+    generation: u64,
+    boot_epoch: u64,
+    running: bool,
+    paused: bool,
+    snapshots: BTreeSet<SnapshotId>,
+    tickets: BTreeMap<SessionId, u32>,
+    /// How its power is has been reported.
+    told: bool,
+}
+
+impl Hosts {
+    /// Does the work, and answers what is to be reported, in order.
+    pub fn take(&mut self, work: &Work) -> Vec<ReportOutcome> {
+        let (thing, outcomes) = match (work.thing, &work.shall) {
+            (Thing::Image(image), Shall::Files(spec)) => (Reported::Image(image), files(spec)),
+            (Thing::Image(image), _) => (Reported::Image(image), Vec::new()),
+            (Thing::Machine(machine), shall) => {
+                (Reported::Machine(machine), self.machine(work, machine, shall))
+            }
+        };
+        let report = |outcome| ReportOutcome {
+            hypervisor: work.hypervisor,
+            thing,
+            generation: work.generation,
+            outcome,
+        };
+        outcomes.into_iter().map(report).collect()
+    }
+
+    fn machine(&mut self, work: &Work, machine: MachineId, shall: &Shall) -> Vec<Outcome> {
+        let key = (work.hypervisor, machine);
+        let domain = self.domains.entry(key).or_default();
+        if work.generation < domain.generation {
+            return Vec::new();
+        }
+        domain.generation = work.generation;
+        match shall {
+            Shall::Present(spec) => {
+                let outcomes = domain.be(spec);
+                if let Some(FileTask::Migrating { to, .. }) = &spec.task {
+                    let moved = domain.clone();
+                    self.domains.insert((*to, machine), moved);
+                }
+                outcomes
+            }
+            Shall::Released => {
+                domain.running = false;
+                vec![Outcome::Released]
+            }
+            Shall::Absent { .. } => {
+                domain.running = false;
+                vec![Outcome::Absent]
+            }
+            Shall::Woken { .. } | Shall::Files(_) => vec![Outcome::Applied],
+        }
+    }
+
+    /// All is reported again that work asks for: what was said before may have been lost.
+    pub fn forget_reports(&mut self) {
+        for domain in self.domains.values_mut() {
+            domain.snapshots.clear();
+            domain.tickets.clear();
+            domain.told = false;
+        }
+    }
+
+    /// What runs on a host.
+    pub fn running(&self) -> impl Iterator<Item = (HypervisorId, MachineId)> {
+        self.domains.iter().filter(|(_, domain)| domain.running).map(|(key, _)| *key)
+    }
+
+    /// A guest goes off by itself.
+    pub fn goes_off(
+        &mut self,
+        (host, machine): (HypervisorId, MachineId),
+        cause: StopCause,
+    ) -> Option<ReportOutcome> {
+        let domain = self.domains.get_mut(&(host, machine)).filter(|domain| domain.running)?;
+        domain.running = false;
+        Some(ReportOutcome {
+            hypervisor: host,
+            thing: Reported::Machine(machine),
+            generation: domain.generation,
+            outcome: Outcome::Stopped { boot_epoch: domain.boot_epoch, cause },
+        })
+    }
+}
+
+impl Domain {
+    fn be(&mut self, spec: &MachineSpec) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        match &spec.task {
+            Some(FileTask::Copying { .. }) => outcomes.push(Outcome::Copied),
+            Some(FileTask::Sealing { .. }) => {
+                outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
+            }
+            Some(FileTask::Migrating { .. }) => {
+                self.running = false;
+                outcomes.push(Outcome::Migrated);
+                return outcomes;
+            }
+            None => {}
+        }
+        self.power(spec, &mut outcomes);
+        self.snapshots(spec, &mut outcomes);
+        self.tickets(spec, &mut outcomes);
+        outcomes.push(Outcome::Applied);
+        outcomes
+    }
+
+    fn power(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {
+        match spec.power {
+            PowerSpec::On { boot_epoch, .. } => {
+                if boot_epoch > self.boot_epoch {
+                    self.boot_epoch = boot_epoch;
+                    self.running = true;
+                    self.paused = false;
+                    self.told = false;
+                }
+                if self.running && self.paused {
+                    self.paused = false;
+                    outcomes.push(Outcome::Resumed);
+                }
+                self.tell(spec, outcomes);
+            }
+            PowerSpec::Suspended { .. } => {
+                if self.running && !self.paused {
+                    self.paused = true;
+                    outcomes.push(Outcome::Paused { reason: PauseReason::Command });
+                }
+            }
+            PowerSpec::Off { .. } => {
+                if self.running {
+                    self.running = false;
+                    self.told = false;
+                }
+                self.tell(spec, outcomes);
+            }
+        }
+    }
+
+    fn tell(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let boot_epoch = self.boot_epoch;
+        if !self.running {
+            outcomes.push(Outcome::Stopped { boot_epoch, cause: StopCause::Command });
+            return;
+        }
+        outcomes.push(Outcome::Started { boot_epoch });
+        outcomes.push(match &spec.first_boot {
+            Some(_) => Outcome::FirstBootEnded { boot_epoch },
+            None => Outcome::Ready { boot_epoch },
+        });
+    }
+
+    fn snapshots(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {
+        for it in &spec.snapshots {
+            let snapshot = it.id;
+            match it.shall {
+                SnapshotShall::BeThere | SnapshotShall::BeThereQuiesced => {
+                    if self.snapshots.insert(snapshot) {
+                        outcomes.push(Outcome::SnapshotTaken { snapshot });
+                    }
+                }
+                SnapshotShall::BeRevertedTo => {
+                    outcomes.push(Outcome::SnapshotReverted { snapshot });
+                }
+                SnapshotShall::BeGone => {
+                    self.snapshots.remove(&snapshot);
+                    outcomes.push(Outcome::SnapshotDeleted { snapshot });
+                }
+            }
+        }
+    }
+
+    fn tickets(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {
+        for ticket in &spec.tickets {
+            let (session, number) = (ticket.session, ticket.number);
+            if self.running && self.tickets.insert(session, number) != Some(number) {
+                outcomes.push(Outcome::DisplayArmed { session, ticket: number });
+            }
+        }
+    }
+}
+
+/// The digest is the same for all files of a version, as it would be.
+fn files(spec: &ImageSpec) -> Vec<Outcome> {
+    let digest = spec.digest.unwrap_or(Digest([5; 32]));
+    let made = spec.make.iter().map(|new| Outcome::FileDone { file: new.file.file, digest });
+    let removed = spec.remove.iter().map(|old| Outcome::FileRemoved { file: old.file.file });
+    made.chain(removed).collect()
+}

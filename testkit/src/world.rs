@@ -1,0 +1,213 @@
+//! The model in its world: commands, hosts that report, time that passes, and people who fall
+//! silent, all from one seed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use carrel_model::clockwork;
+use carrel_model::command::{By, Command};
+use carrel_model::context::Context;
+use carrel_model::decide::decide;
+use carrel_model::event::Event;
+use carrel_model::fleet::Fleet;
+use carrel_model::ids::{ActorId, CommandId};
+use carrel_model::name::Method;
+use carrel_model::record::{Fingerprint, Timestamp};
+use carrel_model::rejection::Rejection;
+use carrel_model::wire;
+use carrel_model::work::{Thing, Work, work};
+use serde_json::{Value, json};
+
+use crate::audit::Audit;
+use crate::hosts::Hosts;
+use crate::random::Random;
+use crate::sealing::TestSeal;
+use crate::site::BEGINNING;
+
+#[derive(Debug)]
+pub struct World {
+    pub fleet: Fleet,
+    pub now: Timestamp,
+    pub random: Random,
+    pub hosts: Hosts,
+    /// Reports on their way.
+    pub reports: VecDeque<Command>,
+    /// Everything that was decided.
+    pub log: Vec<Event>,
+    /// How often each command was accepted, and each refusal given.
+    pub accepted: BTreeMap<&'static str, u32>,
+    pub refused: BTreeMap<&'static str, u32>,
+    /// Whose work may have changed since it was last taken.
+    touched: BTreeSet<Thing>,
+    /// The newest work that was given out.
+    given: BTreeMap<Thing, Work>,
+    commands: u64,
+    audit: Audit,
+}
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub before: &'a Fleet,
+    pub events: &'a [Event],
+    pub after: &'a Fleet,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            fleet: Fleet::default(),
+            now: BEGINNING,
+            random: Random::new(seed),
+            hosts: Hosts::default(),
+            reports: VecDeque::new(),
+            log: Vec::new(),
+            accepted: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            given: BTreeMap::new(),
+            commands: 0,
+            audit: Audit::default(),
+        }
+    }
+
+    fn context(&mut self) -> Context {
+        self.commands += 1;
+        let mut entropy = self.random.bytes();
+        entropy[..8].copy_from_slice(&self.commands.to_be_bytes());
+        let Ok(method) = Method::new("test") else { unreachable!() };
+        Context {
+            command_id: CommandId::from_bytes(entropy),
+            fingerprint: Fingerprint([7; 32]),
+            actor: ActorId::from_bytes([9; 16]),
+            method,
+            now: self.now,
+            entropy,
+        }
+    }
+
+    /// As people send it.
+    ///
+    /// # Panics
+    /// If that is no command.
+    #[track_caller]
+    pub fn send(&mut self, name: &str, data: &Value) -> Result<Vec<Event>, Rejection> {
+        let json = json!({ "type": name, "data": data });
+        match serde_json::from_value::<wire::Command>(json) {
+            Ok(command) => self.send_wire(command, &mut |_| {}),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+
+    pub fn send_wire(
+        &mut self,
+        command: wire::Command,
+        check: &mut dyn FnMut(&Told<'_>),
+    ) -> Result<Vec<Event>, Rejection> {
+        let mut seal = TestSeal { fleet: &self.fleet, random: &mut self.random };
+        let Ok(command) = command.seal(&mut seal);
+        self.tell(&command, check)
+    }
+
+    /// # Panics
+    /// If deciding the same again gives something else, or if a command of the system appends facts
+    /// that change nothing.
+    pub fn tell(
+        &mut self,
+        command: &Command,
+        check: &mut dyn FnMut(&Told<'_>),
+    ) -> Result<Vec<Event>, Rejection> {
+        let context = self.context();
+        let decision = decide(&self.fleet, command, &context);
+        assert_eq!(decision, decide(&self.fleet, command, &context), "a dry run differs");
+        let decision = decision.inspect_err(|rejection| {
+            *self.refused.entry(rejection.code()).or_default() += 1;
+        })?;
+        *self.accepted.entry(command.name()).or_default() += 1;
+        if command.by() == By::System && !decision.events.is_empty() {
+            assert!(decision.after != self.fleet, "{command:?} appends what changes nothing");
+        }
+        self.audit.hear(&self.fleet, &decision.events);
+        check(&Told { before: &self.fleet, events: &decision.events, after: &decision.after });
+        self.fleet = decision.after;
+        for event in &decision.events {
+            self.touch(event);
+        }
+        self.log.extend(decision.events.iter().cloned());
+        Ok(decision.events)
+    }
+
+    fn touch(&mut self, event: &Event) {
+        if let Event::Machine(id, _) = event {
+            self.touched.insert(Thing::Machine(*id));
+        }
+        if let Event::Image(id, _) = event {
+            self.touched.insert(Thing::Image(*id));
+        }
+        // A session that ended is no longer there to say whose it was.
+        if let Event::Session(..) = event {
+            let machines = self.given.keys().copied();
+            self.touched.extend(machines.filter(|thing| matches!(thing, Thing::Machine(_))));
+        }
+    }
+
+    /// Gives out the work that is new, and gathers what is reported.
+    pub fn publish(&mut self) {
+        while let Some(thing) = self.touched.pop_first() {
+            let Some(work) = work(&self.fleet, thing) else {
+                self.given.remove(&thing);
+                continue;
+            };
+            if self.given.get(&thing) == Some(&work) {
+                continue;
+            }
+            let reports = self.hosts.take(&work);
+            self.reports.extend(reports.into_iter().map(Command::from));
+            self.given.insert(thing, work);
+        }
+    }
+
+    /// Hosts tell what they have, so that what was lost is found, as their inventories would.
+    pub fn resend(&mut self) {
+        let machines = self.fleet.machines.iter().map(|(id, _)| Thing::Machine(id));
+        let images = self.fleet.images.iter().map(|(id, _)| Thing::Image(id));
+        self.touched = machines.chain(images).collect();
+        self.given.clear();
+        self.hosts.forget_reports();
+    }
+
+    /// Everything is told that is on its way, and everything that is due happens, until nothing is
+    /// left. Time stands still.
+    ///
+    /// # Panics
+    /// If there is no end to it.
+    #[track_caller]
+    pub fn settle(&mut self, check: &mut dyn FnMut(&Told<'_>)) {
+        for _ in 0..ROUNDS_MAX {
+            self.publish();
+            if let Some(report) = self.reports.pop_front() {
+                let _ = self.tell(&report, check);
+                continue;
+            }
+            let due = clockwork::due(&self.fleet, self.now);
+            if due.is_empty() {
+                return;
+            }
+            for command in due {
+                let _ = self.tell(&command, check);
+            }
+        }
+        let last: Vec<_> = self.log.iter().rev().take(12).collect();
+        panic!(
+            "it does not settle: {:?}, {} reports, {last:#?}",
+            clockwork::due(&self.fleet, self.now),
+            self.reports.len()
+        );
+    }
+
+    pub fn wait(&mut self, seconds: u32) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+}
+
+/// More than anything that tests do takes; a thing that touches itself for ever takes more.
+const ROUNDS_MAX: usize = 5_000;

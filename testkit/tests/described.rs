@@ -1,0 +1,93 @@
+//! What is written down about the model is what the model is.
+
+#![expect(clippy::expect_used, reason = "what a test reads is there, or it fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use carrel_model::event::KNOWN;
+use carrel_model::rejection::{RETIRED, Rejection};
+use carrel_testkit::{described, facts};
+
+const AGAIN: &str = "run `cargo run -p carrel-testkit --bin describe` and look at what changed";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn schemas_and_pages_are_those_of_the_model() {
+    let root = root();
+    for (path, text) in described::files() {
+        let there = fs::read_to_string(root.join(&path)).unwrap_or_default();
+        assert!(there == text, "{} is not what the model says: {AGAIN}", path.display());
+    }
+}
+
+#[test]
+fn nothing_else_is_in_their_folders() {
+    let (root, files) = (root(), described::files());
+    for folder in described::FOLDERS {
+        for entry in fs::read_dir(root.join(folder)).expect("the folder") {
+            let path = Path::new(folder).join(entry.expect("an entry").file_name());
+            assert!(files.contains_key(&path), "{} is of nothing: {AGAIN}", path.display());
+        }
+    }
+}
+
+#[test]
+fn codes_are_given_once() {
+    let mut given = BTreeMap::new();
+    for page in Rejection::pages() {
+        assert!(!RETIRED.contains(&page.code), "{} is retired", page.code);
+        let before = given.insert(page.code, page.name);
+        assert_eq!(before, None, "{} is given twice", page.code);
+        let number = page.code.strip_prefix("CRL-").and_then(|number| number.parse::<u16>().ok());
+        assert!(number.is_some() && page.code.len() == 8, "{} is no code", page.code);
+        assert!(!page.meaning.trim().is_empty(), "{} says when it happens", page.code);
+    }
+}
+
+#[test]
+fn every_schema_of_every_fact_has_its_golden_files_and_means_what_it_meant() {
+    let folder = root().join(facts::FOLDER);
+    for known in KNOWN {
+        for (sample, _) in facts::SAMPLES {
+            let (golden, now) = facts::paths(&folder, known, sample);
+            let data = fs::read(&golden);
+            let data = data.unwrap_or_else(|_| panic!("{known:?} has no {sample} file: {AGAIN}"));
+            let meant = fs::read(now).unwrap_or_else(|_| data.clone());
+            let meant = String::from_utf8_lossy(&meant);
+            assert_eq!(facts::meaning(known, &data), meant, "{known:?}, {sample}: {AGAIN}");
+        }
+    }
+}
+
+#[test]
+fn golden_files_are_of_schemas_that_are_still_read() {
+    let folder = root().join(facts::FOLDER);
+    let kinds: BTreeSet<&str> = KNOWN.iter().map(|known| known.kind).collect();
+    for entry in fs::read_dir(folder).expect("the folder") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_string_lossy();
+        assert!(kinds.contains(&*name), "{name} can't be read any more, but may be in a log");
+    }
+}
+
+/// What a release has written is in somebody's log. Before the first one, shapes may still change.
+#[test]
+fn golden_files_of_a_release_never_change() {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").current_dir(root()).args(arguments).output();
+        String::from_utf8_lossy(&output.expect("git").stdout).trim().to_owned()
+    };
+    let release = git(&["describe", "--tags", "--match", "v*", "--abbrev=0"]);
+    if release.is_empty() {
+        return;
+    }
+    let changed = git(&["diff", "--name-only", "--diff-filter=MDR", &release, "--", facts::FOLDER]);
+    let golden: Vec<&str> = changed.lines().filter(|path| !path.ends_with(".now.json")).collect();
+    assert_eq!(golden, Vec::<&str>::new());
+}

@@ -1,0 +1,162 @@
+//! What holds of every decision, whatever came before.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "each looks at the facts that it is about")]
+
+use std::collections::BTreeMap;
+
+use carrel_model::decide::EVENTS_MAX;
+use carrel_model::event::{Event, ImageFact, MachineFact, SessionFact};
+use carrel_model::evolve::evolve;
+use carrel_model::fleet::{Fleet, Index};
+use carrel_model::hypervisor::Hypervisor;
+use carrel_model::ids::MachineId;
+use carrel_model::image::Image;
+use carrel_model::machine::{Machine, Reservation};
+use carrel_model::operation;
+use carrel_model::version::latest::session::Granted;
+
+/// Before, the facts, and after them.
+pub(crate) struct Step<'a> {
+    pub(crate) before: &'a Fleet,
+    pub(crate) events: &'a [Event],
+    pub(crate) after: &'a Fleet,
+}
+
+impl Step<'_> {
+    pub(crate) fn check(&self) {
+        assert!(self.events.len() <= EVENTS_MAX);
+        let mut fleet = self.before.clone();
+        for event in self.events {
+            self.before_fact(&fleet, event);
+            fleet = evolve(fleet, event);
+            self.after_fact(&fleet, event);
+        }
+        assert_eq!(fleet, *self.after, "folding the facts gives another fleet");
+        self.generations_never_fall();
+        names_are_unique(self.after);
+        leases_have_seats(self.after);
+        finished_operations_are_gone(self.after);
+    }
+
+    /// What must hold at the moment in which something becomes so.
+    fn before_fact(&self, fleet: &Fleet, event: &Event) {
+        match event {
+            Event::Session(_, SessionFact::LeaseGranted(granted)) => handed_out(fleet, granted),
+            Event::Image(id, ImageFact::Retired(_)) => {
+                assert_eq!(fleet.on_image(*id).count(), 0, "{id} is retired, and used");
+            }
+            Event::Image(id, ImageFact::FileRemoved(_) | ImageFact::Removed(_)) => {
+                assert_eq!(fleet.on_image(*id).count(), 0, "{id} loses a file, and is used");
+            }
+            _ => {}
+        }
+    }
+
+    fn after_fact(&self, fleet: &Fleet, event: &Event) {
+        match event {
+            Event::Machine(id, MachineFact::Placed(placed)) => {
+                let usage = fleet.index.usage.get(&placed.hypervisor);
+                let host = fleet.hypervisors.get(placed.hypervisor);
+                let (Some(usage), Some(host)) = (usage, host) else { return };
+                // Somebody may have said that a host has less than it has promised. Whoever takes
+                // nothing of it may still come.
+                if placed.reserved == Reservation::default() {
+                    return;
+                }
+                assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
+                assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
+            }
+            Event::Machine(id, MachineFact::Created(_) | MachineFact::OverlayRequested(_)) => {
+                let image = fleet.machines.get(*id).and_then(Machine::image);
+                let Some(image) = image else { return };
+                let usable = fleet.images.get(image).is_some_and(Image::is_usable);
+                assert!(usable, "{id} stands on {image}, which isn't sealed or is retired");
+            }
+            _ => {}
+        }
+    }
+
+    fn generations_never_fall(&self) {
+        for id in self.machines() {
+            let (before, after) = (self.before.machines.get(id), self.after.machines.get(id));
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            assert!(before.generation <= after.generation, "{id}: the generation fell");
+            assert!(before.applied <= after.applied, "{id}: what is applied fell");
+            assert!(before.power.boot_epoch <= after.power.boot_epoch, "{id}: the epoch fell");
+            assert_eq!(before.identity, after.identity, "{id}: the identity changed");
+        }
+    }
+
+    fn machines(&self) -> impl Iterator<Item = MachineId> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Machine(id, _) => Some(*id),
+            _ => None,
+        })
+    }
+}
+
+fn handed_out(fleet: &Fleet, granted: &Granted) {
+    let id = granted.machine;
+    let machine = fleet.machines.get(id).unwrap_or_else(|| panic!("{id} isn't there"));
+    assert!(machine.maintenance.is_empty(), "{id} is handed out in maintenance");
+    assert!(!machine.locked, "{id} is handed out, and locked");
+    assert!(!machine.deleting, "{id} is handed out, and being deleted");
+    assert!(machine.leases.len() < machine.seats(), "{id} is handed out twice");
+    let theirs = machine.written.is_none_or(|by| by == granted.subject);
+    assert!(theirs, "{id} has somebody else's traces");
+    let others = machine.owners.iter().filter(|owner| **owner != granted.subject).count();
+    assert!(others < machine.seats(), "{id} belongs to somebody else");
+    if let (Some(host), false) = (machine.place, machine.at_rest()) {
+        let enabled = fleet.hypervisors.get(host).is_some_and(Hypervisor::enabled);
+        let owned = machine.owners.contains(&granted.subject);
+        assert!(enabled || owned, "{id} is handed out on a disabled host");
+    }
+}
+
+/// Every name that is used is found, and leads to one that uses it.
+fn names_are_unique(fleet: &Fleet) {
+    let mut names = BTreeMap::new();
+    for (id, machine) in fleet.machines.iter() {
+        let other = names.insert(machine.name.as_str(), id);
+        assert_eq!(other, None, "two machines are called {}", machine.name);
+    }
+}
+
+fn leases_have_seats(fleet: &Fleet) {
+    let mut leases: BTreeMap<MachineId, usize> = BTreeMap::new();
+    for (id, session) in fleet.sessions.iter() {
+        if let Some(machine) = session.machine() {
+            *leases.entry(machine).or_default() += 1;
+            let held = fleet.machines.get(machine);
+            let held = held.is_some_and(|machine| machine.leases.contains(&id));
+            assert!(held, "{id} is a lease of a machine that doesn't know of it");
+        }
+    }
+    for (id, machine) in fleet.machines.iter() {
+        assert!(machine.leases.len() <= machine.seats());
+        assert_eq!(leases.remove(&id).unwrap_or_default(), machine.leases.len(), "{id}");
+    }
+}
+
+fn finished_operations_are_gone(fleet: &Fleet) {
+    for (id, operation) in fleet.operations.iter() {
+        let waits = !operation.parts.is_empty() || !operation.all_begun();
+        let ended = matches!(operation.state, operation::State::Ended { .. });
+        let sealing = operation.state == operation::State::Sealing;
+        assert!(waits || ended || sealing, "{id} is over and still there");
+    }
+}
+
+/// Costs more than the rest together: now and then.
+pub(crate) fn indexes_follow_from_things(fleet: &Fleet) {
+    let made = Index::of(fleet);
+    macro_rules! same {
+        ($($field:ident)*) => {$(
+            assert_eq!(fleet.index.$field, made.$field, "the index `{}`", stringify!($field));
+        )*};
+    }
+    same! {
+        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image copying owned free tally idle_since usage volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
+    }
+    assert!(fleet.index == made);
+}

@@ -1,0 +1,247 @@
+//! Random sequences of commands, reports, losses, repeats and expiries.
+
+use carrel_model::clockwork;
+use carrel_model::command::Command;
+use carrel_model::event::Event;
+use carrel_model::evolve::evolve;
+use carrel_model::fleet::{Fleet, Silence};
+use carrel_model::machine::StopCause;
+use carrel_model::machine::commands::ReportOutcome;
+use carrel_model::operation::State;
+use carrel_testkit::commands::Commands;
+use carrel_testkit::purposeful::purposeful;
+use carrel_testkit::told::again;
+use carrel_testkit::world::{Told, World};
+use serde_json::json;
+
+use crate::invariants::{Step, indexes_follow_from_things};
+
+const SEEDS: std::ops::Range<u64> = 0..120;
+const STEPS: u32 = 2_000;
+
+fn check(told: &Told<'_>) {
+    Step { before: told.before, events: told.events, after: told.after }.check();
+}
+
+/// Hosts with storage, an initial with an image, children in pools, and people who may use them:
+/// from here most commands find something to do.
+fn founded(seed: u64) -> World {
+    let mut world = World::new(seed);
+    let given = |world: &mut World, name: &str, data| {
+        let told = world.send(name, &data);
+        assert!(told.is_ok(), "{name} is refused: {told:?}");
+        world.settle(&mut check);
+    };
+    for host in ["node1", "node2", "node3"] {
+        let capacity = json!({ "memory_mib": 16_384, "vcpus": 8 });
+        let settings = json!({ "capacity": capacity });
+        given(&mut world, "RegisterHypervisor", json!({ "name": host, "settings": settings }));
+    }
+    let hosts = json!({ "node1": "/srv/a", "node2": "/srv/a", "node3": "/srv/a" });
+    let roles = json!(["images", "disks", "volatile", "media"]);
+    let settings = json!({ "roles": roles, "hosts": hosts });
+    given(&mut world, "CreateStorage", json!({ "name": "main", "settings": settings }));
+    given(&mut world, "CreateMachine", json!({ "name": "gold", "kind": "source" }));
+    let initial = json!({ "name": "win11", "kind": "initial", "source": "gold" });
+    given(&mut world, "CreateMachine", initial);
+    given(&mut world, "CopyFromSource", json!({ "initial": "win11" }));
+    given(&mut world, "Populate", json!({ "initial": "win11", "count": 6 }));
+    for (pool, mode) in [("room", "floating"), ("desk", "sticky")] {
+        let settings = json!({ "mode": mode });
+        given(&mut world, "CreatePool", json!({ "name": pool, "settings": settings }));
+    }
+    for (pool, machines) in [
+        ("room", ["win11-001", "win11-002", "win11-003"]),
+        ("desk", ["win11-004", "win11-005", "win11-006"]),
+    ] {
+        given(&mut world, "AddToPool", json!({ "pool": pool, "machines": machines }));
+    }
+    for person in ["anna", "jonas", "ona"] {
+        given(&mut world, "CreateClient", json!({ "name": person }));
+        given(&mut world, "EntitlePool", json!({ "pool": "room", "client": person }));
+        given(&mut world, "EntitlePool", json!({ "pool": "desk", "client": person }));
+    }
+    world
+}
+
+/// Tells which seed it was, if it doesn't come to its end.
+struct Named(u64);
+
+impl Drop for Named {
+    #[expect(clippy::print_stderr, reason = "this is what a failure has to say")]
+    fn drop(&mut self) {
+        eprintln!("seed {}", self.0);
+    }
+}
+
+#[test]
+fn invariants_hold_whatever_happens() {
+    let commands = Commands::default();
+    let mut accepted = std::collections::BTreeMap::new();
+    for seed in SEEDS {
+        let named = Named(seed);
+        let mut world = founded(seed);
+        for step in 0..STEPS {
+            step_of(&mut world, &commands);
+            if step % 100 == 0 {
+                indexes_follow_from_things(&world.fleet);
+            }
+        }
+        comes_to_rest(&mut world);
+        replay(&world);
+        std::mem::forget(named);
+        for (name, count) in &world.accepted {
+            *accepted.entry(*name).or_insert(0) += count;
+        }
+    }
+    let never: Vec<_> = carrel_model::command::ALL
+        .iter()
+        .map(|about| about.name)
+        .filter(|name| !accepted.contains_key(name))
+        .collect();
+    assert!(never.len() < 6, "random commands reach too little: {never:?}, {accepted:?}");
+}
+
+fn step_of(world: &mut World, commands: &Commands) {
+    match world.random.below(100) {
+        0..40 => {
+            let command = purposeful(&world.fleet, &mut world.random);
+            if let Some((name, data)) = command {
+                let json = json!({ "type": name, "data": data });
+                let command = serde_json::from_value(json).map_err(|error| (name, error));
+                let _ = world.send_wire(command.expect("a command"), &mut check);
+            }
+        }
+        40..45 => {
+            let command = commands.of_people(&world.fleet, &mut world.random);
+            if let Some(command) = command {
+                let _ = world.send_wire(command, &mut check);
+            }
+        }
+        45..48 => {
+            let command = commands.any(&world.fleet, &mut world.random);
+            if let Some(command) = command {
+                let _ = world.send_wire(command, &mut check);
+            }
+        }
+        48..80 => deliver(world),
+        80..90 => {
+            let waited = [1, 10, 61, 200, 2_000][world.random.index(5)];
+            world.wait(waited);
+            for command in clockwork::due(&world.fleet, world.now) {
+                let _ = world.tell(&command, &mut check);
+            }
+        }
+        90..94 => {
+            let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
+            let silence = (!silences.is_empty())
+                .then(|| silences[world.random.index(silences.len())])
+                // Hosts fall silent more seldom than people.
+                .filter(|it| !matches!(it, Silence::Worker(_)) || world.random.chance(4));
+            if let Some(silence) = silence {
+                let _ = world.tell(&clockwork::lapsed(silence), &mut check);
+            }
+        }
+        94..97 => guest_goes_off(world),
+        _ => world.settle(&mut check),
+    }
+}
+
+/// A report arrives, or is lost, or arrives twice, or comes from a host that has no say.
+fn deliver(world: &mut World) {
+    world.publish();
+    if world.reports.is_empty() {
+        return;
+    }
+    let nth = world.random.index(world.reports.len().min(4));
+    let Some(report) = world.reports.remove(nth) else { return };
+    match world.random.below(20) {
+        0 => {}
+        1 => world.reports.push_back(report.clone()),
+        2 => {
+            let Command::ReportOutcome(outcome) = &report else { return };
+            let host = world.random.index(world.fleet.hypervisors.len().max(1));
+            let host = world.fleet.hypervisors.iter().nth(host).map(|(id, _)| id);
+            let hypervisor = host.unwrap_or(outcome.hypervisor);
+            let foreign = ReportOutcome { hypervisor, ..outcome.clone() };
+            let _ = world.tell(&foreign.into(), &mut check);
+            return;
+        }
+        _ => {}
+    }
+    let _ = world.tell(&report, &mut check);
+}
+
+fn guest_goes_off(world: &mut World) {
+    let running: Vec<_> = world.hosts.running().collect();
+    if running.is_empty() {
+        return;
+    }
+    let one = running[world.random.index(running.len())];
+    let cause = [StopCause::Guest, StopCause::Crash][world.random.index(2)];
+    if let Some(report) = world.hosts.goes_off(one, cause) {
+        let _ = world.tell(&report.into(), &mut check);
+    }
+}
+
+/// With all hosts there and time enough, nothing is on its way any more: whatever was accepted has
+/// an end, and nobody waits beside a machine that they could have.
+fn comes_to_rest(world: &mut World) {
+    let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
+    for _ in 0..HOURS_TO_REST {
+        for host in &hosts {
+            let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
+            let on = json!({ "hypervisor": host, "on": false });
+            let _ = world.send("SetHypervisorMaintenance", &on);
+        }
+        world.resend();
+        world.settle(&mut check);
+        // Everybody goes home.
+        let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
+        for silence in silences.into_iter().filter(|it| !matches!(it, Silence::Worker(_))) {
+            let _ = world.tell(&clockwork::lapsed(silence), &mut check);
+        }
+        world.settle(&mut check);
+        for command in clockwork::chores(&world.fleet, world.now) {
+            let _ = world.tell(&command, &mut check);
+        }
+        world.settle(&mut check);
+        world.wait(3_600);
+        world.settle(&mut check);
+    }
+    for (id, operation) in world.fleet.operations.iter() {
+        let ended = matches!(operation.state, State::Ended { .. });
+        if !ended {
+            let part = operation.parts.iter().next();
+            let machine = part.map(|(machine, _)| *machine);
+            let facts = world
+                .log
+                .iter()
+                .filter(|event| matches!(event, Event::Machine(id, _) if Some(*id) == machine));
+            let facts: Vec<_> = facts.map(|event| format!("{event:?}")).collect();
+            let last = &facts[facts.len().saturating_sub(LAST_FACTS)..];
+            panic!("{id} ({}) has no end: {part:?} after {last:#?}", operation.name);
+        }
+    }
+    for (id, machine) in world.fleet.machines.iter() {
+        assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");
+        assert_eq!(machine.task, None, "{id} works for ever: {machine:#?}");
+        assert!(!machine.deleting, "{id} is deleted for ever: {machine:#?}");
+        assert_eq!(machine.leaving, None, "{id} leaves for ever: {machine:#?}");
+    }
+}
+
+/// Enough to see what a part waits for.
+const LAST_FACTS: usize = 40;
+
+/// Fewer than a first boot waits for room.
+const HOURS_TO_REST: u32 = 30;
+
+/// What is in the log gives the fleet, also when it is read up to some place and then on.
+fn replay(world: &World) {
+    let mut fleet = Fleet::default();
+    for event in &world.log {
+        fleet = evolve(fleet, &again(event));
+    }
+    assert!(fleet == world.fleet, "folding the log gives another fleet");
+}
