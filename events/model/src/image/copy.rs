@@ -73,7 +73,8 @@ pub(super) fn begin(
     if let Some(placed) = placed {
         deciding.fact(id, Fact::Placed(placed));
     }
-    deciding.fact(id, Fact::CopyRequested(CopyRequested { source: source.id, disks }));
+    let (source, traces) = (source.id, source.traces_on_disks());
+    deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
     Ok(Begun::Part(Goal::Copied))
 }
 

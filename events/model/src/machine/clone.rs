@@ -68,7 +68,8 @@ impl Decide for CloneMachine {
         });
         deciding.fact(id, Fact::Created(created));
         deciding.fact(id, Fact::Placed(placed));
-        deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks: clone.disks }));
+        let (disks, traces) = (clone.disks, original.traces_on_disks());
+        deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
         let begun = PartBegun { machine: id, goal: Goal::Copied };
         deciding.fact(operation, OperationFact::PartBegun(begun));
         let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };

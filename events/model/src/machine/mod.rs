@@ -149,6 +149,8 @@ pub struct Machine {
     /// Whose traces are on its own disks, which only new disks take away. Traces on a throwaway
     /// overlay go with the power.
     pub kept: Option<Subject>,
+    /// Whose traces come with what is being copied to it.
+    pub traces_to_come: Option<Subject>,
 
     /// Its disk may hold what no version holds: it was started or copied since the last seal.
     pub unsealed: bool,
@@ -363,6 +365,11 @@ impl Machine {
             Some(_) if !persistent_once => Writes::ThrownAway,
             Some(_) | None => Writes::Kept,
         }
+    }
+
+    /// Whose traces a copy of its disks has.
+    pub(crate) fn traces_on_disks(&self) -> Option<Subject> {
+        self.kept.or(self.written.filter(|_| self.virtual_snapshot.is_none()))
     }
 
     /// It runs once without its throwaway overlay, for upkeep.

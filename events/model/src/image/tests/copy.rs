@@ -169,7 +169,7 @@ fn a_clone_that_is_copied_stays_what_it_is() {
     let mut site = Site::new();
     let source = site.source;
     let clone = site.machine("clone", Kind::Simple);
-    let copy = CopyRequested { source, disks: Vec::new() };
+    let copy = CopyRequested { source, disks: Vec::new(), traces: None };
     site.happens(clone, MachineFact::CopyRequested(copy));
     site.decides(|deciding| outcome::copied(deciding, clone));
     let clone = site.get(clone);

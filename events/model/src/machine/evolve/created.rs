@@ -60,6 +60,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         leases: Vec::new(),
         written: None,
         kept: None,
+        traces_to_come: None,
         unsealed: false,
         versions_made: 0,
         task: None,

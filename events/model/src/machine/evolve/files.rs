@@ -18,11 +18,24 @@ pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
         let Some(Task::Copying { .. }) = machine.task else { return };
         machine.task = None;
         machine.disks = std::mem::take(&mut machine.disks_to_come);
+        take_traces(machine);
         if let Kind::Initial { source: last } = &mut machine.kind {
             *last = source.or(*last);
             machine.unsealed = true;
         }
     });
+}
+
+/// Nobody gets a source or an initial, so it doesn't matter whose traces are on it. Who has the
+/// machine already goes on having it.
+fn take_traces(machine: &mut Machine) {
+    let traces = machine.traces_to_come.take();
+    if let Kind::Source | Kind::Initial { .. } = machine.kind {
+        return;
+    }
+    let holder = machine.written.filter(|_| !machine.leases.is_empty());
+    machine.written = traces.or(holder);
+    machine.kept = traces;
 }
 
 pub(super) fn written_anew(disks: &[Disk]) -> Vec<Disk> {

@@ -189,6 +189,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
             if copy.disks.is_empty() {
                 machine.disks_to_come = written_anew(&machine.disks);
             }
+            machine.traces_to_come = copy.traces;
             machine.generation += 1;
         }
         Fact::SealRequested(seal) => {
@@ -211,6 +212,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::CopyFailed(failed) | Fact::SealFailed(failed) | Fact::MigrationFailed(failed) => {
             machine.task = None;
             machine.disks_to_come.clear();
+            machine.traces_to_come = None;
             machine.trouble = Some(Arc::new(failed.failure.clone()));
             machine.generation += 1;
         }

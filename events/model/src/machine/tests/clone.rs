@@ -3,11 +3,13 @@
 use serde_json::json;
 
 use super::scene::{create, machine, on, report, run, site};
-use crate::ids::CommandId;
+use crate::event::MachineFact;
+use crate::ids::{ClientId, CommandId};
 use crate::image::tests::Site;
-use crate::machine::{Kind, Outcome};
+use crate::machine::{Kind, Outcome, StopCause, Subject, VirtualSnapshot};
 use crate::operation::{Failure, State};
 use crate::testing::{Story, command};
+use crate::version::latest::machine::{VirtualSnapshotChanged, Written};
 
 fn clone(story: &mut Story, name: &str) {
     story.given(command("CloneMachine", json!({ "machine": "a", "name": name })));
@@ -54,6 +56,37 @@ fn a_clone_is_not_copied_again_from_what_runs_or_is_being_copied() {
     report(&mut story, "c", Outcome::Copied);
     run(&mut story, "a");
     assert_eq!(again(&mut story, operation).as_deref(), Some("CRL-0211"));
+}
+
+#[test]
+fn a_clone_of_a_machine_that_was_used_has_the_same_traces() {
+    let (mut site, children) = Site::with_children(1);
+    let by = Subject::Client(ClientId::from_bytes([5; 16]));
+    site.happens(children[0], MachineFact::Written(Written { by }));
+    site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
+    let operation = fails(&mut site.story, "twin");
+    let twin = site.get(site.named("twin"));
+    assert_eq!((twin.written, twin.kept), (None, None), "nothing has come");
+    assert_eq!(again(&mut site.story, operation), None);
+    report(&mut site.story, "twin", Outcome::Copied);
+    let twin = site.get(site.named("twin"));
+    assert_eq!((twin.written, twin.kept), (Some(by), Some(by)));
+}
+
+#[test]
+fn what_went_with_a_throwaway_overlay_is_not_on_a_clone() {
+    let (mut site, children) = Site::with_children(1);
+    let setting = Some(VirtualSnapshot { on_reboot: Default::default() });
+    let on = MachineFact::VirtualSnapshotChanged(VirtualSnapshotChanged { setting });
+    site.happens(children[0], on);
+    site.pool("desk", json!({}), &children);
+    let session = site.lease(children[0]);
+    site.lease_ends(session);
+    site.off(children[0], StopCause::Guest);
+    site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
+    report(&mut site.story, "twin", Outcome::Copied);
+    let twin = site.get(site.named("twin"));
+    assert_eq!((twin.written, twin.kept), (None, None));
 }
 
 #[test]

@@ -102,6 +102,10 @@ fn what_others_stand_on_stays() {
     story.given(command("CreateMachine", json!({ "name": "c", "kind": "vdi", "initial": "i" })));
     story.refused(on("DeleteMachine", "i"), "CRL-0216");
     let (source, initial) = (machine(&story, "gold").id, machine(&story, "i").id);
-    fact(&mut story, initial, Fact::CopyRequested(CopyRequested { source, disks: Vec::new() }));
+    fact(
+        &mut story,
+        initial,
+        Fact::CopyRequested(CopyRequested { source, disks: Vec::new(), traces: None }),
+    );
     story.refused(on("DeleteMachine", "gold"), "CRL-0213");
 }

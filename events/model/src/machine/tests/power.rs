@@ -199,7 +199,7 @@ fn while_something_else_is_done_with_it_its_power_is_left_alone() {
     let mut story = running();
     let (id, to) = (machine(&story, "m").id, host(&story, "node1"));
     all.push((
-        vec![Fact::CopyRequested(CopyRequested { source: id, disks: Vec::new() })],
+        vec![Fact::CopyRequested(CopyRequested { source: id, disks: Vec::new(), traces: None })],
         "CRL-0203",
     ));
     let migration = MigrationRequested { to, because: because() };

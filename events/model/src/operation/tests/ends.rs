@@ -184,7 +184,8 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
 #[test]
 fn a_copy_and_a_seal_end_as_their_host_says() {
     let source = MachineId::from_bytes([3; 16]);
-    let given = [Machine::CopyRequested(facts::CopyRequested { source, disks: Vec::new() })];
+    let given =
+        [Machine::CopyRequested(facts::CopyRequested { source, disks: Vec::new(), traces: None })];
     assert_eq!(end_of(Goal::Copied, &given, Machine::Copied(Nothing {})), said("done"));
     assert_eq!(end_of(Goal::Copied, &given, Machine::CopyFailed(failed())), said("libvirt"));
     assert_eq!(end_of(Goal::Copied, &[], Machine::Locked(Nothing {})), said("copy.gone"));

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Failure;
+use super::session::Subject;
 use crate::ids::{DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
 use crate::name::Name;
 
@@ -69,6 +70,9 @@ pub struct CopyRequested {
     /// they are there it keeps those that it has. None: its disks as they are, each written anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
+    /// Whose traces are on what is copied, and will be on the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Subject>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
