@@ -13,6 +13,7 @@ use super::rejection::Rejection as Refused;
 use super::retire::is_usable;
 use super::seal::{current, is_initial, prepare, request};
 use crate::deciding::{Decide, Deciding};
+use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
 use crate::machine::Machine;
 use crate::name::NamePattern;
@@ -196,7 +197,7 @@ pub(super) fn begin(
     machine.is_not_going()?;
     machine.is_not_locked()?;
     if !populate.discard_data {
-        keeps_nothing(deciding, &machine)?;
+        keeps_nothing(&deciding.fleet, &machine)?;
     }
     let follows_a_tag = populate.then.is_none();
     if follows_a_tag && machine.image() == Some(image.id) && machine.renewal.is_none() {
@@ -207,8 +208,8 @@ pub(super) fn begin(
 }
 
 /// What a new disk would take away belongs to nobody.
-fn keeps_nothing(deciding: &Deciding<'_>, machine: &Machine) -> Result<(), Rejection> {
-    let pool = machine.pool.and_then(|pool| deciding.fleet.pools.get(pool));
+pub(crate) fn keeps_nothing(fleet: &Fleet, machine: &Machine) -> Result<(), Rejection> {
+    let pool = machine.pool.and_then(|pool| fleet.pools.get(pool));
     let resets = pool.is_some_and(|pool| pool.reset() != Reset::Never);
     let what = if !machine.owners.is_empty() {
         "belongs to somebody"
@@ -235,5 +236,6 @@ fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Re
         then,
         when: populate.when.clone(),
         warn_seconds: populate.warn_seconds,
+        discard_data: populate.discard_data,
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
     }
     if machine.renewal.is_some() {
         if machine.leases.is_empty() {
-            steps::begin(deciding, id);
+            steps::begin_or_clean(deciding, id);
         }
         return;
     }
@@ -105,6 +105,7 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
         then: Then { virtual_snapshot: machine.virtual_snapshot.is_some(), maintenance: false },
         when: When::OnRelease,
         warn_seconds: 0,
+        discard_data: true,
     };
     request(deciding, id, renewal);
 }

@@ -7,7 +7,7 @@ use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{HypervisorId, MachineId};
-use crate::image::{ImageName, file_work_on, host_for_files};
+use crate::image::{ImageName, file_work_on, host_for_files, keeps_nothing};
 use crate::machine::power::{POWER_OFF_SECONDS, SHUTDOWN_SECONDS, turn_off};
 use crate::machine::{
     DiskRole, DiskSource, Machine, RenewalStep, Renewing, StopManner, Task, Wish,
@@ -18,7 +18,8 @@ use crate::pool::Reset;
 use crate::version::latest::machine::Placed;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
-    Begun, Delayed, Done, FirstBoot, FirstBootBegun, OverlayRequested, When, Why,
+    Begun, Delayed, Done, DropCause, Dropped, FirstBoot, FirstBootBegun, OverlayRequested, When,
+    Why,
 };
 
 /// An overlay is made in a second. Ten minutes let a host finish what it is at, and its worker come
@@ -45,7 +46,9 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
                 When::Now => true,
                 When::At(time) => time <= deciding.now(),
             };
-            if due || has_to_be_made_clean(deciding, &machine) {
+            if has_to_be_made_clean(deciding, &machine) {
+                begin_or_clean(deciding, id);
+            } else if due {
                 begin(deciding, id);
             }
         }
@@ -74,11 +77,37 @@ pub(super) fn is_held(fleet: &Fleet, machine: &Machine) -> bool {
     machine.locked || moves || file_work_on(fleet, machine.id).is_some()
 }
 
-/// Takes the machine from whoever has it, and turns it off.
+/// One that is dropped instead doesn't make the machine clean, and then a reset has to.
+pub(super) fn begin_or_clean(deciding: &mut Deciding<'_>, id: MachineId) {
+    begin(deciding, id);
+    if deciding.fleet.machines.get(id).is_some_and(|machine| machine.renewal.is_none()) {
+        super::reset(deciding, id);
+    }
+}
+
+/// Since it was asked for somebody may have been given the machine, or have written to it.
+fn would_lose_data(fleet: &Fleet, machine: &Machine) -> Option<DropCause> {
+    let renewal = &machine.renewal.as_ref()?.renewal;
+    match renewal.why {
+        Why::Populate { .. } if !renewal.discard_data && !machine.half_made => {
+            let kept = keeps_nothing(fleet, machine).err()?;
+            Some(DropCause::KeepsData { failure: failure(&kept) })
+        }
+        Why::Populate { .. } | Why::Reset => None,
+    }
+}
+
+/// Takes the machine from whoever has it, and turns it off; or leaves it alone, if that would lose
+/// what somebody keeps on it.
 pub(super) fn begin(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    let Some(renewing) = &machine.renewal else { return };
     if is_held(&deciding.fleet, &machine) {
         return;
+    }
+    if let Some(because) = would_lose_data(&deciding.fleet, &machine) {
+        let why = renewing.renewal.why.clone();
+        return deciding.fact(id, Fact::RenewalDropped(Dropped { why, because }));
     }
     let manner = stop_manner(&machine);
     let seconds = match manner {

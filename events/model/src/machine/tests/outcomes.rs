@@ -177,6 +177,7 @@ fn the_end_of_a_first_boot_is_heard_once() {
         then: Default::default(),
         when: Default::default(),
         warn_seconds: 0,
+        discard_data: false,
     };
     assert!(report(&mut story, "m", Outcome::FirstBootEnded { boot_epoch: 1 }).is_empty());
     fact(&mut story, id, Fact::RenewalRequested(Requested { renewal }));

@@ -191,6 +191,7 @@ fn while_something_else_is_done_with_it_its_power_is_left_alone() {
         then: Default::default(),
         when: Default::default(),
         warn_seconds: 0,
+        discard_data: false,
     };
     let mut all: Vec<(Vec<Fact>, &str)> = vec![
         (vec![Fact::Locked(Nothing {})], "CRL-0202"),

@@ -145,6 +145,7 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
             then: renewals::Then::default(),
             when: renewals::When::OnRelease,
             warn_seconds: 0,
+            discard_data: false,
         };
         story.was(machine, Machine::RenewalRequested(renewals::Requested { renewal }));
         let by = if own { operation } else { other };
@@ -175,6 +176,7 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
             then: renewals::Then::default(),
             when: renewals::When::OnRelease,
             warn_seconds: 0,
+            discard_data: false,
         };
         Machine::RenewalRequested(renewals::Requested { renewal })
     };

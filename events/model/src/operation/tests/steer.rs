@@ -75,6 +75,7 @@ fn machines_that_wait_for_their_people_are_dropped_slice_by_slice() {
             then: Then::default(),
             when: When::OnRelease,
             warn_seconds: 0,
+            discard_data: false,
         };
         story.was(*machine, MachineFact::RenewalRequested(Requested { renewal }));
     }

@@ -4,13 +4,14 @@ use serde_json::json;
 
 use super::{in_first_boot, populate, step};
 use crate::event::{Event, MachineFact};
-use crate::ids::MachineId;
+use crate::ids::{ClientId, MachineId};
 use crate::image::tests::{Site, ended};
-use crate::machine::{Reason, RenewalStep, StopCause};
+use crate::machine::{Reason, RenewalStep, StopCause, Subject};
 use crate::operation::Outcome;
 use crate::renewal::commands::AdvanceRenewal;
 use crate::testing::kinds;
 use crate::version::latest::Nothing;
+use crate::version::latest::machine::Written;
 
 /// One child, and somebody sits in front of it.
 fn used() -> (Site, MachineId, crate::ids::SessionId) {
@@ -193,4 +194,46 @@ fn what_is_being_deleted_needs_no_fresh_disk() {
     assert!(site.advance().is_empty());
     let events = site.happens(child, MachineFact::Deleted(Nothing {}));
     assert_eq!(ended(&events), Some(Outcome::Failed));
+}
+
+/// A child that is populated in an hour, and what happens to it before.
+fn kept_before_its_time(fields: serde_json::Value, keep: impl Fn(&mut Site, MachineId)) -> Site {
+    let (mut site, children) = Site::with_children(1);
+    let session = site.lease(children[0]);
+    let mut all = json!({ "when": { "at": site.story.now.plus_seconds(3600) } });
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    populate(&mut site, all);
+    keep(&mut site, children[0]);
+    site.lease_ends(session);
+    site.story.wait(3600);
+    site
+}
+
+#[test]
+fn what_somebody_began_to_keep_before_its_time_is_not_lost() {
+    let owner = |site: &mut Site, child: MachineId| site.owner(child);
+    let written = |site: &mut Site, child: MachineId| {
+        let by = Subject::Client(ClientId::from_bytes([5; 16]));
+        site.happens(child, MachineFact::Written(Written { by }));
+    };
+    let keeps: [&dyn Fn(&mut Site, MachineId); 2] = [&owner, &written];
+    for keep in keeps {
+        let mut site = kept_before_its_time(json!({}), keep);
+        let child = site.named("win11-001");
+        let disks = site.get(child).disks.clone();
+        let events = site.advance();
+        assert_eq!(
+            kinds(&events),
+            ["machine.renewal_dropped", "operation.part_ended", "operation.finished"]
+        );
+        assert_eq!(ended(&events), Some(Outcome::Failed));
+        assert_eq!(site.operation().failed[&child].code.as_str(), "CRL-0313");
+        let machine = site.get(child);
+        assert_eq!((&machine.disks, &machine.renewal), (&disks, &None));
+        assert!(machine.maintenance.is_empty(), "it is left alone");
+        let mut site = kept_before_its_time(json!({ "discard_data": true }), keep);
+        assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
+    }
 }

@@ -8,7 +8,7 @@ use crate::testing::kinds;
 
 fn renewal(site: &mut Site, n: u32, when: &Value) -> Vec<Event> {
     let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
-    let renewal = json!({ "why": why, "image": IMAGE, "when": when });
+    let renewal = json!({ "why": why, "image": IMAGE, "when": when, "discard_data": true });
     let requested = fact(json!({ "renewal": renewal }));
     site.story.happened(machine(n), MachineFact::RenewalRequested(requested))
 }

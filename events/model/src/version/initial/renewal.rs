@@ -82,6 +82,9 @@ pub struct Renewal {
     /// How long before that they are told.
     #[serde(default)]
     pub warn_seconds: u32,
+    /// What people keep on it may be lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discard_data: bool,
 }
 
 /// It will be renewed; an earlier request that has not begun is superseded.
@@ -160,4 +163,8 @@ pub enum DropCause {
         by: CommandId,
     },
     Cancelled,
+    /// Before its time somebody began to keep something on it.
+    KeepsData {
+        failure: Failure,
+    },
 }
