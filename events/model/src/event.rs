@@ -141,6 +141,7 @@ facts! {
         SuspendRequested "machine.suspend_requested": 1 => Nothing;
         ResumeRequested "machine.resume_requested": 1 => Nothing;
         ShutdownIgnored "machine.shutdown_ignored": 1 => machine::Failed;
+        RestartIgnored "machine.restart_ignored": 1 => machine::Failed;
         Placed "machine.placed": 1 => machine::Placed;
         ReleaseRequested "machine.release_requested": 1 => Nothing;
         Released "machine.released": 1 => machine::Released;

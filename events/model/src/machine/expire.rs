@@ -16,7 +16,7 @@ use crate::version::latest::machine::{Failed, NotReady, StopRequested, WorkFaile
 /// Of the system: what was wished of a machine's power should have come about by now.
 ///
 /// A start that takes too long has failed, and the machine is turned off. A guest that ignores the
-/// request to shut down stays on. Power that can't be cut is an alarm, and cut again.
+/// request to shut down or to reboot stays on. Power that can't be cut is an alarm, and cut again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpirePower {
@@ -30,6 +30,12 @@ impl Decide for ExpirePower {
             return Ok(());
         }
         match machine.power.wish {
+            Wish::On if machine.runs_as_before() => {
+                let detail = "the guest did not reboot when it was asked to and runs on; \
+                              `ResetMachine` presses its reset button";
+                let failure = Failure::new("reboot_ignored", detail);
+                deciding.fact(machine.id, Fact::RestartIgnored(Failed { failure }));
+            }
             Wish::On | Wish::Suspended => {
                 let detail = format!("it did not run within {START_SECONDS} s");
                 start_failed(deciding, &machine, Failure::new("start_timeout", &detail));

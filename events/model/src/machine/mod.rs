@@ -23,6 +23,7 @@
 //!   asleep ------ stopped ------------------> off
 //!   stopping ---- stopped ------------------> off
 //!   stopping ---- shutdown ignored ---------> running
+//!   stopping ---- restart ignored ----------> running
 //!   off --------- started past Carrel ------> running
 //!
 //!   and while its host is silent, whatever is not off is, for all that is known:

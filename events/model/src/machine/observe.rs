@@ -215,14 +215,19 @@ fn ready(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
     }
 }
 
-/// Of an earlier epoch it is no news: the machine has been told to run again since. While it
+/// Of an earlier epoch it is no news: the machine has been told to run again since. But one that
+/// ignored that runs in the earlier one, and going off is then the end of it. While it
 /// migrates, its old host can't tell an end from a departure; what became of it is known with the end
 /// of the migration.
 fn stopped(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64, cause: StopCause) {
     if let Some(Task::Migrating { .. }) = machine.task {
         return;
     }
-    if boot_epoch == machine.power.boot_epoch && !machine.observed.state.is_off() {
+    let awaited = machine.power.wish == Wish::On && machine.power.deadline.is_some();
+    let runs_on = machine.runs_as_before() && !awaited;
+    let its_epoch = boot_epoch == machine.power.boot_epoch
+        || runs_on && boot_epoch == machine.observed.boot_epoch;
+    if its_epoch && !machine.observed.state.is_off() {
         deciding.fact(machine.id, Fact::Stopped(Stopped { boot_epoch, cause }));
     }
 }

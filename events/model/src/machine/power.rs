@@ -2,7 +2,7 @@
 
 use super::obstacle::host_answers;
 use super::rejection::Rejection as Refused;
-use super::{Kind, Machine, State, StopManner, Wish};
+use super::{Kind, Machine, RestartManner, State, StopManner, Wish};
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
@@ -65,6 +65,16 @@ pub(crate) fn turn_off(deciding: &mut Deciding<'_>, id: MachineId, manner: StopM
 }
 
 impl Machine {
+    /// It was asked to reboot, and runs still in an epoch before that.
+    pub fn runs_as_before(&self) -> bool {
+        let runs = match self.observed.state {
+            State::Running | State::Paused(_) | State::Asleep | State::Stopping => true,
+            State::Off | State::Starting | State::Crashed | State::Unknown => false,
+        };
+        let asked = self.power.restart == Some(RestartManner::Reboot);
+        asked && runs && self.observed.boot_epoch < self.power.boot_epoch
+    }
+
     /// Why it can't be started now, wherever that would be.
     pub(crate) fn can_start(&self, fleet: &Fleet) -> Result<(), Rejection> {
         self.is_left_alone(fleet)?;

@@ -101,6 +101,7 @@ fn starting(boot_epoch: u64, fact: &Fact, off: bool) -> Option<PartEnd> {
         Fact::StartFailed(it) => {
             (it.boot_epoch >= boot_epoch).then(|| PartEnd::Failed(it.failure.clone()))
         }
+        Fact::RestartIgnored(it) => Some(PartEnd::Failed(it.failure.clone())),
         Fact::StopRequested(_) => Some(PartEnd::Superseded),
         // What went off may be on its way to start again.
         Fact::Stopped(_) => off.then(|| failed("machine.stopped", "it went off before it ran")),

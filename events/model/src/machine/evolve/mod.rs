@@ -111,6 +111,16 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.trouble = Some(Arc::new(ignored.failure.clone()));
             wished(machine);
         }
+        // Its epoch stays: the guest was asked in it, and may come to it late.
+        Fact::RestartIgnored(ignored) => {
+            machine.power.deadline = None;
+            if machine.observed.state == State::Stopping {
+                machine.observed.state = State::Running;
+            }
+            machine.observed.ready = Ready::Yes;
+            machine.trouble = Some(Arc::new(ignored.failure.clone()));
+            wished(machine);
+        }
 
         Fact::Placed(placed) => {
             let host = Some(placed.hypervisor);

@@ -118,6 +118,13 @@ fn happen(story: &mut Story, what: &str) {
         "stopped by a crash" => stopped(story, StopCause::Crash),
         "resumed" => drop(report(story, "m", Outcome::Resumed)),
         "shutdown ignored" => drop(story.wait(3600).given(ExpirePower { machine: id })),
+        "restart ignored" => {
+            // It is not asked to shut down any more, but to reboot.
+            story.wait(3600).given(ExpirePower { machine: id });
+            story.given(on("RebootMachine", "m"));
+            report(story, "m", Outcome::Stopping { boot_epoch: boot_epoch + 1 });
+            story.wait(3600).given(ExpirePower { machine: id });
+        }
         "host silent" => drop(story.given(ReportHostSilent { hypervisor })),
         "host heard" => drop(story.given(ReportHostHeard { hypervisor })),
         "host lost" => {

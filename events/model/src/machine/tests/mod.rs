@@ -8,6 +8,7 @@ mod diagram;
 mod disks;
 mod outcomes;
 mod power;
+mod reboot;
 pub(crate) mod scene;
 mod settings;
 mod snapshots;
