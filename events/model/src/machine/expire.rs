@@ -36,7 +36,9 @@ impl Decide for ExpirePower {
                 let failure = Failure::new("reboot_ignored", detail);
                 deciding.fact(machine.id, Fact::RestartIgnored(Failed { failure }));
             }
-            Wish::On | Wish::Suspended => {
+            // Nothing is waited for in vain: what can't be suspended is said by its host.
+            Wish::Suspended => {}
+            Wish::On => {
                 let detail = format!("it did not run within {START_SECONDS} s");
                 start_failed(deciding, &machine, Failure::new("start_timeout", &detail));
             }

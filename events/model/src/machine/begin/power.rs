@@ -91,6 +91,10 @@ pub(crate) fn suspend(deciding: &mut Deciding<'_>, id: MachineId) -> Result<Begu
         return Ok(Begun::Done);
     }
     machine.is_running()?;
+    if machine.power.deadline.is_some() {
+        let (machine, state) = (machine.name.clone(), "about to restart");
+        return Err(Refused::NotRunning { machine, state }.into());
+    }
     deciding.fact(id, Fact::SuspendRequested(Nothing {}));
     Ok(until_applied(deciding, id))
 }

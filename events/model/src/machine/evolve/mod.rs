@@ -96,6 +96,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         }
         Fact::SuspendRequested(_) => {
             machine.power.wish = Wish::Suspended;
+            machine.power.deadline = None;
             wished(machine);
         }
         Fact::ResumeRequested(_) => {

@@ -1,10 +1,12 @@
 //! Guests that are asked to reboot, and don't.
 
-use super::scene::{create, epoch, machine, on, report, run, site};
+use super::scene::{create, epoch, fact, machine, on, report, run, site};
+use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
 use crate::machine::commands::ExpirePower;
 use crate::machine::{Outcome, Ready, State, StopCause, StopManner, Wish};
 use crate::testing::{Story, kinds};
+use crate::version::latest::Nothing;
 
 fn asked() -> (Story, MachineId) {
     let mut story = site(&["node1"]);
@@ -70,4 +72,17 @@ fn a_guest_that_ignored_a_reboot_can_be_reset() {
     assert_eq!(epoch(&story, "m"), 3);
     let events = story.wait(121).given(ExpirePower { machine: id });
     assert_eq!(kinds(&events)[0], "machine.start_failed", "no guest can ignore that");
+}
+
+#[test]
+fn a_machine_that_is_to_reboot_is_not_suspended_before() {
+    let (mut story, id) = asked();
+    let refused = story.refused(on("SuspendMachine", "m"), "CRL-0210");
+    assert_eq!(refused.to_string(), "m is not running, it is about to restart");
+    // A log may hold it all the same.
+    fact(&mut story, id, Fact::SuspendRequested(Nothing {}));
+    assert!(story.wait(3600).given(ExpirePower { machine: id }).is_empty());
+    assert_eq!(machine(&story, "m").power.wish, Wish::Suspended);
+    let (mut story, _) = ignored();
+    story.given(on("SuspendMachine", "m"));
 }
