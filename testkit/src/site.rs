@@ -240,7 +240,7 @@ pub fn starts(id: MachineId, on: HypervisorId) -> [Event; 4] {
         id.event(MachineFact::Placed(machine::Placed { hypervisor: on, reserved, because })),
         id.event(MachineFact::StartRequested(machine::StartRequested {
             boot_epoch: 1,
-            deadline: ready_by,
+            deadline: Some(ready_by),
             persistent_once: false,
         })),
         id.event(MachineFact::Started(machine::Started { boot_epoch: 1, at, ready_by })),

@@ -57,7 +57,7 @@ pub(crate) fn with_machines(settings: &Value, count: usize) -> (Story, Vec<Machi
 
 pub(crate) fn runs(story: &mut Story, machine: MachineId) {
     let deadline = story.now.plus_seconds(120);
-    let start = StartRequested { boot_epoch: 1, deadline, persistent_once: false };
+    let start = StartRequested { boot_epoch: 1, deadline: Some(deadline), persistent_once: false };
     story.was(machine, MachineFact::StartRequested(start));
     let started = Started { boot_epoch: 1, at: story.now, ready_by: deadline };
     story.was(machine, MachineFact::Started(started));

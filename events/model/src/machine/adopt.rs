@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::new::{Platform, check, hostname, serial};
-use super::power::START_SECONDS;
 use super::rejection::Rejection as Refused;
 use super::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Reservation, Settings};
 use crate::deciding::{Decide, Deciding};
@@ -62,7 +61,11 @@ pub struct AdoptMachine {
 
 impl Decide for AdoptMachine {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let (host, _) = deciding.find::<Hypervisor>(&self.hypervisor)?;
+        let (host, adopting) = deciding.find::<Hypervisor>(&self.hypervisor)?;
+        if deciding.fleet.is_silent(host) {
+            let (machine, host) = (self.name.clone(), adopting.name.clone());
+            return Err(Refused::HostSilent { machine, host }.into());
+        }
         deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
         self.is_not_known(deciding)?;
         let settings = self.settings.apply(&Settings::default()).map_err(|error| {
@@ -157,8 +160,8 @@ impl AdoptMachine {
         };
         let placed = Placed { hypervisor: host, reserved, because };
         deciding.fact(id, Fact::Placed(placed));
-        let deadline = deciding.now().plus_seconds(START_SECONDS);
-        let start = StartRequested { boot_epoch: 1, deadline, persistent_once: false };
+        // It must not be cut off because its host says late that it runs.
+        let start = StartRequested { boot_epoch: 1, deadline: None, persistent_once: false };
         deciding.fact(id, Fact::StartRequested(start));
     }
 }

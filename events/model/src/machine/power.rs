@@ -39,7 +39,7 @@ pub(crate) fn turn_on(
     let placed = placement::for_start(&deciding.fleet, &machine, persistent_once)?;
     deciding.fact(id, Fact::Placed(placed));
     let boot_epoch = machine.power.boot_epoch + 1;
-    let deadline = deciding.now().plus_seconds(START_SECONDS);
+    let deadline = Some(deciding.now().plus_seconds(START_SECONDS));
     deciding
         .fact(id, Fact::StartRequested(StartRequested { boot_epoch, deadline, persistent_once }));
     Ok(boot_epoch)

@@ -66,7 +66,8 @@ fn placed(story: &mut Story, machine: MachineId, host: HypervisorId, volatile: b
     story.happens(|deciding| {
         deciding.fact(machine, MachineFact::Placed(Placed { hypervisor: host, reserved, because }));
         let deadline = Timestamp(i64::MAX);
-        let start = StartRequested { boot_epoch: 1, deadline, persistent_once: false };
+        let start =
+            StartRequested { boot_epoch: 1, deadline: Some(deadline), persistent_once: false };
         deciding.fact(machine, MachineFact::StartRequested(start));
     });
 }

@@ -12,7 +12,7 @@ pub(super) fn shall_run(
     machine: &mut Machine,
     boot_epoch: u64,
     persistent_once: bool,
-    deadline: Timestamp,
+    deadline: Option<Timestamp>,
 ) {
     machine.power.wish = Wish::On;
     machine.power.boot_epoch = boot_epoch;
@@ -21,7 +21,7 @@ pub(super) fn shall_run(
     if machine.power.writes == Writes::Kept && !machine.leases.is_empty() {
         machine.kept = machine.written;
     }
-    machine.power.deadline = Some(deadline);
+    machine.power.deadline = deadline;
     machine.power.restart = None;
     machine.observed.state = State::Starting;
     machine.observed.ready = Ready::No;

@@ -83,7 +83,7 @@ pub(super) fn begun(machine: &mut Machine, deadline: Timestamp) {
 
 pub(super) fn first_boot_begun(machine: &mut Machine, begun: &FirstBootBegun) {
     machine.half_made = true;
-    shall_run(machine, begun.boot_epoch, true, begun.deadline);
+    shall_run(machine, begun.boot_epoch, true, Some(begun.deadline));
     enter(machine, RenewalStep::FirstBoot, Some(begun.deadline));
 }
 

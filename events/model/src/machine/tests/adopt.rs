@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{add_storage, epoch, machine, report, site};
+use super::scene::{add_storage, epoch, host, machine, report, site};
 use crate::command::Command;
+use crate::hypervisor::commands::ReportHostSilent;
+use crate::machine::commands::ExpirePower;
 use crate::machine::{Kind, Outcome, State};
 use crate::testing::command;
 
@@ -43,6 +45,27 @@ fn one_that_runs_goes_on_running() {
     assert_eq!(mail.observed.state, State::Running);
     assert!(!mail.power.wish.is_off());
     assert_eq!(mail.reserved.memory_mib, 2048, "what it takes is counted");
+}
+
+#[test]
+fn one_that_runs_is_not_cut_off_because_its_host_says_so_late() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
+    let mail = machine(&story, "mail");
+    assert_eq!((mail.observed.state, mail.power.deadline), (State::Starting, None));
+    assert!(story.wait(86_400).given(ExpirePower { machine: mail.id }).is_empty());
+    report(&mut story, "mail", Outcome::Started { boot_epoch: 1 });
+    assert_eq!(machine(&story, "mail").observed.state, State::Running);
+}
+
+#[test]
+fn nothing_is_adopted_from_a_host_that_says_nothing() {
+    let mut story = site(&["node1"]);
+    let hypervisor = host(&story, "node1");
+    story.given(ReportHostSilent { hypervisor });
+    for running in [false, true] {
+        story.refused(adopt("mail", 7, "52:54:00:00:00:01", running), "CRL-0209");
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn given(story: &mut Story) -> Vec<MachineId> {
     let all = machines(story, TARGETS.try_into().expect("a small number"));
     for machine in &all {
         let deadline = story.now.plus_seconds(600);
-        let start = StartRequested { boot_epoch: 1, deadline, persistent_once: false };
+        let start =
+            StartRequested { boot_epoch: 1, deadline: Some(deadline), persistent_once: false };
         story.was(*machine, MachineFact::StartRequested(start));
         let started = Started { boot_epoch: 1, at: story.now, ready_by: deadline };
         story.was(*machine, MachineFact::Started(started));
@@ -80,7 +81,7 @@ fn something_happens(story: &mut Story, machine: MachineId, chance: &mut Chance)
         0 => MachineFact::Deleted(Nothing {}),
         1 => MachineFact::StartRequested(StartRequested {
             boot_epoch: 2,
-            deadline,
+            deadline: Some(deadline),
             persistent_once: false,
         }),
         2 => MachineFact::Slept(Nothing {}),

@@ -55,7 +55,11 @@ fn end_of(goal: Goal, given: &[Machine], happens: Machine) -> Option<String> {
 
 fn start(boot_epoch: u64) -> Machine {
     let deadline = NEVER;
-    Machine::StartRequested(facts::StartRequested { boot_epoch, deadline, persistent_once: false })
+    Machine::StartRequested(facts::StartRequested {
+        boot_epoch,
+        deadline: Some(deadline),
+        persistent_once: false,
+    })
 }
 
 fn stop() -> Machine {

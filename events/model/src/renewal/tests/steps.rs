@@ -101,7 +101,7 @@ fn what_was_started_past_its_renewal_has_failed() {
     let (mut site, child) = populating(json!({ "first_boot": { "done": "agent" } }));
     let boot_epoch = site.get(child).power.boot_epoch + 1;
     let deadline = site.story.now.plus_seconds(120);
-    let start = StartRequested { boot_epoch, deadline, persistent_once: false };
+    let start = StartRequested { boot_epoch, deadline: Some(deadline), persistent_once: false };
     site.happens(child, MachineFact::StartRequested(start));
     let events = site.applied(child);
     has_failed(&site, child, &events);

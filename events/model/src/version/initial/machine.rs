@@ -156,8 +156,9 @@ pub struct WorkFailed {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct StartRequested {
     pub boot_epoch: u64,
-    /// It has to run by then.
-    pub deadline: Timestamp,
+    /// It has to run by then. None: it runs already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// What is written is kept, although it has a virtual snapshot.
     #[serde(default)]
     pub persistent_once: bool,
