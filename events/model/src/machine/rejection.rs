@@ -170,4 +170,8 @@ rejections! {
     Suspended { machine: Name } "CRL-0241" Conflict
         "{machine} is suspended",
         clears "Resume it (`ResumeMachine`).";
+    /// It runs on its throwaway overlay, and what would be done for its upkeep would go with that.
+    WritesThrownAway { machine: Name } "CRL-0242" Conflict
+        "{machine} is on already, and what is written on it is thrown away",
+        clears "Shut it down first (`ShutdownMachine`), then start it with `persistent_once`.";
 }

@@ -7,7 +7,7 @@ use crate::ids::MachineId;
 use crate::machine::obstacle::host_answers;
 use crate::machine::power::{SHUTDOWN_SECONDS, START_SECONDS, turn_off, turn_on};
 use crate::machine::rejection::Rejection as Refused;
-use crate::machine::{RestartManner, State, Wish};
+use crate::machine::{Machine, RestartManner, State, Wish, Writes};
 use crate::operation::{Begun, Goal};
 use crate::rejection::Rejection;
 use crate::version::latest::Nothing;
@@ -20,12 +20,23 @@ pub(crate) fn start(
 ) -> Result<Begun, Rejection> {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.can_start(&deciding.fleet)?;
+    if persistent_once {
+        keeps_what_is_written(&machine)?;
+    }
     let runs = machine.observed.state == State::Running && machine.power.wish == Wish::On;
     if runs && machine.power.deadline.is_none() && !machine.is_external() {
         return Ok(Begun::Done);
     }
     let boot_epoch = turn_on(deciding, id, persistent_once)?;
     Ok(Begun::Part(Goal::Started { boot_epoch }))
+}
+
+/// What it does with what is written is settled for as long as it is on.
+fn keeps_what_is_written(machine: &Machine) -> Result<(), Rejection> {
+    if machine.uses_host() && machine.power.writes == Writes::ThrownAway {
+        return Err(Refused::WritesThrownAway { machine: machine.name.clone() }.into());
+    }
+    Ok(())
 }
 
 pub(crate) fn stop(
@@ -49,7 +60,7 @@ pub(crate) fn stop(
 }
 
 /// A guest that doesn't run can't be asked for anything.
-fn hears_acpi(machine: &crate::machine::Machine) -> Result<(), Rejection> {
+fn hears_acpi(machine: &Machine) -> Result<(), Rejection> {
     match machine.observed.state {
         State::Paused(_) | State::Asleep | State::Unknown => {
             let state = machine.observed.state.words();

@@ -12,3 +12,4 @@ mod reboot;
 pub(crate) mod scene;
 mod settings;
 mod snapshots;
+mod upkeep;
