@@ -141,7 +141,7 @@ impl Domain {
                     self.paused = false;
                     self.told = false;
                 }
-                if self.running && self.paused {
+                if ticket.arm && self.running && self.paused {
                     self.paused = false;
                     outcomes.push(Outcome::Resumed);
                 }

@@ -53,7 +53,7 @@ pub struct MachineSpec {
     /// What may pass between the desktop and its viewers.
     #[serde(default)]
     pub display: Policy,
-    /// Each is armed once. A viewer whose session is not here is cut off.
+    /// Each is armed at most once. A viewer whose session is not here is cut off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tickets: Vec<Ticket>,
     /// What the guest can read.
@@ -144,6 +144,10 @@ pub struct Ticket {
     pub session: SessionId,
     pub number: u32,
     pub protocol: Protocol,
+    /// It is to be armed. One that was armed or is spent never is again, also by a host to which the
+    /// machine has moved; it says only whose viewer may stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub arm: bool,
 }
 
 /// How one learns that the first boot has done its work.
@@ -304,8 +308,8 @@ fn networks(fleet: &Fleet, settings: &Settings, host: HypervisorId) -> Vec<Netwo
     described.collect()
 }
 
-/// The sessions whose viewers may be there. That a ticket is armed or spent says the host itself;
-/// it is in its ledger and no news for it.
+/// The sessions whose viewers may be there. That a ticket is armed or spent says the host itself:
+/// it is no news for it, but for another host to which the machine moves it is.
 fn shown<'a>(fleet: &'a Fleet, machine: &'a Machine) -> impl Iterator<Item = &'a Session> {
     let leases = machine.leases.iter().filter_map(|session| fleet.sessions.get(*session));
     leases.filter(|session| match session.ticket.state {
@@ -315,7 +319,9 @@ fn shown<'a>(fleet: &'a Fleet, machine: &'a Machine) -> impl Iterator<Item = &'a
 }
 
 fn ticket(session: &Session) -> Ticket {
-    Ticket { session: session.id, number: session.ticket.number, protocol: session.protocol }
+    let arm = session.ticket.state == TicketState::Issued;
+    let number = session.ticket.number;
+    Ticket { session: session.id, number, protocol: session.protocol, arm }
 }
 
 fn first_boot(machine: &Machine) -> Option<FirstBootSpec> {

@@ -21,7 +21,9 @@ use crate::testing::{Story, command};
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{FileDone, FileRequested, FileRetired};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
-use crate::version::latest::session::{Disconnected, Granted, TicketIssued};
+use crate::version::latest::session::{
+    Disconnected, DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent,
+};
 
 fn of(story: &Story, name: &str) -> Option<Work> {
     work(&story.fleet, Thing::Machine(machine(story, name).id))
@@ -204,7 +206,16 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     let protocol = Protocol::Spice;
     let issued = TicketIssued { ticket: 1, protocol, source: None, terminal: None };
     fact(&mut story, session, SessionFact::TicketIssued(issued));
-    assert_eq!(spec(&story, "m").tickets[0].number, 1);
+    let ticket = |story: &Story| {
+        let tickets = spec(story, "m").tickets;
+        tickets.iter().map(|ticket| (ticket.number, ticket.arm)).collect::<Vec<_>>()
+    };
+    assert_eq!(ticket(&story), [(1, true)]);
+    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1 }));
+    assert_eq!(ticket(&story), [(1, false)], "no other host arms it again");
+    let spent = TicketSpent { ticket: 1, by: SpentBy::Used };
+    fact(&mut story, session, SessionFact::TicketSpent(spent));
+    assert_eq!(ticket(&story), [(1, false)], "its viewer may stay");
     fact(&mut story, session, SessionFact::Disconnected(Disconnected {}));
     assert!(spec(&story, "m").tickets.is_empty());
 }
