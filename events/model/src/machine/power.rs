@@ -91,7 +91,9 @@ impl Machine {
                 let state = State::Stopping.words();
                 Err(Refused::NotOff { machine: self.name.clone(), state }.into())
             }
-            Wish::On | Wish::Off(_) => Ok(()),
+            // A machine that is on already is not started.
+            Wish::On => Ok(()),
+            Wish::Off(_) => self.snapshots_are_at_rest(),
         }
     }
 }

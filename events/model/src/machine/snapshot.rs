@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Machine;
+use super::rejection::Rejection as Refused;
 use crate::event::MachineFact as Fact;
 use crate::ids::SnapshotId;
 use crate::name::Name;
+use crate::rejection::Rejection;
 
 /// Each overlay is one more file to look through for every block that is read.
 pub const SNAPSHOTS_DEEP_MAX: usize = 8;
@@ -36,6 +38,17 @@ pub enum SnapshotState {
 }
 
 impl Machine {
+    /// One is being taken, reverted to or deleted: its disks are not to be touched meanwhile.
+    pub fn snapshot_at_work(&self) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|snapshot| snapshot.state != SnapshotState::Taken)
+    }
+
+    pub(crate) fn snapshots_are_at_rest(&self) -> Result<(), Rejection> {
+        let Some(Snapshot { name, .. }) = self.snapshot_at_work() else { return Ok(()) };
+        let (machine, name) = (self.name.clone(), name.clone());
+        Err(Refused::SnapshotBusy { machine, name }.into())
+    }
+
     pub fn find_snapshot(&self, id: SnapshotId) -> Option<&Snapshot> {
         self.snapshots.iter().find(|snapshot| snapshot.id == id)
     }

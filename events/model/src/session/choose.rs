@@ -66,7 +66,8 @@ fn own(deciding: &mut Deciding<'_>, claim: &Claim, owned: &[MachineId]) -> Chose
 fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> bool {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return false };
     let gone = machine.leaving.is_some() && machine.place.is_none();
-    let busy = machine.locked || machine.deleting || machine.task.is_some() || gone;
+    let at_work = machine.task.is_some() || machine.snapshot_at_work().is_some();
+    let busy = machine.locked || machine.deleting || at_work || gone;
     if busy || !machine.maintenance.is_empty() || machine.being_renewed() {
         return false;
     }

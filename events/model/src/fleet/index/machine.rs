@@ -236,6 +236,7 @@ fn standing(machine: &Machine) -> Standing {
     let busy = machine.locked
         || machine.deleting
         || machine.task.is_some()
+        || machine.snapshot_at_work().is_some()
         || machine.is_kept_up()
         || going_off && !machine.being_renewed()
         || machine.leaving.is_some() && machine.place.is_none();

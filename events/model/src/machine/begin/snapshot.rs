@@ -6,7 +6,7 @@ use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{MachineId, SnapshotId};
 use crate::machine::rejection::Rejection as Refused;
-use crate::machine::{Kind, Machine, SNAPSHOTS_DEEP_MAX, SNAPSHOTS_MAX, Snapshot, SnapshotState};
+use crate::machine::{Kind, Machine, SNAPSHOTS_DEEP_MAX, SNAPSHOTS_MAX};
 use crate::name::Name;
 use crate::operation::{Begun, Goal};
 use crate::rejection::Rejection;
@@ -42,7 +42,7 @@ fn can_have_another(machine: &Machine, name: &Name) -> Result<(), Rejection> {
     if machine.virtual_snapshot.is_some() {
         return Err(Refused::HasVirtualSnapshot { machine: machine_name }.into());
     }
-    nothing_is_done_with_snapshots(machine)?;
+    machine.snapshots_are_at_rest()?;
     if machine.snapshots.iter().any(|snapshot| snapshot.name == *name) {
         let (machine, name) = (machine_name, name.clone());
         return Err(Refused::SnapshotNameTaken { machine, name }.into());
@@ -52,13 +52,6 @@ fn can_have_another(machine: &Machine, name: &Name) -> Result<(), Rejection> {
         return Err(Refused::TooManySnapshots { machine: machine_name, deep, all }.into());
     }
     Ok(())
-}
-
-fn nothing_is_done_with_snapshots(machine: &Machine) -> Result<(), Rejection> {
-    let busy = machine.snapshots.iter().find(|snapshot| snapshot.state != SnapshotState::Taken);
-    let Some(Snapshot { name, .. }) = busy else { return Ok(()) };
-    let (machine, name) = (machine.name.clone(), name.clone());
-    Err(Refused::SnapshotBusy { machine, name }.into())
 }
 
 pub(crate) fn revert_snapshot(
@@ -97,5 +90,5 @@ fn has(machine: &Machine, snapshot: SnapshotId) -> Result<(), Rejection> {
         let (machine, given) = (machine.name.clone(), snapshot.to_string());
         return Err(Refused::NoSuchSnapshot { machine, given }.into());
     }
-    nothing_is_done_with_snapshots(machine)
+    machine.snapshots_are_at_rest()
 }

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use super::scene::{create, fact, machine, report, run, site};
+use super::scene::{create, fact, machine, on, report, run, site};
 use crate::command::Command;
 use crate::event::MachineFact as Fact;
+use crate::ids::PoolId;
 use crate::machine::{Outcome, SnapshotState, StopCause, VirtualSnapshot};
 use crate::operation::Failure;
 use crate::testing::{Story, command, kinds};
-use crate::version::latest::machine::VirtualSnapshotChanged;
+use crate::version::latest::machine::{PoolChanged, VirtualSnapshotChanged};
 
 fn take(name: &str, quiesced: bool) -> Command {
     command("TakeSnapshot", json!({ "machine": "m", "name": name, "quiesced": quiesced }))
@@ -121,4 +122,26 @@ fn they_are_for_machines_that_keep_what_they_write() {
     let initial = json!({ "name": "m", "kind": "initial", "source": "gold" });
     story.given(command("CreateMachine", initial));
     story.refused(take("a", false), "CRL-0237");
+}
+
+#[test]
+fn while_something_is_done_with_a_snapshot_nobody_starts_or_gets_the_machine() {
+    let mut story = off();
+    let pool = PoolId::from_bytes([1; 16]);
+    let id = machine(&story, "m").id;
+    fact(&mut story, id, Fact::PoolChanged(PoolChanged { pool: Some(pool) }));
+    let busy = |story: &mut Story, outcome: Outcome| {
+        story.refused(on("StartMachine", "m"), "CRL-0236");
+        assert_eq!(story.fleet.tally(pool).busy, 1);
+        report(story, "m", outcome);
+        assert_eq!(story.fleet.tally(pool).stopped, 1);
+    };
+    story.given(take("a", false));
+    let snapshot = machine(&story, "m").snapshots[0].id;
+    busy(&mut story, Outcome::SnapshotTaken { snapshot });
+    story.given(revert("a"));
+    busy(&mut story, Outcome::SnapshotReverted { snapshot });
+    story.given(delete("a"));
+    busy(&mut story, Outcome::SnapshotDeleted { snapshot });
+    story.given(on("StartMachine", "m"));
 }
