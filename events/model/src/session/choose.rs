@@ -31,6 +31,8 @@ pub(super) enum Chosen {
     Machine(MachineId),
     /// Their own machine can't be had yet.
     OwnIsBusy,
+    /// Machines are free, but none that can be seen in the way that they want.
+    OtherProtocol,
     NothingFree,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn choose(deciding: &mut Deciding<'_>, claim: &Claim) -> Chosen {
                 _ if !owned.is_empty() => own(deciding, claim, &owned),
                 Mode::Dedicated => Chosen::OwnIsBusy,
                 Mode::Floating | Mode::Sticky => {
-                    free(deciding, id, claim.protocol).map_or(Chosen::NothingFree, Chosen::Machine)
+                    free(deciding, id, claim.protocol)
                 }
             }
         }
@@ -110,18 +112,17 @@ pub(super) fn free(
     deciding: &mut Deciding<'_>,
     pool: PoolId,
     protocol: Protocol,
-) -> Option<MachineId> {
+) -> Chosen {
     let mut after = None;
     let mut failed_starts = 0;
+    let mut unchosen = Chosen::NothingFree;
     for _ in 0..LOOKED_AT_MAX {
-        let next = deciding.fleet.next_free(pool, after)?;
-        if next.rank == Rank::Written {
-            return None;
-        }
+        let next = deciding.fleet.next_free(pool, after);
+        let Some(next) = next.filter(|next| next.rank != Rank::Written) else { break };
         after = Some(match fit(&deciding.fleet, &next, protocol) {
-            Fit::Yes if next.rank != Rank::Stopped => return Some(next.machine),
+            Fit::Yes if next.rank != Rank::Stopped => return Chosen::Machine(next.machine),
             Fit::Yes => match power::turn_on(deciding, next.machine, false) {
-                Ok(_) => return Some(next.machine),
+                Ok(_) => return Chosen::Machine(next.machine),
                 Err(_) if failed_starts + 1 == STARTS_TRIED_MAX => {
                     failed_starts = 0;
                     last_near(next)
@@ -131,11 +132,14 @@ pub(super) fn free(
                     next
                 }
             },
-            Fit::OtherProtocol => next,
+            Fit::OtherProtocol => {
+                unchosen = Chosen::OtherProtocol;
+                next
+            }
             Fit::NoneNearby => last_near(next),
         });
     }
-    None
+    unchosen
 }
 
 enum Fit {

@@ -1,6 +1,6 @@
 //! What facts about machines and pools mean for those who use them or wait for them.
 
-use super::choose::free;
+use super::choose::{Chosen, free};
 use super::claim::own_in;
 use super::lease::{ENDED_AT_ONCE_MAX, end, make_clean, queue};
 use super::serve::{serve_after_change, serve_one};
@@ -95,7 +95,7 @@ fn exchange(deciding: &mut Deciding<'_>, id: SessionId, otherwise: Otherwise) ->
     let (Target::Pool(pool), Some(before)) = (session.target, session.machine()) else {
         return false;
     };
-    if let Some(machine) = free(deciding, pool, session.protocol) {
+    if let Chosen::Machine(machine) = free(deciding, pool, session.protocol) {
         deciding.fact(id, SessionFact::Moved(Moved { machine }));
         make_clean(deciding, before);
         return true;

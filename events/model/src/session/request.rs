@@ -172,7 +172,7 @@ fn ask(deciding: &mut Deciding<'_>, claim: &Claim) -> SessionId {
         Target::Pool(_) | Target::Machine(_) => Queue::Satisfied,
     };
     let fits = deciding.room() >= ROOM_TO_SERVE && is_within_limits(&deciding.fleet, claim);
-    if queue_before_them == Queue::Satisfied
+    if queue_before_them != Queue::Waiting
         && fits
         && let Chosen::Machine(machine) = choose(deciding, claim)
     {

@@ -1,11 +1,13 @@
 //! Those who wait are served in the order of their places, and spares are kept for those who come
 //! next.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose, start_one, used};
-use super::claim::{is_entitled, is_within_limits};
+use super::claim::{is_entitled, is_within_limits, own_in};
 use super::lease::{end, grant};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
@@ -38,6 +40,8 @@ pub(super) enum Turn {
     Served,
     /// They wait for something of their own; the next ones may be served.
     Passed,
+    /// What is free can't be seen in the way that they want; the next ones may want another.
+    OtherProtocol,
     /// Nothing is left for those behind them, either.
     NothingFree,
 }
@@ -65,6 +69,7 @@ pub(super) fn serve_one(deciding: &mut Deciding<'_>, id: SessionId) -> Turn {
             Turn::Served
         }
         Chosen::OwnIsBusy => Turn::Passed,
+        Chosen::OtherProtocol => Turn::OtherProtocol,
         Chosen::NothingFree => Turn::NothingFree,
     }
 }
@@ -83,6 +88,9 @@ pub(super) fn is_closed(fleet: &Fleet, target: Target) -> bool {
 pub(super) enum Queue {
     /// Nobody in it could take a machine of the pool that is free.
     Satisfied,
+    /// Somebody waits for a machine with a protocol that no free one has. Others may have what is
+    /// free.
+    LacksProtocol,
     /// Somebody waits for the next one.
     Waiting,
 }
@@ -90,13 +98,25 @@ pub(super) enum Queue {
 /// Serves those who wait for a pool, looking at so many at most.
 pub(super) fn serve_queue(deciding: &mut Deciding<'_>, pool: PoolId, most: usize) -> Queue {
     let mut from = 0;
+    let mut lacking = BTreeSet::new();
     for _ in 0..most {
         let next = deciding.fleet.queue_from(Target::Pool(pool), from).next();
-        let Some((place, session)) = next else { return Queue::Satisfied };
-        if serve_one(deciding, session) == Turn::NothingFree {
-            return Queue::Waiting;
-        }
+        let Some((place, id)) = next else {
+            return if lacking.is_empty() { Queue::Satisfied } else { Queue::LacksProtocol };
+        };
         from = place.saturating_add(1);
+        let Some(session) = deciding.fleet.sessions.shared(id) else { continue };
+        let owns = || own_in(&deciding.fleet, session.subject, pool).next().is_some();
+        if lacking.contains(&session.protocol) && !owns() {
+            continue;
+        }
+        match serve_one(deciding, id) {
+            Turn::Served | Turn::Passed => {}
+            Turn::OtherProtocol => {
+                lacking.insert(session.protocol);
+            }
+            Turn::NothingFree => return Queue::Waiting,
+        }
     }
     Queue::Waiting
 }
@@ -108,7 +128,7 @@ pub(super) fn serve(deciding: &mut Deciding<'_>, id: PoolId, most: usize) {
     if pool.closed() {
         return;
     }
-    if pool.reset() == Reset::OnAssign && queue == Queue::Waiting {
+    if pool.reset() == Reset::OnAssign && queue != Queue::Satisfied {
         clean_for_those_who_wait(deciding, id);
     }
     while deciding.room() > ROOM_FOR_SPARES && lacks_spares(&deciding.fleet, &pool) {

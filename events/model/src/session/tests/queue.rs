@@ -125,3 +125,34 @@ fn of_many_people_random_orders() {
         assert_eq!((0..people).filter(|n| site.waits(*n)).count(), 1);
     }
 }
+
+#[test]
+fn whoever_waits_for_another_protocol_does_not_hold_up_those_behind() {
+    let mut site = Site::new();
+    site.pool("pool", json!({}));
+    site.external(0, 1);
+    site.join(0, "pool");
+    site.vdi(1);
+    site.join(1, "pool");
+    for n in 0..4 {
+        site.person(n);
+        site.entitle(n, "pool");
+    }
+    let ask = |site: &mut Site, n: u32, protocol: &str| {
+        let client = json!({ "id": super::site::person(n) });
+        let ask = json!({ "client": client, "pool": "pool", "protocol": protocol });
+        site.given("RequestDesktop", ask);
+    };
+    ask(&mut site, 0, "rdp");
+    ask(&mut site, 1, "rdp");
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+    assert!(site.waits(1), "the free one has no RDP");
+    ask(&mut site, 2, "spice");
+    assert_eq!(site.machine_of(2), Some(machine(1)), "who comes later wants what is free");
+    ask(&mut site, 3, "spice");
+    site.leave(2);
+    site.made_clean(1);
+    assert_eq!(site.machine_of(3), Some(machine(1)), "so does who waits behind");
+    site.leave(0);
+    assert_eq!(site.machine_of(1), Some(machine(0)));
+}
