@@ -42,6 +42,9 @@ pub(crate) fn add(
         let pool = into.name.clone();
         return Err(Refused::CannotBeCleaned { machine: name(), pool }.into());
     }
+    if into.settings.mode == Mode::Floating && machine.kept.is_some() {
+        return Err(Refused::HoldsData { machine: name(), pool: into.name.clone() }.into());
+    }
     deciding.fact(id, MachineFact::PoolChanged(PoolChanged { pool: Some(pool) }));
     Ok(Begun::Done)
 }

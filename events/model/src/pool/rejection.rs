@@ -105,4 +105,8 @@ rejections! {
     GroupOfOne "CRL-0424" Malformed
         "a machine can't be assigned to a group",
         clears "Assign a pool to the group, or the machine to a person.";
+    /// A floating pool would throw away what somebody has written to the machine.
+    HoldsData { machine: Name, pool: Name } "CRL-0425" Conflict
+        "somebody has written to {machine}, and {pool} would throw that away",
+        clears "Throw it away (`Populate` with `discard_data`), or hand it on: `AssignClient` with `keep_data`, without this pool.";
 }

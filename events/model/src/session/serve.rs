@@ -12,11 +12,14 @@ use super::lease::{end, grant};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact;
 use crate::fleet::Fleet;
-use crate::ids::{PoolId, SessionId};
+use crate::ids::{MachineId, PoolId, SessionId};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
 use crate::renewal;
+use crate::version::latest::operation::Failure;
+use crate::version::latest::renewal::{Failed, Why};
 
 /// So many of those who wait are looked at when something of their pool changes. Mostly the first
 /// one takes what is free; the others are passed over only for a limit of their own or because they
@@ -131,6 +134,9 @@ pub(super) fn serve(deciding: &mut Deciding<'_>, id: PoolId, most: usize) {
     if pool.reset() == Reset::OnAssign && queue != Queue::Satisfied {
         clean_for_those_who_wait(deciding, id);
     }
+    if resets_what_was_left(&pool) {
+        clean_what_was_left(deciding, id);
+    }
     while deciding.room() > ROOM_FOR_SPARES && lacks_spares(&deciding.fleet, &pool) {
         if !start_one(deciding, id) {
             return;
@@ -146,7 +152,39 @@ fn clean_for_those_who_wait(deciding: &mut Deciding<'_>, pool: PoolId) {
         if deciding.room() < ROOM_TO_SERVE {
             return;
         }
-        renewal::reset(deciding, machine);
+        clean(deciding, machine);
+    }
+}
+
+/// A pool whose used machines all go to the next person, after a reset. In the other pools what was
+/// written may be of somebody whose machine was taken from them: it stays until an administrator
+/// says what becomes of it.
+fn resets_what_was_left(pool: &Pool) -> bool {
+    pool.settings.mode == Mode::Floating && pool.reset() == Reset::OnRelease
+}
+
+/// Machines are made clean when their person leaves. Here are those where that came to nothing:
+/// the reset failed and an administrator has looked at it, or the machine came into the pool later.
+fn clean_what_was_left(deciding: &mut Deciding<'_>, pool: PoolId) {
+    let under_way = deciding.fleet.tally(pool).renewing as usize;
+    for machine in used(&deciding.fleet, pool, RESETS_UNDER_WAY_MAX.saturating_sub(under_way)) {
+        if deciding.room() < ROOM_TO_SERVE {
+            return;
+        }
+        clean(deciding, machine);
+    }
+}
+
+/// A machine that can't be made clean would never be given to anybody: an administrator has to see
+/// it.
+fn clean(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.get(id) else { return };
+    if machine.kept.is_some() && machine.image().is_none() && machine.renewal.is_none() {
+        let detail = "it stands on no version, so nothing clean can take the place of its disk";
+        let failure = Failure::new("not_usable", detail);
+        deciding.fact(id, MachineFact::RenewalFailed(Failed { why: Why::Reset, failure }));
+    } else {
+        renewal::reset(deciding, id);
     }
 }
 
@@ -158,12 +196,13 @@ fn lacks_spares(fleet: &Fleet, pool: &Pool) -> bool {
     pool.settings.mode != Mode::Dedicated && tally.stopped > 0 && tally.ready + tally.running < kept
 }
 
-/// Somebody waits for the pool, or it has too few spares: a [`ServePool`] may find something to do.
+/// Somebody waits for the pool, or it has too few spares, or a machine that nobody made clean: a [`ServePool`] may find something to do.
 /// Things that touch no machine of the pool come to it in this way, such as a host that is enabled
 /// again.
 pub fn wants_service(fleet: &Fleet, id: PoolId) -> bool {
     let Some(pool) = fleet.pools.get(id).filter(|pool| !pool.closed()) else { return false };
-    fleet.queue(Target::Pool(id)).next().is_some() || lacks_spares(fleet, pool)
+    let was_left = resets_what_was_left(pool) && fleet.tally(id).written > 0;
+    was_left || fleet.queue(Target::Pool(id)).next().is_some() || lacks_spares(fleet, pool)
 }
 
 /// Of the system: looks whether somebody who waits for a pool can have a machine now, and whether

@@ -45,3 +45,45 @@ fn a_renewal_ends_a_lease_with_all_that_belongs_to_it_but_a_reset() {
     assert_eq!(asked.count(), 1, "the renewal is the reset");
     assert_eq!(site.machine_of(0), Some(machine(1)));
 }
+
+#[test]
+fn what_a_failed_reset_has_left_is_made_clean_when_its_quarantine_is_lifted() {
+    let mut site = Site::with_pool(json!({}), 1, 2);
+    site.ask(0);
+    site.ask(1);
+    let session = site.session_id(0);
+    site.given("EndSession", json!({ "session": session }));
+    let failure = json!({ "code": "libvirt", "detail": "no room" });
+    let failed = fact(json!({ "why": "reset", "failure": failure }));
+    site.story.happened(machine(0), MachineFact::RenewalFailed(failed));
+    assert!(site.at(0).written.is_some() && site.waits(1));
+    site.maintenance(0, "quarantine", "off");
+    site.made_clean(0);
+    assert_eq!(site.machine_of(1), Some(machine(0)));
+}
+
+#[test]
+fn a_machine_that_cannot_be_made_clean_is_seen_by_an_administrator() {
+    let mut site = Site::with_pool(json!({}), 0, 1);
+    let kind = crate::machine::Kind::Simple;
+    site.machine(0, &kind);
+    let joined = fact(json!({ "pool": site.pool_id("pool") }));
+    site.story.was(machine(0), MachineFact::PoolChanged(joined));
+    let by = json!({ "client": person(0) });
+    let events = site.story.happened(machine(0), MachineFact::Written(fact(json!({ "by": by }))));
+    assert_eq!(kinds(&events), ["machine.written", "machine.renewal_failed"]);
+    assert!(site.at(0).maintenance.contains(&crate::machine::Reason::Quarantine));
+}
+
+#[test]
+fn what_somebody_has_written_does_not_join_a_floating_pool() {
+    let mut site = Site::with_pool(json!({}), 0, 1);
+    site.pool("owned", json!({ "mode": "dedicated" }));
+    site.vdi(0);
+    let by = json!({ "client": person(0) });
+    site.story.was(machine(0), MachineFact::Written(fact(json!({ "by": by }))));
+    let add = |pool: &str| json!({ "pool": pool, "machines": [machine(0)] });
+    site.refused("AddToPool", add("pool"), "CRL-0425");
+    site.given("AddToPool", add("owned"));
+    assert!(site.at(0).written.is_some(), "it stays as it is");
+}
