@@ -46,9 +46,7 @@ pub(super) fn choose(deciding: &mut Deciding<'_>, claim: &Claim) -> Chosen {
             match pool.settings.mode {
                 _ if !owned.is_empty() => own(deciding, claim, &owned),
                 Mode::Dedicated => Chosen::OwnIsBusy,
-                Mode::Floating | Mode::Sticky => {
-                    free(deciding, id, claim.protocol)
-                }
+                Mode::Floating | Mode::Sticky => free(deciding, id, claim.protocol, None),
             }
         }
     }
@@ -107,11 +105,13 @@ pub(super) fn reset_of(fleet: &Fleet, machine: &Machine) -> Reset {
     pool.map_or(Reset::Never, Pool::reset)
 }
 
-/// The best free machine of a pool. What it costs doesn't grow with the pool.
+/// The best free machine of a pool, other than the one that somebody is to be moved away from. What
+/// it costs doesn't grow with the pool.
 pub(super) fn free(
     deciding: &mut Deciding<'_>,
     pool: PoolId,
     protocol: Protocol,
+    except: Option<MachineId>,
 ) -> Chosen {
     let mut after = None;
     let mut failed_starts = 0;
@@ -119,6 +119,10 @@ pub(super) fn free(
     for _ in 0..LOOKED_AT_MAX {
         let next = deciding.fleet.next_free(pool, after);
         let Some(next) = next.filter(|next| next.rank != Rank::Written) else { break };
+        if Some(next.machine) == except {
+            after = Some(next);
+            continue;
+        }
         after = Some(match fit(&deciding.fleet, &next, protocol) {
             Fit::Yes if next.rank != Rank::Stopped => return Chosen::Machine(next.machine),
             Fit::Yes => match power::turn_on(deciding, next.machine, false) {

@@ -8,7 +8,7 @@ use super::{EndCause, SpentBy, Target, TicketState, Use};
 use crate::deciding::Deciding;
 use crate::event::{MachineFact, SessionFact};
 use crate::ids::{MachineId, PoolId, SessionId};
-use crate::machine::{Reason, StopCause, power};
+use crate::machine::{Machine, Reason, StopCause, power};
 use crate::version::latest::Switch;
 use crate::version::latest::session::{DisplayArmed, Moved, TicketSpent};
 
@@ -79,6 +79,11 @@ fn did_not_start(deciding: &mut Deciding<'_>, id: MachineId) {
 fn is_exchangeable(deciding: &Deciding<'_>, id: SessionId) -> bool {
     let Some(session) = deciding.fleet.sessions.get(id) else { return false };
     let Target::Pool(pool) = session.target else { return false };
+    let machine = session.machine().and_then(|machine| deciding.fleet.machines.get(machine));
+    // Whether anybody has seen an external one can't be told: it has no tickets.
+    if machine.is_none_or(Machine::is_external) {
+        return false;
+    }
     let owns = own_in(&deciding.fleet, session.subject, pool).next().is_some();
     session.used == Use::NotYet && !owns
 }
@@ -95,7 +100,7 @@ fn exchange(deciding: &mut Deciding<'_>, id: SessionId, otherwise: Otherwise) ->
     let (Target::Pool(pool), Some(before)) = (session.target, session.machine()) else {
         return false;
     };
-    if let Chosen::Machine(machine) = free(deciding, pool, session.protocol) {
+    if let Chosen::Machine(machine) = free(deciding, pool, session.protocol, Some(before)) {
         deciding.fact(id, SessionFact::Moved(Moved { machine }));
         make_clean(deciding, before);
         return true;

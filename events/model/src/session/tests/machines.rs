@@ -131,3 +131,23 @@ fn a_machine_that_is_deleted_ends_its_lease_and_the_wait_for_it() {
     let events = site.story.happened(machine(0), MachineFact::DeleteRequested(delete));
     assert_eq!(of_sessions(&events), ["session.left"]);
 }
+
+#[test]
+fn nobody_is_moved_away_from_a_terminal_server() {
+    let mut site = Site::new();
+    site.pool("pool", json!({}));
+    for n in 0..2 {
+        site.external(n, 2);
+        site.join(n, "pool");
+    }
+    site.person(0);
+    site.entitle(0, "pool");
+    site.ask(0);
+    let server = site.machine_of(0);
+    let late = fact(json!({ "boot_epoch": 0, "at": 0 }));
+    assert_eq!(of_sessions(&site.story.happened(machine(0), MachineFact::NotReady(late))), [""; 0]);
+    for n in 0..2 {
+        assert_eq!(of_sessions(&site.maintenance(n, "quarantine", "on")), [""; 0]);
+    }
+    assert_eq!(site.machine_of(0), server);
+}
