@@ -32,6 +32,16 @@ pub enum Via {
     Browser,
 }
 
+impl Via {
+    /// Only browsers show VNC.
+    fn can_show(self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Vnc => self == Self::Browser,
+            Protocol::Spice | Protocol::Rdp => true,
+        }
+    }
+}
+
 /// Asks for a desktop: a machine of a pool, or one machine that was assigned.
 ///
 /// Whoever asks again while they have it or wait for it gets the current state; from another
@@ -253,8 +263,7 @@ impl RequestDesktop {
         for id in in_question(fleet, subject, target) {
             let Some(machine) = fleet.machines.get(id) else { continue };
             let has = |protocol: &Protocol| {
-                let seen = *protocol != Protocol::Vnc || self.via == Via::Browser;
-                seen && protocols(machine).contains(protocol)
+                self.via.can_show(*protocol) && protocols(machine).contains(protocol)
             };
             let rank = wanted.iter().position(has);
             best = [best, rank].into_iter().flatten().min();
@@ -267,7 +276,8 @@ impl RequestDesktop {
     }
 
     fn protocol_again(&self, fleet: &Fleet, session: &Session) -> Result<Protocol, Rejection> {
-        if self.protocol.is_none_or(|protocol| protocol == session.protocol) {
+        let can_go_on = self.via.can_show(session.protocol);
+        if can_go_on && self.protocol.is_none_or(|protocol| protocol == session.protocol) {
             return Ok(session.protocol);
         }
         let target = session.machine().map_or(session.target, Target::Machine);

@@ -136,6 +136,16 @@ fn a_protocol_that_cant_be_had_is_refused_and_vnc_is_for_browsers() {
 }
 
 #[test]
+fn who_comes_back_from_a_browser_without_one_gets_another_protocol() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.story.given(want(&json!("vnc"), "browser"));
+    site.story.refused(want(&json!("vnc"), "native"), "CRL-0417");
+    let events = site.story.given(want(&Value::Null, "native"));
+    assert_eq!(of_sessions(&events), ["session.ticket_issued"]);
+    assert_eq!(site.session(0).protocol, Protocol::Spice);
+}
+
+#[test]
 fn a_request_says_who_asks_and_for_what() {
     let mut site = Site::with_pool(json!({}), 1, 1);
     let client = json!({ "id": person(0) });
@@ -327,4 +337,17 @@ fn a_closed_pool_keeps_its_own_machines_closed_too() {
     site.ask_refused(0, "CRL-0418");
     let own = json!({ "client": { "id": person(0) }, "machine": "m0" });
     site.refused("RequestDesktop", own, "CRL-0418");
+}
+
+#[test]
+fn whoever_is_blocked_has_a_right_to_nothing() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    let subject = Subject::Client(person(0));
+    let target = crate::session::Target::Pool(site.pool_id("pool"));
+    assert!(crate::session::is_entitled(&site.story.fleet, subject, target));
+    let client = json!({ "client": { "id": person(0) } });
+    site.given("BlockClient", client.clone());
+    assert!(!crate::session::is_entitled(&site.story.fleet, subject, target));
+    site.given("UnblockClient", client);
+    assert!(crate::session::is_entitled(&site.story.fleet, subject, target));
 }
