@@ -18,6 +18,9 @@ use crate::session::{ENDED_AT_ONCE_MAX, EndCause, Target, end_those};
 use crate::version::latest::Nothing;
 use crate::version::latest::pool::{Created, Updated};
 
+/// As long as a viewer that was cut off takes to come back by itself, and some more: a lease that
+/// lapses earlier would be over before its person could have come.
+const RETURN_AFTER_SECONDS_MIN: u32 = 30;
 /// A week: longer holds are an assignment.
 const RETURN_AFTER_SECONDS_MAX: u32 = 7 * 86_400;
 /// As many machines as a site has.
@@ -96,7 +99,7 @@ fn check(deciding: &Deciding<'_>, settings: &Settings) -> Result<(), Refused> {
     };
     let Settings { limits, spares, .. } = settings;
     let wait = Some(settings.return_after_seconds);
-    bounded("return_after_seconds", wait, 0, RETURN_AFTER_SECONDS_MAX)?;
+    bounded("return_after_seconds", wait, RETURN_AFTER_SECONDS_MIN, RETURN_AFTER_SECONDS_MAX)?;
     bounded("limits.sessions", limits.sessions, 1, SESSIONS_MAX)?;
     bounded("limits.sessions_per_client", limits.sessions_per_client, 1, SESSIONS_MAX)?;
     let monitors = Some(settings.display.monitors.into());
