@@ -76,17 +76,32 @@ pub fn lapsed(silence: Silence) -> Command {
 }
 
 /// What is looked after from time to time. Such a command may change nothing, because no host has
-/// room, say; it is sent again in the next round.
+/// room, say; it is sent again in the next round. Each round begins where the one before ended, so
+/// that what can't be helped hides nothing.
 pub fn chores(fleet: &Fleet, now: Timestamp) -> Vec<Command> {
     let labs = fleet.labs.iter().filter(|(_, lab)| lab.missing(fleet) > 0);
-    let keep = labs.map(|(lab, _)| Command::from(KeepLab { lab })).take(LABS_MAX);
+    let labs = of_this_round(labs.map(|(lab, _)| lab).collect(), now, LABS_MAX);
     let aged = fleet.labs.iter().flat_map(|(_, lab)| lab.aged(fleet, now).take(RESTARTS_MAX));
-    let aged: BTreeSet<MachineId> = aged.take(RESTARTS_MAX).collect();
+    let aged: BTreeSet<MachineId> = aged.collect();
+    let aged = of_this_round(aged.into_iter().collect(), now, RESTARTS_MAX);
     let pools = fleet.pools.iter().map(|(pool, _)| pool);
-    let pools = pools.filter(|pool| wants_service(fleet, *pool)).take(POOLS_MAX);
+    let pools = pools.filter(|pool| wants_service(fleet, *pool)).collect();
+    let pools = of_this_round(pools, now, POOLS_MAX);
+    let keep = labs.into_iter().map(|lab| Command::from(KeepLab { lab }));
     keep.chain(aged.into_iter().map(|machine| RestartAged { machine }.into()))
-        .chain(pools.map(|pool| ServePool { pool }.into()))
+        .chain(pools.into_iter().map(|pool| ServePool { pool }.into()))
         .collect()
+}
+
+/// So many of them, from another place on in each round.
+fn of_this_round<T>(mut all: Vec<T>, now: Timestamp, most: usize) -> Vec<T> {
+    let round = now.0.max(0).unsigned_abs() / (u64::from(CHORES_SECONDS) * 1_000_000);
+    if all.len() > most {
+        let begun = u128::from(round) * most as u128 % all.len() as u128;
+        all.rotate_left(usize::try_from(begun).unwrap_or_default());
+        all.truncate(most);
+    }
+    all
 }
 
 #[cfg(test)]

@@ -134,3 +134,18 @@ fn every_silence_and_every_time_is_translated() {
     assert_eq!(name(Due::Renewal(machine)), "AdvanceRenewal");
     assert_eq!(name(Due::Calendar(PoolId::from_bytes([1; 16]))), "TurnCalendar");
 }
+
+#[test]
+fn what_cannot_be_helped_hides_nothing() {
+    let mut now = BEGINNING;
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        let round = of_this_round((0..300).collect(), now, POOLS_MAX);
+        assert_eq!(round.len(), POOLS_MAX);
+        assert_eq!(round, of_this_round((0..300).collect(), now, POOLS_MAX), "it is determined");
+        seen.extend(round);
+        now = now.plus_seconds(CHORES_SECONDS);
+    }
+    assert_eq!(seen.len(), 300, "everybody has had a turn");
+    assert_eq!(of_this_round(vec![1, 2], now, POOLS_MAX), [1, 2]);
+}
