@@ -17,7 +17,7 @@ use crate::operation::commands::AdvanceOperation;
 use crate::pool::commands::TurnCalendar;
 use crate::record::Timestamp;
 use crate::renewal::commands::AdvanceRenewal;
-use crate::session::commands::{ExpireLease, ExpirePlace, ServePool};
+use crate::session::commands::{ExpireLease, ExpirePlace, ExpireTicket, ServePool};
 use crate::session::wants_service;
 
 /// Commands of each kind for one call: two batches of the decider (64 each), so that what people
@@ -62,6 +62,7 @@ fn command(due: Due) -> Command {
         Due::Power(machine) => ExpirePower { machine }.into(),
         Due::Readiness(machine) => ExpireReadiness { machine }.into(),
         Due::Renewal(machine) => AdvanceRenewal { machine }.into(),
+        Due::Ticket(session, ticket) => ExpireTicket { session, ticket }.into(),
         Due::Calendar(pool) => TurnCalendar { pool }.into(),
     }
 }

@@ -213,6 +213,7 @@ commands! {
         EndSession by Subject;
         ExpireLease by System;
         ExpirePlace by System;
+        ExpireTicket by System;
         ReportHostSilent by System;
         ReportHostHeard by System;
         ReportStorageSpace by System;

@@ -128,6 +128,7 @@ fn every_silence_and_every_time_is_translated() {
     let name = |due| command(due).name();
     let operation = CommandId::from_bytes([1; 16]);
     assert_eq!(name(Due::Operation(operation)), "AdvanceOperation");
+    assert_eq!(name(Due::Ticket(session, 1)), "ExpireTicket");
     assert_eq!(name(Due::Token(TokenId::from_bytes([1; 16]))), "ExpireToken");
     assert_eq!(name(Due::Power(machine)), "ExpirePower");
     assert_eq!(name(Due::Readiness(machine)), "ExpireReadiness");

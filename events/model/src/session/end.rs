@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EndCause, Session, Subject};
+use super::follow::ticket_spent;
+use super::{EndCause, Session, SpentBy, Subject};
 use crate::deciding::{Decide, Deciding};
 use crate::event::SessionFact as Fact;
 use crate::ids::SessionId;
@@ -83,6 +84,25 @@ impl Decide for ExpirePlace {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         if deciding.fleet.sessions.get(self.session).is_some_and(Session::is_queued) {
             end(deciding, self.session, EndCause::Silence);
+        }
+        Ok(())
+    }
+}
+
+/// Of the system: nobody has come with a ticket in its time, or nothing was heard of it. Whoever
+/// asks then gets another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireTicket {
+    pub session: SessionId,
+    pub ticket: u32,
+}
+
+impl Decide for ExpireTicket {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let session = deciding.fleet.sessions.get(self.session);
+        if session.is_some_and(|session| session.ticket.expires <= deciding.now()) {
+            ticket_spent(deciding, self.session, self.ticket, SpentBy::Expired);
         }
         Ok(())
     }

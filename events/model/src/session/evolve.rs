@@ -1,11 +1,11 @@
 //! What facts make of a session, and of the machine that it is a claim on.
 
-use super::{Session, State, Subject, Ticket, TicketState, Use};
+use super::{Owned, Session, State, Subject, Ticket, TicketState, Use};
 use crate::event::SessionFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{MachineId, SessionId};
 use crate::machine::{Machine, Writes};
-use crate::record::Version;
+use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
 use crate::version::latest::session::{Granted, Target};
 
@@ -31,11 +31,16 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
                 }
                 session.ticket.state = TicketState::None;
                 session.used = Use::NotYet;
+                session.owned = Owned::NotBefore;
             });
         }
         Fact::TicketIssued(issued) => {
             fleet.step::<Session>(id, |session| {
-                session.ticket = Ticket { number: issued.ticket, state: TicketState::Issued };
+                session.ticket = Ticket {
+                    number: issued.ticket,
+                    state: TicketState::Issued,
+                    expires: issued.expires,
+                };
                 session.protocol = issued.protocol;
             });
             display_changed(fleet, id);
@@ -43,6 +48,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
         Fact::DisplayArmed(armed) => fleet.step::<Session>(id, |session| {
             session.used = Use::Begun;
             mark(session, armed.ticket, TicketState::Armed);
+            session.ticket.expires = armed.expires;
         }),
         Fact::TicketSpent(spent) => fleet.step::<Session>(id, |session| {
             mark(session, spent.ticket, TicketState::Spent);
@@ -67,7 +73,7 @@ fn asked(
     protocol: Protocol,
     state: State,
 ) -> Session {
-    let ticket = Ticket { number: 0, state: TicketState::None };
+    let ticket = Ticket { number: 0, state: TicketState::None, expires: Timestamp(0) };
     Session {
         id,
         version: Version(1),
@@ -77,6 +83,7 @@ fn asked(
         state,
         ticket,
         used: Use::NotYet,
+        owned: Owned::NotBefore,
         counts_for: Vec::new(),
     }
 }
@@ -86,15 +93,20 @@ fn grant(fleet: &mut Fleet, id: SessionId, granted: &Granted) {
         machine: granted.machine,
         return_after_seconds: granted.return_after_seconds,
     };
+    let machine = fleet.machines.get(granted.machine);
+    let owns = machine.is_some_and(|machine| machine.owners.contains(&granted.subject));
+    let owned = if owns { Owned::Before } else { Owned::NotBefore };
     if fleet.sessions.contains(id) {
         fleet.step::<Session>(id, |session| {
             session.state = state;
+            session.owned = owned;
             session.protocol = granted.protocol;
             session.counts_for = granted.counts_for.clone();
         });
     } else {
         let mut session = asked(id, granted.subject, granted.target, granted.protocol, state);
         session.counts_for = granted.counts_for.clone();
+        session.owned = owned;
         fleet.put(id, session);
     }
     hold(fleet, id, granted.subject, granted.machine);

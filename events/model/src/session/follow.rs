@@ -2,14 +2,17 @@
 
 use super::choose::{Chosen, free};
 use super::claim::own_in;
-use super::lease::{ENDED_AT_ONCE_MAX, end, make_clean, queue};
+use super::lease::{ENDED_AT_ONCE_MAX, TICKET_ARMED_SECONDS, end, make_clean, queue};
 use super::serve::{serve_after_change, serve_one};
-use super::{EndCause, SpentBy, Target, TicketState, Use};
+use super::{EndCause, Owned, Session, SpentBy, Subject, Target, TicketState, Use};
 use crate::deciding::Deciding;
 use crate::event::{MachineFact, SessionFact};
 use crate::ids::{MachineId, PoolId, SessionId};
 use crate::machine::{Machine, Reason, StopCause, power};
+use crate::pool::Mode;
+use crate::renewal;
 use crate::version::latest::Switch;
+use crate::version::latest::machine::Assigned;
 use crate::version::latest::session::{DisplayArmed, Moved, TicketSpent};
 
 /// What a fact about a machine means for its leases.
@@ -84,8 +87,27 @@ fn is_exchangeable(deciding: &Deciding<'_>, id: SessionId) -> bool {
     if machine.is_none_or(Machine::is_external) {
         return false;
     }
-    let owns = own_in(&deciding.fleet, session.subject, pool).next().is_some();
-    session.used == Use::NotYet && !owns
+    let mut own = own_in(&deciding.fleet, session.subject, pool);
+    let is_theirs = |id| Some(id) != session.machine() || !is_tied_by(deciding, session);
+    session.used == Use::NotYet && !own.any(is_theirs)
+}
+
+/// A sticky pool has assigned the machine with this very session. Before its person has seen it,
+/// that ties them to nothing.
+fn is_tied_by(deciding: &Deciding<'_>, session: &Session) -> bool {
+    let Target::Pool(pool) = session.target else { return false };
+    let pool = deciding.fleet.pools.get(pool);
+    let machine = session.machine().and_then(|machine| deciding.fleet.machines.get(machine));
+    session.owned == Owned::NotBefore
+        && pool.is_some_and(|pool| pool.settings.mode == Mode::Sticky)
+        && machine.is_some_and(|machine| machine.owners.contains(&session.subject))
+}
+
+/// Takes back what a sticky pool has assigned with a session that was never used. As nobody has
+/// written to the machine, nobody's data is lost when it is made clean for others.
+fn untie(deciding: &mut Deciding<'_>, subject: Subject, machine: MachineId) {
+    deciding.fact(machine, MachineFact::Unassigned(Assigned { subject }));
+    renewal::reset(deciding, machine);
 }
 
 /// What becomes of somebody when there is no other machine for them.
@@ -101,7 +123,13 @@ fn exchange(deciding: &mut Deciding<'_>, id: SessionId, otherwise: Otherwise) ->
         return false;
     };
     if let Chosen::Machine(machine) = free(deciding, pool, session.protocol, Some(before)) {
+        let tied = is_tied_by(deciding, &session);
         deciding.fact(id, SessionFact::Moved(Moved { machine }));
+        if tied {
+            untie(deciding, session.subject, before);
+            let subject = session.subject;
+            deciding.fact(machine, MachineFact::Assigned(Assigned { subject }));
+        }
         make_clean(deciding, before);
         return true;
     }
@@ -113,7 +141,11 @@ fn exchange(deciding: &mut Deciding<'_>, id: SessionId, otherwise: Otherwise) ->
 
 fn wait_anew(deciding: &mut Deciding<'_>, id: SessionId) {
     let Some(session) = deciding.fleet.sessions.shared(id) else { return };
+    let tied = is_tied_by(deciding, &session);
     end(deciding, id, EndCause::Machine);
+    if let Some(machine) = session.machine().filter(|_| tied) {
+        untie(deciding, session.subject, machine);
+    }
     queue(deciding, &session.claim());
 }
 
@@ -148,7 +180,8 @@ pub(crate) fn display_armed(deciding: &mut Deciding<'_>, session: SessionId, tic
     let current = deciding.fleet.sessions.get(session).map(|session| session.ticket);
     let expected = current.is_some_and(|it| it.number == ticket && it.state == TicketState::Issued);
     if expected {
-        deciding.fact(session, SessionFact::DisplayArmed(DisplayArmed { ticket }));
+        let expires = deciding.now().plus_seconds(TICKET_ARMED_SECONDS);
+        deciding.fact(session, SessionFact::DisplayArmed(DisplayArmed { ticket, expires }));
     }
 }
 

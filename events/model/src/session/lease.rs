@@ -16,6 +16,12 @@ use crate::version::latest::session::{Ended, Granted, Left, Queued, TicketIssued
 /// Five minutes, as for a pool that says nothing else: time to walk to another terminal.
 const RETURN_AFTER_SECONDS: u32 = 300;
 
+/// A display takes a ticket when its machine has been started, which a host is given three minutes
+/// for, and five are enough for a host that has much to do. Whoever asks after that gets another.
+const TICKET_ISSUED_SECONDS: u32 = 300;
+/// The viewer is open already, or opens as soon as it hears of the display: a minute is much.
+pub(super) const TICKET_ARMED_SECONDS: u32 = 60;
+
 /// Gives a machine to somebody; to a session that waits, if there is one.
 pub(super) fn grant(
     deciding: &mut Deciding<'_>,
@@ -136,11 +142,14 @@ pub(super) fn issue_ticket(deciding: &mut Deciding<'_>, id: SessionId, viewer: V
     let Some(session) = deciding.fleet.sessions.get(id) else { return };
     let machine = session.machine().and_then(|machine| deciding.fleet.machines.get(machine));
     let Some(machine) = machine else { return };
-    let has_one = session.ticket.state.is_unspent() && session.protocol == viewer.protocol;
+    let can_be_used = session.ticket.state.is_unspent() && deciding.now() < session.ticket.expires;
+    let has_one = can_be_used && session.protocol == viewer.protocol;
     if machine.is_external() || has_one {
         return;
     }
     let ticket = session.ticket.number.saturating_add(1);
     let Viewer { protocol, terminal, source } = viewer;
-    deciding.fact(id, Fact::TicketIssued(TicketIssued { ticket, protocol, source, terminal }));
+    let expires = deciding.now().plus_seconds(TICKET_ISSUED_SECONDS);
+    let issued = TicketIssued { ticket, protocol, expires, source, terminal };
+    deciding.fact(id, Fact::TicketIssued(issued));
 }

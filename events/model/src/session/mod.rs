@@ -14,7 +14,7 @@
 //! those who wait are served in `serve.rs`, and what machines do to leases is in `follow.rs`.
 
 use crate::ids::{GroupId, MachineId, SessionId};
-use crate::record::Version;
+use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
 pub use crate::version::latest::session::{EndCause, LeaveCause, SpentBy, Subject, Target};
 
@@ -36,7 +36,7 @@ pub use serve::{SERVE_SECONDS, wants_service};
 
 /// The commands of this folder.
 pub mod commands {
-    pub use super::end::{DisconnectSession, EndSession, ExpireLease, ExpirePlace};
+    pub use super::end::{DisconnectSession, EndSession, ExpireLease, ExpirePlace, ExpireTicket};
     pub use super::request::RequestDesktop;
     pub use super::serve::ServePool;
 }
@@ -51,6 +51,7 @@ pub struct Session {
     pub state: State,
     pub ticket: Ticket,
     pub used: Use,
+    pub owned: Owned,
     /// Groups with a limit that its desktop counts for.
     pub counts_for: Vec<GroupId>,
 }
@@ -62,6 +63,14 @@ pub enum Use {
     NotYet,
     /// The display took a ticket.
     Begun,
+}
+
+/// Whether its machine was its person's own before they got it here. A sticky pool assigns a machine
+/// with its first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owned {
+    Before,
+    NotBefore,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +91,8 @@ pub enum State {
 pub struct Ticket {
     pub number: u32,
     pub state: TicketState,
+    /// When one that was not used is worth nothing any more.
+    pub expires: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

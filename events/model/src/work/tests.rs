@@ -204,7 +204,8 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     fact(&mut story, session, SessionFact::LeaseGranted(granted));
     assert!(spec(&story, "m").tickets.is_empty());
     let protocol = Protocol::Spice;
-    let issued = TicketIssued { ticket: 1, protocol, source: None, terminal: None };
+    let issued =
+        TicketIssued { ticket: 1, protocol, expires: story.now, source: None, terminal: None };
     fact(&mut story, session, SessionFact::TicketIssued(issued));
     let ticket = |story: &Story| {
         let tickets = spec(story, "m").tickets;

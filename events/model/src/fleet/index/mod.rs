@@ -234,6 +234,8 @@ pub enum Due {
     Renewal(MachineId),
     Token(TokenId),
     Calendar(PoolId),
+    /// A ticket of a session is worth nothing any more.
+    Ticket(SessionId, u32),
 }
 
 /// What will happen when nothing is heard.

@@ -1,9 +1,9 @@
 //! Where a session stands in the indexes.
 
-use super::{Counted, Index, Silence, listen, moved, renamed};
+use super::{Counted, Due, Index, Silence, listen, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{GroupId, SessionId};
-use crate::record::Version;
+use crate::record::{Timestamp, Version};
 use crate::session::{self, Session, Subject, Target};
 
 /// Somebody who waits asks every few seconds; after so long they have gone.
@@ -15,6 +15,7 @@ pub struct SessionKeys {
     target: Target,
     state: session::State,
     counts_for: Vec<GroupId>,
+    ticket: Option<(Timestamp, u32)>,
 }
 
 impl SessionKeys {
@@ -75,6 +76,11 @@ impl Thing for Session {
             target: self.target,
             state: self.state,
             counts_for: self.counts_for.clone(),
+            ticket: self
+                .ticket
+                .state
+                .is_unspent()
+                .then_some((self.ticket.expires, self.ticket.number)),
         }
     }
 
@@ -95,6 +101,11 @@ impl Thing for Session {
         listen(index, Silence::Lease(id), lease(old), lease(new));
         let wait = |keys: Option<&SessionKeys>| keys.and_then(SessionKeys::silence_of_place);
         listen(index, Silence::Place(id), wait(old), wait(new));
+        let ticket = |keys: Option<&SessionKeys>| {
+            let (time, number) = keys?.ticket?;
+            Some((time, Due::Ticket(id, number)))
+        };
+        moved(&mut index.times, ticket(old), ticket(new));
         let counted = |keys: Option<&SessionKeys>| keys.map(SessionKeys::counted);
         count(index, counted(old).unwrap_or_default(), counted(new).unwrap_or_default());
     }

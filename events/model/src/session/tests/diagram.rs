@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::site::{Site, fact};
+use super::site::{Site, armed, fact};
 use crate::event::SessionFact;
 use crate::session::{Session, State, TicketState, Use};
 
@@ -36,7 +36,7 @@ fn a_ticket_goes_the_way_that_is_drawn() {
     site.ask(0);
     way.push(ticket(site.session(0)));
     let session = site.session_id(0);
-    site.story.happened(session, SessionFact::DisplayArmed(fact(json!({ "ticket": 1 }))));
+    site.story.happened(session, SessionFact::DisplayArmed(fact(armed())));
     way.push(ticket(site.session(0)));
     let spent = fact(json!({ "ticket": 1, "by": "used" }));
     site.story.happened(session, SessionFact::TicketSpent(spent));

@@ -199,3 +199,32 @@ fn a_failed_ticket_of_an_old_machine_is_not_of_the_new_one() {
     });
     assert_eq!(issued, Some(2));
 }
+
+#[test]
+fn a_ticket_that_nothing_is_heard_of_locks_nobody_out() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.ask(0);
+    let session = site.session_id(0);
+    let expire = |ticket: u32| json!({ "session": session, "ticket": ticket });
+    said(&mut site, |it| display_armed(it, session, 1));
+    let expires = site.story.now.plus_seconds(60);
+    assert_eq!(site.session(0).ticket.expires, expires);
+    let due = |site: &Site| {
+        let due = crate::clockwork::due(&site.story.fleet, site.story.now);
+        due.into_iter().filter(|command| command.name() == "ExpireTicket").collect::<Vec<_>>()
+    };
+    assert_eq!(site.given("ExpireTicket", expire(1)), [], "it is not time yet");
+    assert_eq!((due(&site), site.ask(0)), (vec![], vec![]));
+    site.story.wait(60);
+    let sent = due(&site);
+    assert_eq!(sent, [command("ExpireTicket", expire(1))]);
+    for late in sent {
+        assert_eq!(kinds(&site.story.given(late)), ["session.ticket_spent"]);
+    }
+    assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"]);
+    assert_eq!(site.given("ExpireTicket", expire(1)), [], "it is of an earlier one");
+    let nobody = json!({ "session": SessionId::from_bytes([1; 16]), "ticket": 1 });
+    assert_eq!(site.given("ExpireTicket", nobody), []);
+    site.story.wait(300);
+    assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"], "also if no clock was there");
+}

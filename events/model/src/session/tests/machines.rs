@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::site::{Site, fact, machine, of_sessions, person};
+use super::site::{Site, armed, fact, machine, of_sessions, person};
 use crate::event::{Event, MachineFact, SessionFact};
 use crate::machine::{State, StopCause};
 use crate::session::{EndCause, Subject, Use};
 
 fn arm(site: &mut Site, n: u32) {
     let session = site.session_id(n);
-    site.story.happened(session, SessionFact::DisplayArmed(fact(json!({ "ticket": 1 }))));
+    site.story.happened(session, SessionFact::DisplayArmed(fact(armed())));
     assert_eq!(site.session(n).used, Use::Begun);
 }
 
@@ -150,4 +150,55 @@ fn nobody_is_moved_away_from_a_terminal_server() {
         assert_eq!(of_sessions(&site.maintenance(n, "quarantine", "on")), [""; 0]);
     }
     assert_eq!(site.machine_of(0), server);
+}
+
+#[test]
+fn a_first_use_that_came_to_nothing_ties_nobody_to_a_machine() {
+    for quarantined in [true, false] {
+        let mut site = Site::with_pool(json!({ "mode": "sticky" }), 2, 1);
+        site.ask(0);
+        let owner = Subject::Client(person(0));
+        assert_eq!(site.at(0).owners, [owner]);
+        if quarantined {
+            site.started(0);
+            site.maintenance(0, "quarantine", "on");
+        } else {
+            site.start_failed(0);
+        }
+        assert_eq!(site.machine_of(0), Some(machine(1)));
+        assert_eq!(
+            (site.at(0).owners.as_slice(), site.at(1).owners.as_slice()),
+            (&[][..], &[owner][..])
+        );
+        site.made_clean(0);
+        assert_eq!(site.at(0).written, None, "others can have it");
+        site.started(1);
+        arm_second(&mut site);
+        site.leave(0);
+        site.ask(0);
+        assert_eq!(site.machine_of(0), Some(machine(1)), "from now on it is theirs");
+        site.maintenance(1, "quarantine", "on");
+        assert_eq!(site.machine_of(0), Some(machine(1)));
+    }
+}
+
+#[test]
+fn whoever_waits_anew_in_a_sticky_pool_takes_any_machine() {
+    let mut site = Site::with_pool(json!({ "mode": "sticky" }), 1, 1);
+    site.ask(0);
+    site.maintenance(0, "quarantine", "on");
+    site.start_failed(0);
+    assert!(site.waits(0) && site.at(0).owners.is_empty());
+    site.vdi(1);
+    site.join(1, "pool");
+    assert_eq!(site.machine_of(0), Some(machine(1)));
+}
+
+fn arm_second(site: &mut Site) {
+    site.ask(0);
+    let session = site.session_id(0);
+    let ticket = site.session(0).ticket.number;
+    let expires = site.story.now.plus_seconds(60);
+    let armed = fact(json!({ "ticket": ticket, "expires": expires }));
+    site.story.happened(session, SessionFact::DisplayArmed(armed));
 }

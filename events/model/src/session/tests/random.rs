@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::queue::Random;
-use super::site::{Site, fact, machine, name, person};
+use super::site::{Site, armed, fact, machine, name, person};
 use crate::event::{Event, MachineFact, SessionFact};
 use crate::ids::{MachineId, SessionId};
 use crate::machine::StopCause;
@@ -109,9 +109,9 @@ fn befall(site: &mut Site, random: &mut Random) {
         7 => drop(site.story.happened(machine(m), MachineFact::Unlocked(Nothing {}))),
         8..=11 if site.at(m).leases.is_empty() => drop(site.made_clean(m)),
         _ => {
-            let armed: Vec<SessionId> = site.at(m).leases.clone();
-            for session in armed {
-                let armed = SessionFact::DisplayArmed(fact(json!({ "ticket": 1 })));
+            let leases: Vec<SessionId> = site.at(m).leases.clone();
+            for session in leases {
+                let armed = SessionFact::DisplayArmed(fact(armed()));
                 site.story.happened(session, armed);
             }
         }

@@ -35,7 +35,10 @@ fn a_spent_ticket_is_followed_by_the_next_one() {
     let mut site = Site::with_pool(json!({}), 1, 1);
     site.ask(0);
     let session = site.session_id(0);
-    let armed = crate::version::latest::session::DisplayArmed { ticket: 1 };
+    let armed = crate::version::latest::session::DisplayArmed {
+        ticket: 1,
+        expires: site.story.now.plus_seconds(60),
+    };
     site.story.happened(session, crate::event::SessionFact::DisplayArmed(armed));
     assert_eq!(site.session(0).ticket.state, TicketState::Armed);
     assert_eq!(site.ask(0), [], "armed is unspent");

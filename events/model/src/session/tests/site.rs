@@ -50,6 +50,11 @@ pub(crate) fn sealed() -> Value {
     json!({ "key": uuid::Uuid::nil(), "data": "c2VhbGVk" })
 }
 
+/// A display takes somebody's first ticket.
+pub(crate) fn armed() -> Value {
+    json!({ "ticket": 1, "expires": BEGINNING.plus_seconds(60) })
+}
+
 /// A person's name as it is decided.
 pub(crate) fn name(n: u32) -> Value {
     json!({ "hash": format!("{n:064x}"), "sealed": sealed() })

@@ -70,7 +70,7 @@ fn node_loss() {
     site.ask(1);
     site.started(0);
     let session = site.session_id(0);
-    let armed = super::site::fact(json!({ "ticket": 1 }));
+    let armed = super::site::fact(super::site::armed());
     site.story.happened(session, crate::event::SessionFact::DisplayArmed(armed));
     assert_eq!(of_sessions(&site.stopped(0, StopCause::HostLost)), ["lease.ended"]);
     let events = site.stopped(1, StopCause::HostLost);
@@ -91,7 +91,7 @@ fn charter() {
     let pool = site.pool_id("pool");
     site.story.wait(600 * 60);
     site.given("TurnCalendar", json!({ "pool": pool }));
-    assert_eq!(site.ask(0), [], "who has a desktop keeps it");
+    assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"], "who has a desktop keeps it");
     site.given("ExpireLease", json!({ "session": site.session_id(0) }));
     site.made_clean(0);
     site.ask_refused(0, "CRL-0418");

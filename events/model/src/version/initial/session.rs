@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::display::Protocol;
 use crate::ids::{ClientId, GroupId, MachineId, PoolId, TerminalId};
+use crate::record::Timestamp;
 use crate::sealed::SealedBox;
 
 /// Who a lease belongs to.
@@ -109,6 +110,8 @@ pub struct Moved {
 pub struct TicketIssued {
     pub ticket: u32,
     pub protocol: Protocol,
+    /// It is worth nothing then, if no display has taken it.
+    pub expires: Timestamp,
     /// Where the viewer is, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SealedBox>,
@@ -121,6 +124,8 @@ pub struct TicketIssued {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct DisplayArmed {
     pub ticket: u32,
+    /// It is worth nothing then, if no viewer has come.
+    pub expires: Timestamp,
 }
 
 #[derive(
