@@ -141,7 +141,7 @@ impl Domain {
                     self.paused = false;
                     self.told = false;
                 }
-                if ticket.arm && self.running && self.paused {
+                if self.running && self.paused {
                     self.paused = false;
                     outcomes.push(Outcome::Resumed);
                 }
@@ -202,7 +202,8 @@ impl Domain {
     fn tickets(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {
         for ticket in &spec.tickets {
             let (session, number) = (ticket.session, ticket.number);
-            if self.running && self.tickets.insert(session, number) != Some(number) {
+            let may = ticket.arm && self.running;
+            if may && self.tickets.insert(session, number) != Some(number) {
                 outcomes.push(Outcome::DisplayArmed { session, ticket: number });
             }
         }

@@ -212,7 +212,8 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
         tickets.iter().map(|ticket| (ticket.number, ticket.arm)).collect::<Vec<_>>()
     };
     assert_eq!(ticket(&story), [(1, true)]);
-    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1 }));
+    let expires = story.now.plus_seconds(60);
+    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1, expires }));
     assert_eq!(ticket(&story), [(1, false)], "no other host arms it again");
     let spent = TicketSpent { ticket: 1, by: SpentBy::Used };
     fact(&mut story, session, SessionFact::TicketSpent(spent));
