@@ -1,7 +1,5 @@
 //! What is written down about the model is what the model is.
 
-#![expect(clippy::expect_used, reason = "what a test reads is there, or it fails")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

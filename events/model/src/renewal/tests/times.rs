@@ -197,7 +197,7 @@ fn what_is_being_deleted_needs_no_fresh_disk() {
 }
 
 /// A child that is populated in an hour, and what happens to it before.
-fn kept_before_its_time(fields: serde_json::Value, keep: impl Fn(&mut Site, MachineId)) -> Site {
+fn kept_before_its_time(fields: &serde_json::Value, keep: impl Fn(&mut Site, MachineId)) -> Site {
     let (mut site, children) = Site::with_children(1);
     let session = site.lease(children[0]);
     let mut all = json!({ "when": { "at": site.story.now.plus_seconds(3600) } });
@@ -218,9 +218,10 @@ fn what_somebody_began_to_keep_before_its_time_is_not_lost() {
         let by = Subject::Client(ClientId::from_bytes([5; 16]));
         site.happens(child, MachineFact::Written(Written { by }));
     };
-    let keeps: [&dyn Fn(&mut Site, MachineId); 2] = [&owner, &written];
+    type Keep<'a> = &'a dyn Fn(&mut Site, MachineId);
+    let keeps: [Keep<'_>; 2] = [&owner, &written];
     for keep in keeps {
-        let mut site = kept_before_its_time(json!({}), keep);
+        let mut site = kept_before_its_time(&json!({}), keep);
         let child = site.named("win11-001");
         let disks = site.get(child).disks.clone();
         let events = site.advance();
@@ -233,7 +234,7 @@ fn what_somebody_began_to_keep_before_its_time_is_not_lost() {
         let machine = site.get(child);
         assert_eq!((&machine.disks, &machine.renewal), (&disks, &None));
         assert!(machine.maintenance.is_empty(), "it is left alone");
-        let mut site = kept_before_its_time(json!({ "discard_data": true }), keep);
+        let mut site = kept_before_its_time(&json!({ "discard_data": true }), keep);
         assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
     }
 }
