@@ -1,4 +1,16 @@
-//! What Carrel knows, with no I/O at all.
+//! What Carrel knows and may decide, with no I/O at all.
+//!
+//! It must never know a clock, a random number, a file, a socket or an async runtime: whatever
+//! varies from run to run comes in with [`context::Context`].
+//!
+//! A command ([`command`], the table of all) is decided on a [`fleet::Fleet`] by [`decide::decide`]
+//! and becomes facts ([`event`], the table of all); [`evolve::evolve`] makes of a fleet and a fact
+//! the fleet after it. There is a folder for each kind of thing, with its states drawn, its
+//! commands, what facts make of it, and its refusals.
+//!
+//! To follow one command, take Populate: `image/populate.rs` decides it, `operation/run.rs` gives
+//! each machine its turn, `renewal/` takes a machine from step to step, `machine/outcome.rs` is what
+//! hosts say meanwhile, and [`work`] is what they are told to do.
 
 pub mod admin;
 mod arranged;
