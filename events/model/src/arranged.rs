@@ -13,7 +13,7 @@ use crate::fleet::{Fleet, Thing};
 use crate::hypervisor::Hypervisor;
 use crate::ids::HypervisorId;
 use crate::reference::{Change, NamedId, Patch, Ref};
-use crate::rejection::{Rejection, general};
+use crate::rejection::{Rejection, bad_settings, general};
 
 /// More hosts than one Carrel looks after; their paths fit well into one fact (300 bytes each).
 pub(crate) const HOSTS_MAX: usize = 512;
@@ -76,7 +76,7 @@ pub(crate) fn update<T: Arranged>(
     deciding.is_version(&*thing, change.if_version)?;
     let name = change.name.unwrap_or(thing.name());
     let draft = T::draft(&deciding.fleet, thing.settings());
-    let patched = T::by_ids(deciding, change.settings)?.apply(&draft).map_err(bad)?;
+    let patched = T::by_ids(deciding, change.settings)?.apply(&draft)?;
     let settings = T::settle(deciding, name, &patched)?;
     if name == thing.name() && settings == *thing.settings() {
         return Ok(());
@@ -85,10 +85,6 @@ pub(crate) fn update<T: Arranged>(
     thing.may_become(&deciding.fleet, &settings)?;
     deciding.fact(id, T::updated(name.clone(), settings));
     Ok(())
-}
-
-pub(crate) fn bad(detail: impl Display) -> Rejection {
-    general::Rejection::BadSettings { detail: detail.to_string() }.into()
 }
 
 /// The hosts of a draft, by their ids.
@@ -104,7 +100,7 @@ pub(crate) fn hosts<T: Clone>(
     for (named, value) in drafted {
         let (id, host) = deciding.find::<Hypervisor>(named)?;
         if hosts.insert(id, value.clone()).is_some() {
-            return Err(bad(format_args!("the host {} is named twice", host.name)));
+            return Err(bad_settings(format_args!("the host {} is named twice", host.name)));
         }
     }
     Ok(hosts)
@@ -128,7 +124,7 @@ pub(crate) fn hosts_by_id<T>(
     patch: &Patch<T>,
 ) -> Result<Patch<T>, Rejection> {
     patch.with_keys("hosts", |key| {
-        let named = Ref::<HypervisorId>::new(key).map_err(bad)?;
+        let named = Ref::<HypervisorId>::new(key).map_err(bad_settings)?;
         Ok(deciding.find::<Hypervisor>(&named)?.0.to_string())
     })
 }

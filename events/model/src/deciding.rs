@@ -118,11 +118,15 @@ impl<'a> Deciding<'a> {
         Decision { events: self.events, after: self.fleet }
     }
 
-    /// A fact that nobody has drawn conclusions from yet.
+    /// A fact that nobody has drawn conclusions from yet, of those from which some are drawn.
     pub(crate) fn next_unheard(&mut self) -> Option<Event> {
-        let event = self.events.get(self.heard)?.clone();
-        self.heard += 1;
-        Some(event)
+        loop {
+            let event = self.events.get(self.heard)?;
+            self.heard += 1;
+            if matches!(event, Event::Machine(..) | Event::Image(..)) {
+                return Some(event.clone());
+            }
+        }
     }
 
     /// The part was begun later in this decision than what is being heard.
@@ -250,10 +254,7 @@ impl<'a> Deciding<'a> {
         S: Serialize + DeserializeOwned + PartialEq,
     {
         self.is_version(thing, change.if_version)?;
-        let patched = change.settings.apply(settings).map_err(|error| {
-            let detail = error.to_string();
-            Rejection::from(general::Rejection::BadSettings { detail })
-        })?;
+        let patched = change.settings.apply(settings)?;
         let new_name = change.name.unwrap_or(name);
         if new_name == name && patched == *settings {
             return Ok(None);

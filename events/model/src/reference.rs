@@ -16,6 +16,7 @@ use crate::ids::{
 };
 use crate::name::Name;
 use crate::record::Version;
+use crate::rejection::{Rejection, bad_settings};
 
 /// Ids of things that have names.
 pub trait NamedId: Copy + FromUuid {
@@ -135,11 +136,11 @@ pub struct Patch<T> {
 }
 
 impl<T: Serialize + de::DeserializeOwned> Patch<T> {
-    /// What the settings become.
-    pub fn apply(&self, to: &T) -> Result<T, serde_json::Error> {
-        let mut value = serde_json::to_value(to)?;
+    /// What the settings become, if they may become that.
+    pub fn apply(&self, to: &T) -> Result<T, Rejection> {
+        let mut value = serde_json::to_value(to).map_err(bad_settings)?;
         merge(&mut value, &self.changes);
-        serde_json::from_value(value)
+        serde_json::from_value(value).map_err(bad_settings)
     }
 }
 

@@ -134,6 +134,11 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Settings that can't be, with what is wrong with them.
+pub(crate) fn bad_settings(detail: impl fmt::Display) -> Rejection {
+    general::Rejection::BadSettings { detail: detail.to_string() }.into()
+}
+
 pub mod general {
     //! Refusals that any command may meet.
 

@@ -11,7 +11,7 @@ use crate::event::ClientFact as Fact;
 use crate::people::{Form, PersonRef, Plain, Seal, SealCommand, Sealed, local};
 use crate::record::Version;
 use crate::reference::Patch;
-use crate::rejection::{Rejection, general};
+use crate::rejection::Rejection;
 use crate::version::latest::Properties;
 use crate::version::latest::client::{PasswordSet, Updated};
 
@@ -80,9 +80,7 @@ impl Decide for UpdateClient {
         }
         let before =
             Settings { sessions_max: client.sessions_max, properties: client.properties.clone() };
-        let settings = self.settings.apply(&before).map_err(|error| {
-            Rejection::from(general::Rejection::BadSettings { detail: error.to_string() })
-        })?;
+        let settings = self.settings.apply(&before)?;
         let known = Updated {
             name_hash: client.name_hash,
             name: client.name.clone(),

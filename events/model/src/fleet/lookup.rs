@@ -2,26 +2,30 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
+use imbl::OrdSet;
 use uuid::Uuid;
 
 use super::{Fleet, Free, Rank, Tally};
 use crate::ids::{
-    CommandId, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, TerminalId, TokenId,
+    CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, TerminalId,
+    TokenId,
 };
 use crate::record::Timestamp;
 use crate::session::{Subject, Target};
 use crate::version::latest::admin::Bearer;
 
-/// The pairs of an index that begin with one id, past another.
-macro_rules! pairs {
-    ($set:expr, $first:expr, $after:expr) => {{
-        let first = $first;
-        let from = match $after {
-            Some(after) => Excluded((first, after)),
-            None => Included((first, MachineId::from_bytes([0; 16]))),
-        };
-        $set.range((from, Unbounded)).take_while(move |(it, _)| *it == first).map(|(_, id)| *id)
-    }};
+/// What stands beside something in an index of pairs, past another, in order.
+fn beside<A: Ord + Copy, B: Ord + Copy + FromUuid>(
+    pairs: &OrdSet<(A, B)>,
+    first: A,
+    after: Option<B>,
+) -> impl Iterator<Item = B> {
+    let from = match after {
+        Some(after) => Excluded((first, after)),
+        None => Included((first, B::from_uuid(Uuid::nil()))),
+    };
+    let pairs = pairs.range((from, Unbounded));
+    pairs.take_while(move |(it, _)| *it == first).map(|(_, second)| *second)
 }
 
 impl Fleet {
@@ -35,7 +39,7 @@ impl Fleet {
         host: HypervisorId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.on_host, host, after)
+        beside(&self.index.on_host, host, after)
     }
 
     pub fn children_after(
@@ -43,7 +47,7 @@ impl Fleet {
         initial: MachineId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.children, initial, after)
+        beside(&self.index.children, initial, after)
     }
 
     pub fn in_pool_after(
@@ -51,12 +55,12 @@ impl Fleet {
         pool: PoolId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.in_pool, pool, after)
+        beside(&self.index.in_pool, pool, after)
     }
 
     /// Copies that are being made of a machine.
     pub fn copies_of(&self, source: MachineId) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.copying, source, None::<MachineId>)
+        beside(&self.index.copying, source, None)
     }
 
     /// The versions of an initial's image, the oldest first, with their numbers.
@@ -68,29 +72,21 @@ impl Fleet {
 
     /// Operations that wait for something of a machine.
     pub fn parts_on(&self, machine: MachineId) -> impl Iterator<Item = CommandId> {
-        let from = Included((machine, CommandId::from_bytes([0; 16])));
-        let parts = self.index.parts.range((from, Unbounded));
-        parts.take_while(move |(it, _)| *it == machine).map(|(_, operation)| *operation)
+        beside(&self.index.parts, machine, None)
     }
 
     /// Operations that wait for a version to be sealed.
     pub fn waiting_for_seal(&self, image: ImageId) -> impl Iterator<Item = CommandId> {
-        let from = Included((image, CommandId::from_bytes([0; 16])));
-        let waiting = self.index.after_seal.range((from, Unbounded));
-        waiting.take_while(move |(it, _)| *it == image).map(|(_, operation)| *operation)
+        beside(&self.index.after_seal, image, None)
     }
 
     pub fn terminals_in(&self, lab: LabId) -> impl Iterator<Item = TerminalId> {
-        let from = Included((lab, TerminalId::from_bytes([0; 16])));
-        let terminals = self.index.terminals_in.range((from, Unbounded));
-        terminals.take_while(move |(it, _)| *it == lab).map(|(_, terminal)| *terminal)
+        beside(&self.index.terminals_in, lab, None)
     }
 
     /// Tokens by which somebody signs in.
     pub fn tokens_of(&self, bearer: Bearer) -> impl Iterator<Item = TokenId> {
-        let from = Included((bearer, TokenId::from_bytes([0; 16])));
-        let tokens = self.index.tokens_of.range((from, Unbounded));
-        tokens.take_while(move |(it, _)| *it == bearer).map(|(_, token)| *token)
+        beside(&self.index.tokens_of, bearer, None)
     }
 
     /// What runs in a pool and nobody uses, the longest running first.
@@ -100,23 +96,24 @@ impl Fleet {
         idle.take_while(move |(it, ..)| *it == pool).map(|(_, since, machine)| (*since, *machine))
     }
 
+    /// What is to stand on a version, or keeps a disk on it until its new one has proved itself.
+    pub fn awaiting_image(&self, image: ImageId) -> impl Iterator<Item = MachineId> {
+        beside(&self.index.awaiting_image, image, None)
+    }
+
     /// What stands on a version.
     pub fn on_image(&self, image: ImageId) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.on_image, image, None::<MachineId>)
+        beside(&self.index.on_image, image, None)
     }
 }
 
 impl Fleet {
     pub fn sessions_of(&self, subject: Subject) -> impl Iterator<Item = SessionId> {
-        let from = Included((subject, SessionId::from_bytes([0; 16])));
-        let sessions = self.index.sessions_of.range((from, Unbounded));
-        sessions.take_while(move |(it, _)| *it == subject).map(|(_, id)| *id)
+        beside(&self.index.sessions_of, subject, None)
     }
 
     pub fn sessions_in(&self, target: Target) -> impl Iterator<Item = SessionId> {
-        let from = Included((target, SessionId::from_bytes([0; 16])));
-        let sessions = self.index.sessions_in.range((from, Unbounded));
-        sessions.take_while(move |(it, _)| *it == target).map(|(_, id)| *id)
+        beside(&self.index.sessions_in, target, None)
     }
 
     /// Those who wait, first come first.
@@ -136,7 +133,7 @@ impl Fleet {
     }
 
     pub fn owned_by(&self, subject: Subject) -> impl Iterator<Item = MachineId> {
-        pairs!(self.index.owned, subject, None::<MachineId>)
+        beside(&self.index.owned, subject, None)
     }
 
     /// The best machine of a pool that can be given, past another.

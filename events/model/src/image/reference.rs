@@ -99,9 +99,7 @@ pub(super) fn versions(
     fleet: &Fleet,
     initial: MachineId,
 ) -> impl Iterator<Item = (ImageId, &Image)> {
-    let (first, last) = (ImageId::from_bytes([0; 16]), ImageId::from_bytes([255; 16]));
-    let all = fleet.index.versions.range((initial, 0, first)..=(initial, u32::MAX, last));
-    all.rev().filter_map(|(_, _, id)| Some((*id, fleet.images.get(*id)?)))
+    fleet.versions_of(initial).rev().filter_map(|id| Some((id, fleet.images.get(id)?)))
 }
 
 /// What people call a version.

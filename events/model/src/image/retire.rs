@@ -73,13 +73,9 @@ pub(super) fn is_usable(fleet: &Fleet, image: &Image) -> Result<(), Rejection> {
 /// No machine stands on it, or waits for it, or keeps its disk before on it, or will be put on it.
 fn is_unused(fleet: &Fleet, image: &Image) -> Result<(), Rejection> {
     let machine = fleet.on_image(image.id).next();
-    let waits = || {
-        let from = (image.id, MachineId::from_bytes([0; 16]));
-        let next = fleet.index.awaiting_image.range(from..).next();
-        next.filter(|(it, _)| *it == image.id).map(|(_, machine)| *machine)
-    };
+    let waits = fleet.awaiting_image(image.id).next();
     let name = |id: MachineId| fleet.machines.get(id).map(|machine| machine.name.clone());
-    let used_by = match (machine.and_then(name), waits().and_then(name)) {
+    let used_by = match (machine.and_then(name), waits.and_then(name)) {
         (Some(machine), _) => {
             let all = fleet.on_image(image.id).count();
             format!("{machine} stands on it, of {all} machines in all")

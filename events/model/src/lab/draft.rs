@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
 use super::{Lab, Launcher, Settings};
-use crate::arranged::{Arranged, bad};
+use crate::arranged::Arranged;
 use crate::deciding::Deciding;
 use crate::event::LabFact as Fact;
 use crate::fleet::Fleet;
@@ -15,7 +15,7 @@ use crate::ids::PoolId;
 use crate::name::Name;
 use crate::pool::Pool;
 use crate::reference::Ref;
-use crate::rejection::{Rejection, general};
+use crate::rejection::{Rejection, bad_settings, general};
 use crate::terminal;
 use crate::version::latest::Labels;
 use crate::version::latest::lab::{Created, Updated};
@@ -87,7 +87,9 @@ impl Arranged for Lab {
             return Err(Refused::StartsMoreThanMay { start, most }.into());
         }
         if draft.restart_after_hours == Some(0) {
-            return Err(bad("`restart_after_hours` is 1 or more; without it nothing restarts"));
+            return Err(bad_settings(
+                "`restart_after_hours` is 1 or more; without it nothing restarts",
+            ));
         }
         for (class, launcher) in &draft.classes {
             terminal::check_template(launcher.template.as_str())
@@ -129,7 +131,7 @@ fn pools(deciding: &Deciding<'_>, drafted: &[Ref<PoolId>]) -> Result<Vec<PoolId>
     for named in drafted {
         let (id, pool) = deciding.find::<Pool>(named)?;
         if pools.contains(&id) {
-            return Err(bad(format_args!("the pool {} is named twice", pool.name)));
+            return Err(bad_settings(format_args!("the pool {} is named twice", pool.name)));
         }
         pools.push(id);
     }

@@ -68,9 +68,7 @@ impl Decide for AdoptMachine {
         }
         deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
         self.is_not_known(deciding)?;
-        let settings = self.settings.apply(&Settings::default()).map_err(|error| {
-            Rejection::from(general::Rejection::BadSettings { detail: error.to_string() })
-        })?;
+        let settings = self.settings.apply(&Settings::default())?;
         check(deciding, &settings)?;
         let created = Created {
             name: self.name.clone(),

@@ -12,10 +12,10 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::fleet::{Fleet, Space};
 use crate::ids::{DiskId, FromUuid, ImageId, MachineId, NetworkId, StorageId, TemplateId};
-use crate::image::Image;
+use crate::image::{self, Image};
 use crate::name::{Name, PlatformName};
 use crate::reference::{Patch, Ref};
-use crate::rejection::{Rejection, general};
+use crate::rejection::{Rejection, bad_settings};
 use crate::template::{self, Template};
 
 /// Each machine is one fact; what follows from them fits into a decision, too.
@@ -197,7 +197,7 @@ impl CreateMachine {
             (NewKind::Vdi, _, Some(initial), _) => self.plan_child(deciding, initial),
             (NewKind::External, _, _, Some(external)) => Ok(Plan {
                 kind: Kind::External(external.clone()),
-                settings: Some(self.patched(&Settings::default())?),
+                settings: Some(self.settings.apply(&Settings::default())?),
                 platform: Platform::default(),
                 disks: Vec::new(),
             }),
@@ -223,7 +223,7 @@ impl CreateMachine {
         };
         Ok(Plan {
             kind,
-            settings: Some(self.patched(&settings)?),
+            settings: Some(self.settings.apply(&settings)?),
             platform: Platform::default(),
             disks: vec![disk],
         })
@@ -250,7 +250,7 @@ impl CreateMachine {
         });
         Ok(Plan {
             kind: Kind::Initial { source: Some(id) },
-            settings: Some(self.patched(&source.settings)?),
+            settings: Some(self.settings.apply(&source.settings)?),
             platform: Platform::from(&source.identity),
             disks: disks.collect(),
         })
@@ -271,7 +271,7 @@ impl CreateMachine {
         let Some(image) = image.and_then(|image| fleet.images.get(image)) else {
             return Err(Refused::NoVersion { initial: name }.into());
         };
-        let settings = self.patched(&image.settings)?;
+        let settings = self.settings.apply(&image.settings)?;
         let chains = crate::work::chains_of(fleet, image.id);
         let disk = NewDisk {
             role: DiskRole::System,
@@ -287,20 +287,13 @@ impl CreateMachine {
         })
     }
 
-    fn patched(&self, settings: &Settings) -> Result<Settings, Rejection> {
-        let patched = self.settings.apply(settings);
-        patched
-            .map_err(|error| general::Rejection::BadSettings { detail: error.to_string() }.into())
-    }
-
     fn disk_size(&self, usual: u32) -> Result<u32, Rejection> {
         let size = self.disk_gib.unwrap_or(usual);
         if (1..=super::begin::DISK_GIB_MAX).contains(&size) {
             return Ok(size);
         }
         let most = super::begin::DISK_GIB_MAX;
-        let detail = format!("a disk of {size} GiB; from 1 to {most} are possible");
-        Err(general::Rejection::BadSettings { detail }.into())
+        Err(bad_settings(format_args!("a disk of {size} GiB; from 1 to {most} are possible")))
     }
 }
 
@@ -331,7 +324,7 @@ fn default_network(fleet: &Fleet) -> Option<NetworkId> {
 /// The version tagged `default`, or else the newest that can be used.
 fn version_for_children(fleet: &Fleet, initial: MachineId) -> Option<ImageId> {
     let usable = |id: &ImageId| fleet.images.get(*id).is_some_and(Image::is_usable);
-    let tag = Name::new(DEFAULT).ok()?;
+    let tag = Name::new(image::DEFAULT).ok()?;
     let tagged = fleet.index.tags.get(&(initial, tag)).copied().filter(usable);
     tagged.or_else(|| fleet.versions_of(initial).rev().find(usable))
 }

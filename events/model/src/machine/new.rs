@@ -11,7 +11,7 @@ use crate::ids::{CommandId, StorageId};
 use crate::mac::Mac;
 use crate::name::{Hostname, Name, PlatformName};
 use crate::reference::Ref;
-use crate::rejection::{Rejection, general};
+use crate::rejection::{Rejection, bad_settings};
 use crate::storage::Storage;
 use crate::template;
 use crate::version::latest::storage::Role;
@@ -103,15 +103,14 @@ fn numbered_hostname(digits: &str) -> Hostname {
 
 /// What the settings name is there, and a guest can have so much.
 pub(crate) fn check(deciding: &Deciding<'_>, settings: &Settings) -> Result<(), Rejection> {
-    let bad = |detail: String| Err(general::Rejection::BadSettings { detail }.into());
     template::check_hardware(&settings.hardware)?;
     template::check_display(&settings.display)?;
     if settings.networks.len() > NETWORKS_MAX {
-        return bad(format!("more than {NETWORKS_MAX} networks"));
+        return Err(bad_settings(format_args!("more than {NETWORKS_MAX} networks")));
     }
     let unknown = settings.networks.iter().find(|id| !deciding.fleet.networks.contains(**id));
     match unknown {
-        Some(network) => bad(format!("there is no network {network}")),
+        Some(network) => Err(bad_settings(format_args!("there is no network {network}"))),
         None => Ok(()),
     }
 }
