@@ -40,9 +40,6 @@ enum What {
     Log(log::Arguments),
     /// The model: deciding, folding, memory
     Model(model::Arguments),
-    /// Folds a site in a process that did nothing else, and tells what it takes
-    #[command(hide = true)]
-    Resident(model::memory::Arguments),
     /// Opens a log in a process that did nothing else, and tells how that went
     #[command(hide = true)]
     Open(log::open::Arguments),
@@ -51,7 +48,6 @@ enum What {
 fn main() -> Result<(), Failure> {
     match Arguments::parse().what {
         What::Model(arguments) => model::run(&arguments),
-        What::Resident(arguments) => model::memory::run_alone(&arguments),
         What::Log(arguments) => log::run(&arguments),
         What::Open(arguments) => log::open::run(&arguments),
     }

@@ -69,6 +69,9 @@ impl Story {
         let folded = events.iter().fold(self.fleet.clone(), evolve);
         assert_eq!(folded, after, "the facts of {after_what:?} give the fleet that it says");
         assert_eq!(after.index, Index::of(&after), "the indexes after {after_what:?}");
+        let mut packed = after.clone();
+        packed.pack();
+        assert_eq!(packed, after, "packing changes nothing");
         self.fleet = after;
         self.log.extend(events.iter().cloned());
         events

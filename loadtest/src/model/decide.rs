@@ -46,7 +46,8 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn of(site: Site) -> Self {
-        let fleet = site.facts().fold(Fleet::default(), |fleet, event| evolve(fleet, &event));
+        let mut fleet = site.facts().fold(Fleet::default(), |fleet, event| evolve(fleet, &event));
+        fleet.pack();
         let random = Random::new(u64::from(site.machines));
         Self { fleet, site, random, now: BEGINNING.plus_seconds(3_600), decided: 0, refused: 0 }
     }

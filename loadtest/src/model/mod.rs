@@ -3,7 +3,7 @@
 mod decide;
 mod desktops;
 mod fold;
-pub(crate) mod memory;
+mod memory;
 
 use std::path::PathBuf;
 

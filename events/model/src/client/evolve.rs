@@ -16,8 +16,8 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ClientId, fact: &Fact) {
                 provider: client.provider.clone(),
                 name_hash: client.name_hash,
                 name: client.name.clone(),
-                details: client.details.clone(),
-                password: client.password.clone(),
+                details: client.details.clone().map(Box::new),
+                password: client.password.clone().map(Box::new),
                 sessions_max: client.sessions_max,
                 properties: client.properties.clone(),
                 groups: Default::default(),
@@ -27,12 +27,12 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ClientId, fact: &Fact) {
         Fact::Updated(client) => fleet.step::<Client>(id, |it| {
             it.name_hash = client.name_hash;
             it.name = client.name.clone();
-            it.details = client.details.clone();
+            it.details = client.details.clone().map(Box::new);
             it.sessions_max = client.sessions_max;
             it.properties = client.properties.clone();
         }),
         Fact::PasswordSet(set) => fleet.step::<Client>(id, |it| {
-            it.password = Some(set.password.clone());
+            it.password = Some(Box::new(set.password.clone()));
         }),
         Fact::GroupsChanged(changed) => fleet.step::<Client>(id, |it| {
             it.groups = changed.groups.clone();

@@ -46,8 +46,8 @@ pub struct Client {
     pub provider: Provider,
     pub name_hash: KeyedHash,
     pub name: SealedBox,
-    pub details: Option<SealedBox>,
-    pub password: Option<SealedBox>,
+    pub details: Option<Box<SealedBox>>,
+    pub password: Option<Box<SealedBox>>,
     pub sessions_max: Option<u32>,
     pub properties: Properties,
     /// Groups of their directory, as of the last sign-in.

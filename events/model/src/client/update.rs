@@ -84,7 +84,7 @@ impl Decide for UpdateClient {
         let known = Updated {
             name_hash: client.name_hash,
             name: client.name.clone(),
-            details: client.details.clone(),
+            details: client.details.as_deref().cloned(),
             sessions_max: before.sessions_max,
             properties: before.properties,
         };

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use imbl::OrdSet;
 use uuid::Uuid;
 
-use super::{Fleet, Free, Rank, Tally};
+use super::{Fleet, Free, Tally};
 use crate::ids::{
     CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, TerminalId,
     TokenId,
@@ -39,7 +39,7 @@ impl Fleet {
         host: HypervisorId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        beside(&self.index.on_host, host, after)
+        self.index.on_host.after(host, after)
     }
 
     pub fn children_after(
@@ -47,7 +47,7 @@ impl Fleet {
         initial: MachineId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        beside(&self.index.children, initial, after)
+        self.index.children.after(initial, after)
     }
 
     pub fn in_pool_after(
@@ -55,7 +55,7 @@ impl Fleet {
         pool: PoolId,
         after: Option<MachineId>,
     ) -> impl Iterator<Item = MachineId> {
-        beside(&self.index.in_pool, pool, after)
+        self.index.in_pool.after(pool, after)
     }
 
     /// Copies that are being made of a machine.
@@ -91,19 +91,17 @@ impl Fleet {
 
     /// What runs in a pool and nobody uses, the longest running first.
     pub fn idle_in(&self, pool: PoolId) -> impl Iterator<Item = (Timestamp, MachineId)> {
-        let from = Included((pool, Timestamp(i64::MIN), MachineId::from_bytes([0; 16])));
-        let idle = self.index.idle_since.range((from, Unbounded));
-        idle.take_while(move |(it, ..)| *it == pool).map(|(_, since, machine)| (*since, *machine))
+        self.index.idle_since.of(pool)
     }
 
     /// What is to stand on a version, or keeps a disk on it until its new one has proved itself.
     pub fn awaiting_image(&self, image: ImageId) -> impl Iterator<Item = MachineId> {
-        beside(&self.index.awaiting_image, image, None)
+        self.index.awaiting_image.of(image)
     }
 
     /// What stands on a version.
     pub fn on_image(&self, image: ImageId) -> impl Iterator<Item = MachineId> {
-        beside(&self.index.on_image, image, None)
+        self.index.on_image.of(image)
     }
 }
 
@@ -138,12 +136,7 @@ impl Fleet {
 
     /// The best machine of a pool that can be given, past another.
     pub(crate) fn next_free(&self, pool: PoolId, after: Option<Free>) -> Option<Free> {
-        let first = MachineId::from_bytes([0; 16]);
-        let from = match after {
-            Some(after) => Excluded(after),
-            None => Included(Free { pool, rank: Rank::Ready, near: Uuid::nil(), machine: first }),
-        };
-        self.index.free.range((from, Unbounded)).next().copied().filter(|free| free.pool == pool)
+        self.index.free.after(pool, after).next()
     }
 
     pub(crate) fn tally(&self, pool: PoolId) -> Tally {

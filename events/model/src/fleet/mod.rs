@@ -8,9 +8,10 @@
 
 pub mod index;
 mod lookup;
+mod pack;
 mod table;
 
-pub use index::{Counted, Due, Free, Index, Rank, Silence, Space, Standing, Tally, Usage};
+pub use index::{Counted, Due, Free, Grouped, Index, Rank, Silence, Space, Standing, Tally, Usage};
 pub use table::{Table, Thing};
 
 use crate::admin::{Admin, Token};

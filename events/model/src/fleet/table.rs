@@ -36,7 +36,7 @@ pub trait Thing: Clone + PartialEq + Debug + Sized {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table<T: Thing>(OrdMap<T::Id, Arc<T>>);
+pub struct Table<T: Thing>(pub(super) OrdMap<T::Id, Arc<T>>);
 
 impl<T: Thing> Default for Table<T> {
     fn default() -> Self {

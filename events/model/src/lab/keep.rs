@@ -5,7 +5,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::Lab;
 use crate::deciding::{Decide, Deciding};
@@ -73,11 +72,8 @@ fn running(fleet: &Fleet, pool: PoolId) -> u32 {
 }
 
 fn stopped_in(fleet: &Fleet, pool: PoolId) -> impl Iterator<Item = MachineId> {
-    let machine = MachineId::from_bytes([0; 16]);
-    let first = Free { pool, rank: Rank::Stopped, near: Uuid::nil(), machine };
-    let stopped = fleet.index.free.range(first..);
-    let stopped = stopped.take_while(move |it| it.pool == pool && it.rank == Rank::Stopped);
-    stopped.map(|free| free.machine)
+    let stopped = fleet.index.free.after(pool, Some(Free::before(Rank::Stopped)));
+    stopped.take_while(|it| it.rank == Rank::Stopped).map(|free| free.machine)
 }
 
 /// Nobody uses it and nothing else is done with it.

@@ -68,7 +68,7 @@ impl Decide for CloneMachine {
         });
         deciding.fact(id, Fact::Created(created));
         deciding.fact(id, Fact::Placed(placed));
-        let (disks, traces) = (clone.disks, original.traces_on_disks());
+        let (disks, traces) = (clone.disks.to_vec(), original.traces_on_disks());
         deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
         let begun = PartBegun { machine: id, goal: Goal::Copied };
         deciding.fact(operation, OperationFact::PartBegun(begun));

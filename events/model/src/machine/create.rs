@@ -196,7 +196,7 @@ impl CreateMachine {
             (NewKind::Initial, Some(source), ..) => self.plan_initial(deciding, source),
             (NewKind::Vdi, _, Some(initial), _) => self.plan_child(deciding, initial),
             (NewKind::External, _, _, Some(external)) => Ok(Plan {
-                kind: Kind::External(external.clone()),
+                kind: Kind::External(Box::new(external.clone())),
                 settings: Some(self.settings.apply(&Settings::default())?),
                 platform: Platform::default(),
                 disks: Vec::new(),

@@ -40,6 +40,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use crate::ids::{
     DiskId, HypervisorId, ImageId, MachineId, MediaId, MessageId, PoolId, SessionId, SnapshotId,
 };
@@ -105,16 +107,16 @@ pub struct Machine {
     pub kind: Kind,
     pub identity: Identity,
     pub settings: Arc<Settings>,
-    pub disks: Vec<Disk>,
+    pub disks: ThinVec<Disk>,
     /// The disks that it has instead when what is being copied to it is there. Until then, and if
     /// the copy fails, it keeps those that it has.
-    pub disks_to_come: Vec<Disk>,
+    pub disks_to_come: ThinVec<Disk>,
     /// The throwaway overlay that it gets at its next start.
     pub virtual_snapshot: Option<VirtualSnapshot>,
-    pub snapshots: Vec<Snapshot>,
+    pub snapshots: ThinVec<Snapshot>,
     /// The snapshot that its disks stand on now.
     pub snapshot: Option<SnapshotId>,
-    pub media: Vec<MediaId>,
+    pub media: ThinVec<MediaId>,
 
     /// Raised by every change of what it shall be. It never falls.
     pub generation: u64,
@@ -143,8 +145,8 @@ pub struct Machine {
     pub locked: bool,
     pub pool: Option<PoolId>,
     /// Those it is assigned to, each for good. At most as many as it has seats.
-    pub owners: Vec<Subject>,
-    pub leases: Vec<SessionId>,
+    pub owners: ThinVec<Subject>,
+    pub leases: ThinVec<SessionId>,
     /// Whose traces are on it. Nobody else gets it before it was made clean.
     pub written: Option<Subject>,
     /// Whose traces are on its own disks, which only new disks take away. Traces on a throwaway
@@ -169,7 +171,7 @@ pub struct Machine {
     pub recipe: Option<Arc<Recipe>>,
     pub message: Option<Arc<Message>>,
     /// Failed starts and readiness time-outs of late, oldest first.
-    pub failures: Vec<Timestamp>,
+    pub failures: ThinVec<Timestamp>,
     /// What last went wrong.
     pub trouble: Option<Arc<Failure>>,
     pub deleting: bool,

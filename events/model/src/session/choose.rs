@@ -181,8 +181,7 @@ fn last_near(free: Free) -> Free {
 
 /// Used machines of a pool that can be made clean, so many at most.
 pub(super) fn used(fleet: &Fleet, pool: PoolId, most: usize) -> Vec<MachineId> {
-    let nil = Uuid::nil();
-    let mut after = Free { pool, rank: Rank::Written, near: nil, machine: MachineId::new(nil) };
+    let mut after = Free::before(Rank::Written);
     let mut found = Vec::new();
     for _ in 0..LOOKED_AT_MAX {
         let Some(next) = fleet.next_free(pool, Some(after)).filter(|_| found.len() < most) else {
@@ -200,8 +199,7 @@ pub(super) fn used(fleet: &Fleet, pool: PoolId, most: usize) -> Vec<MachineId> {
 
 /// Starts one more machine of a pool for those who come next.
 pub(super) fn start_one(deciding: &mut Deciding<'_>, pool: PoolId) -> bool {
-    let nil = Uuid::nil();
-    let mut after = Free { pool, rank: Rank::Stopped, near: nil, machine: MachineId::new(nil) };
+    let mut after = Free::before(Rank::Stopped);
     for _ in 0..STARTS_TRIED_MAX {
         let next = deciding.fleet.next_free(pool, Some(after));
         let Some(next) = next.filter(|next| next.rank == Rank::Stopped) else { return false };

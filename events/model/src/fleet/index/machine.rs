@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
 use uuid::Uuid;
 
 use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
@@ -24,8 +25,8 @@ pub struct Keys {
     image: Option<ImageId>,
     next_image: Option<ImageId>,
     source: Option<MachineId>,
-    owners: Vec<Subject>,
-    free: Option<Free>,
+    owners: ThinVec<Subject>,
+    free: Option<(PoolId, Free)>,
     standing: Option<(PoolId, Standing)>,
     idle_since: Option<(PoolId, Timestamp)>,
     uses: Option<(HypervisorId, Arc<Reservation>)>,
@@ -78,7 +79,7 @@ impl Thing for Machine {
             owners: self.owners.clone(),
             free: self.pool.and_then(|pool| match standing {
                 Standing::Free(rank) => {
-                    Some(Free { pool, rank, near: near(self, rank), machine: self.id })
+                    Some((pool, Free { rank, near: near(self, rank), machine: self.id }))
                 }
                 Standing::Leased
                 | Standing::Owned
@@ -106,21 +107,21 @@ impl Thing for Machine {
         renamed(&mut index.macs, old.map(|keys| keys.mac), new.map(|keys| keys.mac), id);
         let pair = |it: Option<MachineId>| it.map(|it| (it, id));
         let of = |keys: Option<&Keys>| pair(keys.and_then(|keys| keys.parent));
-        moved(&mut index.children, of(old), of(new));
+        index.children.moved(of(old), of(new));
         let of = |keys: Option<&Keys>| pair(keys.and_then(|keys| keys.source));
         moved(&mut index.copying, of(old), of(new));
         let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.pool).map(|pool| (pool, id));
-        moved(&mut index.in_pool, of(old), of(new));
+        index.in_pool.moved(of(old), of(new));
         let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.image).map(|image| (image, id));
-        moved(&mut index.on_image, of(old), of(new));
+        index.on_image.moved(of(old), of(new));
         let of =
             |keys: Option<&Keys>| keys.and_then(|keys| keys.next_image).map(|image| (image, id));
-        moved(&mut index.awaiting_image, of(old), of(new));
-        moved(&mut index.free, old.and_then(|keys| keys.free), new.and_then(|keys| keys.free));
+        index.awaiting_image.moved(of(old), of(new));
+        index.free.moved(old.and_then(|keys| keys.free), new.and_then(|keys| keys.free));
         let of = |keys: Option<&Keys>| {
-            keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, since, id))
+            keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, (since, id)))
         };
-        moved(&mut index.idle_since, of(old), of(new));
+        index.idle_since.moved(of(old), of(new));
         hosts(id, old, new, index);
         owners(id, old, new, index);
         tally(old, new, index);
@@ -144,10 +145,10 @@ fn hosts(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Inde
         return;
     }
     for host in old.into_iter().flatten() {
-        index.on_host.remove(&(host, id));
+        index.on_host.remove(host, id);
     }
     for host in new.into_iter().flatten() {
-        index.on_host.insert((host, id));
+        index.on_host.insert(host, id);
     }
 }
 

@@ -3,10 +3,12 @@
 //! Each entry is a function of one thing alone ([`Thing::keys`]), so that the whole can be checked
 //! against one made from scratch, and no decision has to remember to keep it.
 
+mod grouped;
 mod machine;
 mod other;
 mod session;
 
+pub use grouped::Grouped;
 pub use other::{PARTS_RUNNING_MAX, WORKER_SILENCE_SECONDS};
 pub use session::PLACE_SILENCE_SECONDS;
 
@@ -41,22 +43,22 @@ pub struct Index {
     pub macs: OrdMap<Mac, MachineId>,
 
     /// The children of an initial.
-    pub children: OrdSet<(MachineId, MachineId)>,
-    pub in_pool: OrdSet<(PoolId, MachineId)>,
+    pub children: Grouped<MachineId, MachineId>,
+    pub in_pool: Grouped<PoolId, MachineId>,
     /// What a host is responsible for, has yet to let go, or is about to get.
-    pub on_host: OrdSet<(HypervisorId, MachineId)>,
+    pub on_host: Grouped<HypervisorId, MachineId>,
     /// What stands on a version.
-    pub on_image: OrdSet<(ImageId, MachineId)>,
+    pub on_image: Grouped<ImageId, MachineId>,
     /// What is to stand on a version, or still does with the disk that a renewal replaces.
-    pub awaiting_image: OrdSet<(ImageId, MachineId)>,
+    pub awaiting_image: Grouped<ImageId, MachineId>,
     /// Copies that are being made of a machine.
     pub copying: OrdSet<(MachineId, MachineId)>,
     pub owned: OrdSet<(Subject, MachineId)>,
     /// What can be given to somebody, best first.
-    pub free: OrdSet<Free>,
+    pub free: Grouped<PoolId, Free>,
     pub tally: OrdMap<PoolId, Tally>,
     /// Since when machines that nobody uses are running.
-    pub idle_since: OrdSet<(PoolId, Timestamp, MachineId)>,
+    pub idle_since: Grouped<PoolId, (Timestamp, MachineId)>,
     /// What hosts have promised.
     pub usage: OrdMap<HypervisorId, Usage>,
     /// What hosts that get new machines have to give: memory in MiB, and vCPUs.
@@ -104,15 +106,21 @@ pub enum Space {
     Terminal,
 }
 
-/// A machine that can be given to somebody. The order is the order of choice.
+/// A machine of a pool that can be given to somebody. The order is the order of choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Free {
-    pub pool: PoolId,
     pub rank: Rank,
     /// The host of a machine that is on, the storage of one that is off: what is wrong with it is
     /// wrong for all that follow with the same one.
     pub near: Uuid,
     pub machine: MachineId,
+}
+
+impl Free {
+    /// Stands before all of a rank.
+    pub fn before(rank: Rank) -> Self {
+        Self { rank, near: Uuid::nil(), machine: MachineId::new(Uuid::nil()) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

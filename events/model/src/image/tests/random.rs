@@ -45,7 +45,7 @@ fn holds(site: &Site) {
             let image = fleet.images.get(renewing.renewal.image);
             assert!(image.is_some_and(crate::image::Image::is_usable), "{name} waits for nothing");
             assert!(machine.leases.is_empty() || !machine.being_renewed(), "{name} is taken away");
-            let given = fleet.index.free.iter().any(|free| free.machine == machine.id);
+            let given = fleet.index.free.iter().any(|(_, free)| free.machine == machine.id);
             assert!(!given || !machine.being_renewed(), "{name} is free while it is made anew");
         }
     }

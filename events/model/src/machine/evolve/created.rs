@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
 use crate::machine::{
@@ -27,12 +29,12 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         kind: created.kind.clone(),
         identity: created.identity.clone(),
         settings,
-        disks: created.disks.clone(),
-        disks_to_come: Vec::new(),
+        disks: created.disks.iter().cloned().collect(),
+        disks_to_come: ThinVec::new(),
         virtual_snapshot: None,
-        snapshots: Vec::new(),
+        snapshots: ThinVec::new(),
         snapshot: None,
-        media: Vec::new(),
+        media: ThinVec::new(),
         generation: 1,
         applied: 0,
         failed: 0,
@@ -56,8 +58,8 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         maintenance: Default::default(),
         locked: false,
         pool: None,
-        owners: Vec::new(),
-        leases: Vec::new(),
+        owners: ThinVec::new(),
+        leases: ThinVec::new(),
         written: None,
         kept: None,
         traces_to_come: None,
@@ -69,7 +71,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         half_made: false,
         recipe: None,
         message: None,
-        failures: Vec::new(),
+        failures: ThinVec::new(),
         trouble: None,
         deleting: false,
     }

@@ -1,5 +1,7 @@
 //! How a machine's disks change.
 
+use thin_vec::ThinVec;
+
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
 use crate::machine::{Disk, DiskSource, Kind, Machine, Task};
@@ -38,11 +40,11 @@ fn take_traces(machine: &mut Machine) {
     machine.kept = traces;
 }
 
-pub(super) fn written_anew(disks: &[Disk]) -> Vec<Disk> {
-    let mut disks = disks.to_vec();
-    for disk in &mut disks {
-        disk.source = DiskSource::Blank;
-        disk.overlay_generation += 1;
-    }
-    disks
+pub(super) fn written_anew(disks: &[Disk]) -> ThinVec<Disk> {
+    let anew = |disk: &Disk| Disk {
+        source: DiskSource::Blank,
+        overlay_generation: disk.overlay_generation + 1,
+        ..disk.clone()
+    };
+    disks.iter().map(anew).collect()
 }

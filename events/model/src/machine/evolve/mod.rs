@@ -196,7 +196,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::CopyRequested(copy) => {
             machine.task = Some(Task::Copying { source: copy.source });
             machine.task_since = machine.generation + 1;
-            machine.disks_to_come = copy.disks.clone();
+            machine.disks_to_come = copy.disks.iter().cloned().collect();
             if copy.disks.is_empty() {
                 machine.disks_to_come = written_anew(&machine.disks);
             }

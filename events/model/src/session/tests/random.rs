@@ -109,7 +109,7 @@ fn befall(site: &mut Site, random: &mut Random) {
         7 => drop(site.story.happened(machine(m), MachineFact::Unlocked(Nothing {}))),
         8..=11 if site.at(m).leases.is_empty() => drop(site.made_clean(m)),
         _ => {
-            let leases: Vec<SessionId> = site.at(m).leases.clone();
+            let leases: Vec<SessionId> = site.at(m).leases.to_vec();
             for session in leases {
                 let armed = SessionFact::DisplayArmed(fact(armed()));
                 site.story.happened(session, armed);

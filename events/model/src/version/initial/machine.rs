@@ -39,7 +39,7 @@ pub enum Kind {
     /// A child of an initial.
     Vdi { initial: MachineId },
     /// A physical computer or a terminal server.
-    External(External),
+    External(Box<External>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
