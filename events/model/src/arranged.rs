@@ -1,5 +1,5 @@
-//! Things that are a name and settings: storages, networks, templates, labs, terminals. They come
-//! and change in the same way.
+//! Things that are a name and settings: storages, networks, templates, pools, labs, terminals. They
+//! come and change in the same way.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -59,12 +59,12 @@ pub(crate) fn create<T: Arranged>(
     deciding: &mut Deciding<'_>,
     name: &T::Name,
     draft: &T::Draft,
-) -> Result<(), Rejection> {
+) -> Result<T::Id, Rejection> {
     deciding.name_is_free::<T::Id>(name.as_ref(), None)?;
     let settings = T::settle(deciding, name, draft)?;
     let id: T::Id = deciding.fresh();
     deciding.fact(id, T::created(name.clone(), settings));
-    Ok(())
+    Ok(id)
 }
 
 pub(crate) fn update<T: Arranged>(

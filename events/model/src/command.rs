@@ -187,6 +187,7 @@ commands! {
         RemoveFromPool by Operator;
         TurnCalendar by System;
         ServePool by System;
+        ReviewRights by System;
         // Groups of people.
         CreateGroup by Operator;
         DeleteGroup by Operator;

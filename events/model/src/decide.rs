@@ -24,12 +24,37 @@ pub fn decide(fleet: &Fleet, command: &Command, context: &Context) -> Result<Dec
     let mut deciding = Deciding::new(fleet, command.name(), command.by(), context);
     command.decide(&mut deciding)?;
     follow(&mut deciding);
-    let decision = deciding.end();
-    match decision.events.iter().find(|event| !event.is_readable_at(fleet.feature_level)) {
+    readable(deciding.end(), |event| event.is_readable_at(fleet.feature_level))
+}
+
+/// Nothing is written that another process of the cluster can't read.
+fn readable(decision: Decision, is: impl Fn(&Event) -> bool) -> Result<Decision, Rejection> {
+    match decision.events.iter().find(|event| !is(event)) {
         None => Ok(decision),
         Some(event) => {
             let fact = event.kind().to_owned();
             Err(general::Rejection::NotYetReadable { fact }.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{decide, readable};
+    use crate::testing::{Story, command};
+
+    #[test]
+    fn what_not_every_process_can_read_is_not_written() {
+        let mut story = Story::new();
+        let context = story.context();
+        let create = command("CreateGroup", json!({ "name": "class" }));
+        let decided = decide(&story.fleet, &create, &context).expect("it is accepted");
+        assert_eq!(readable(decided.clone(), |_| true).as_ref(), Ok(&decided));
+        let refused = readable(decided, |event| event.kind() != "group.created");
+        let refused = refused.expect_err("a process can't read it");
+        assert_eq!(refused.code(), "CRL-0009");
+        assert!(refused.to_string().contains("group.created"), "{refused}");
     }
 }

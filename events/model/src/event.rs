@@ -123,7 +123,6 @@ facts! {
         Updated "template.updated": 1 => template::Updated;
         Deleted "template.deleted": 1 => Nothing;
     }
-    #[expect(clippy::large_enum_variant, reason = "facts are few at a time and live shortly")]
     Machine(MachineId, MachineFact) "machine" {
         Created "machine.created": 1 => machine::Created;
         Updated "machine.updated": 1 => machine::Updated;
@@ -163,6 +162,7 @@ facts! {
         Sealed "machine.sealed": 1 => machine::Sealed;
         SealFailed "machine.seal_failed": 1 => machine::Failed;
         RenewalRequested "machine.renewal_requested": 1 => renewal::Requested;
+        RenewalAnnounced "machine.renewal_announced": 1 => renewal::Announced;
         RenewalBegun "machine.renewal_begun": 1 => renewal::Begun;
         OverlayRequested "machine.overlay_requested": 1 => renewal::OverlayRequested;
         RenewalDelayed "machine.renewal_delayed": 1 => renewal::Delayed;
@@ -211,6 +211,7 @@ facts! {
         Entitled "pool.entitled": 1 => pool::Entitled;
         Revoked "pool.revoked": 1 => pool::Entitled;
         CalendarTurned "pool.calendar_turned": 1 => pool::CalendarTurned;
+        RightsReviewed "pool.rights_reviewed": 1 => pool::RightsReviewed;
         Deleted "pool.deleted": 1 => Nothing;
     }
     Client(ClientId, ClientFact) "client" {
@@ -241,6 +242,7 @@ facts! {
     }
     Session(SessionId, SessionFact) "session" {
         Queued "session.queued": 1 => session::Queued;
+        ProtocolChanged "session.protocol_changed": 1 => session::ProtocolChanged;
         Left "session.left": 1 => session::Left;
         LeaseGranted "lease.granted": 1 => session::Granted;
         Moved "session.moved": 1 => session::Moved;

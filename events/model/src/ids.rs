@@ -25,6 +25,9 @@ macro_rules! typed_ids {
         pub struct $name(Uuid);
 
         impl $name {
+            /// No id sorts before this one, and nothing has it.
+            pub const MIN: Self = Self(Uuid::nil());
+
             pub const fn new(id: Uuid) -> Self {
                 Self(id)
             }

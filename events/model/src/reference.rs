@@ -246,3 +246,13 @@ pub(crate) struct Change<'a, S, N = Name> {
     pub(crate) settings: &'a Patch<S>,
     pub(crate) if_version: Option<Version>,
 }
+
+impl<'a, S, N> Change<'a, S, N> {
+    pub(crate) const fn new(
+        name: Option<&'a N>,
+        settings: &'a Patch<S>,
+        if_version: Option<Version>,
+    ) -> Self {
+        Self { name, settings, if_version }
+    }
+}

@@ -15,7 +15,7 @@ pub struct SealedBox {
     /// Whose key: the id of the person.
     pub key: Uuid,
     /// Base64 of what the keys port made.
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = Self::DATA_LENGTH_MAX))]
     pub data: SmolStr,
 }
 

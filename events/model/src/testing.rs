@@ -122,6 +122,27 @@ impl Story {
     }
 }
 
+/// SplitMix64 (Steele, Lea, Flood 2014): what is random in tests, from a seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, sides: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut drawn = self.0;
+        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u32::try_from((drawn ^ (drawn >> 31)) % u64::from(sides)).expect("below a u32")
+    }
+
+    pub(crate) fn throw(&mut self, sides: usize) -> usize {
+        self.below(u32::try_from(sides).expect("few")) as usize
+    }
+
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.throw(all.len())].clone()
+    }
+}
+
 /// A machine with these disks, without the command that makes one.
 pub(crate) fn machine_made(
     story: &mut Story,
@@ -141,7 +162,7 @@ pub(crate) fn machine_made(
     };
     let name = Name::new(name).expect("a name");
     let created = Created { name, kind, identity, settings: None, disks, adopted_from: None };
-    let mut made = MachineId::from_bytes([0; 16]);
+    let mut made = MachineId::MIN;
     story.happens(|deciding| {
         made = deciding.fresh();
         deciding.fact(made, MachineFact::Created(created));

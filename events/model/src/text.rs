@@ -30,6 +30,16 @@ impl Text {
         Err(TextError)
     }
 
+    /// Without what a text can't hold: control characters, and what is too long.
+    pub fn cut(text: &str) -> Self {
+        let mut cut = text.to_owned();
+        cut.retain(|letter| letter == '\n' || !letter.is_control());
+        while cut.len() > Self::LENGTH_MAX {
+            cut.pop();
+        }
+        Self(cut.into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

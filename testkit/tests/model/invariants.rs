@@ -2,14 +2,14 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "each looks at the facts that it is about")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::decide::EVENTS_MAX;
 use carrel_model::event::{Event, ImageFact, MachineFact, SessionFact};
 use carrel_model::evolve::evolve;
 use carrel_model::fleet::{Fleet, Index};
 use carrel_model::hypervisor::Hypervisor;
-use carrel_model::ids::MachineId;
+use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::image::Image;
 use carrel_model::machine::{Machine, Reservation};
 use carrel_model::operation;
@@ -65,6 +65,10 @@ impl Step<'_> {
                 }
                 assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
                 assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
+                counters_suffice(fleet, placed.hypervisor);
+            }
+            Event::Machine(_, MachineFact::MigrationRequested(asked)) => {
+                counters_suffice(fleet, asked.to);
             }
             Event::Machine(id, MachineFact::Created(_) | MachineFact::OverlayRequested(_)) => {
                 let image = fleet.machines.get(*id).and_then(Machine::image);
@@ -95,6 +99,18 @@ impl Step<'_> {
     }
 }
 
+/// A host has as many of everything as it has promised.
+fn counters_suffice(fleet: &Fleet, host: HypervisorId) {
+    let (Some(usage), Some(host)) = (fleet.index.usage.get(&host), fleet.hypervisors.get(host))
+    else {
+        return;
+    };
+    for (counter, used) in &usage.counters {
+        let has = host.settings.capacity.counters.get(counter).copied().unwrap_or_default();
+        assert!(*used <= has, "{} has {has} of {counter}, and promises {used}", host.name);
+    }
+}
+
 fn handed_out(fleet: &Fleet, granted: &Granted) {
     let id = granted.machine;
     let machine = fleet.machines.get(id).unwrap_or_else(|| panic!("{id} isn't there"));
@@ -113,12 +129,32 @@ fn handed_out(fleet: &Fleet, granted: &Granted) {
     }
 }
 
-/// Every name that is used is found, and leads to one that uses it.
+/// Nothing is called as another thing of its kind.
 fn names_are_unique(fleet: &Fleet) {
-    let mut names = BTreeMap::new();
-    for (id, machine) in fleet.machines.iter() {
-        let other = names.insert(machine.name.as_str(), id);
-        assert_eq!(other, None, "two machines are called {}", machine.name);
+    macro_rules! unique {
+        ($($table:ident by $($name:ident)+;)*) => {$(
+            let mut names = BTreeSet::new();
+            for (id, thing) in fleet.$table.iter() {
+                let is_new = names.insert(($(thing.$name.clone(),)+));
+                assert!(is_new, "{id} is called as another of the {}", stringify!($table));
+            }
+        )*};
+    }
+    unique! {
+        hypervisors by name;
+        storages by name;
+        networks by name;
+        media by name;
+        templates by name;
+        machines by name;
+        images by initial number;
+        pools by name;
+        groups by name;
+        labs by name;
+        terminals by termid;
+        clients by provider name_hash;
+        admins by name_hash;
+        tokens by hash;
     }
 }
 

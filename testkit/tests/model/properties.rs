@@ -5,8 +5,8 @@ use carrel_model::command::Command;
 use carrel_model::event::Event;
 use carrel_model::evolve::evolve;
 use carrel_model::fleet::{Fleet, Silence};
-use carrel_model::machine::StopCause;
 use carrel_model::machine::commands::ReportOutcome;
+use carrel_model::machine::{Outcome, Reported, StopCause};
 use carrel_model::operation::State;
 use carrel_testkit::commands::Commands;
 use carrel_testkit::purposeful::purposeful;
@@ -18,6 +18,8 @@ use crate::invariants::{Step, indexes_follow_from_things};
 
 const SEEDS: std::ops::Range<u64> = 0..120;
 const STEPS: u32 = 2_000;
+/// One in so many steps is looked at again when the log is read.
+const MOMENTS: u64 = 100;
 
 fn check(told: &Told<'_>) {
     Step { before: told.before, events: told.events, after: told.after }.check();
@@ -33,7 +35,7 @@ fn founded(seed: u64) -> World {
         world.settle(&mut check);
     };
     for host in ["node1", "node2", "node3"] {
-        let capacity = json!({ "memory_mib": 16_384, "vcpus": 8 });
+        let capacity = json!({ "memory_mib": 16_384, "vcpus": 8, "counters": { "gpu/a16": 2 } });
         let settings = json!({ "capacity": capacity });
         given(&mut world, "RegisterHypervisor", json!({ "name": host, "settings": settings }));
     }
@@ -44,6 +46,9 @@ fn founded(seed: u64) -> World {
     given(&mut world, "CreateMachine", json!({ "name": "gold", "kind": "source" }));
     let initial = json!({ "name": "win11", "kind": "initial", "source": "gold" });
     given(&mut world, "CreateMachine", initial);
+    // Each of its children takes one of a host's few.
+    let hardware = json!({ "hardware": { "counters": { "gpu/a16": 1 } } });
+    given(&mut world, "UpdateMachine", json!({ "machine": "win11", "settings": hardware }));
     given(&mut world, "CopyFromSource", json!({ "initial": "win11" }));
     given(&mut world, "Populate", json!({ "initial": "win11", "count": 6 }));
     for (pool, mode) in [("room", "floating"), ("desk", "sticky")] {
@@ -81,14 +86,19 @@ fn invariants_hold_whatever_happens() {
     for seed in SEEDS {
         let named = Named(seed);
         let mut world = founded(seed);
+        let mut moments = Vec::new();
         for step in 0..STEPS {
             step_of(&mut world, &commands);
+            if world.random.chance(MOMENTS) {
+                moments.push((world.log.len(), world.fleet.clone()));
+            }
             if step % 100 == 0 {
                 indexes_follow_from_things(&world.fleet);
             }
         }
         comes_to_rest(&mut world);
-        replay(&world);
+        moments.push((world.log.len(), world.fleet.clone()));
+        replay(&world, &moments);
         std::mem::forget(named);
         for (name, count) in &world.accepted {
             *accepted.entry(*name).or_insert(0) += count;
@@ -142,7 +152,8 @@ fn step_of(world: &mut World, commands: &Commands) {
                 let _ = world.tell(&clockwork::lapsed(silence), &mut check);
             }
         }
-        94..97 => guest_goes_off(world),
+        94..96 => guest_goes_off(world),
+        96 => somebody_logs_off(world),
         _ => world.settle(&mut check),
     }
 }
@@ -184,10 +195,43 @@ fn guest_goes_off(world: &mut World) {
     }
 }
 
+fn somebody_logs_off(world: &mut World) {
+    let leased = world.fleet.sessions.iter().filter_map(|(id, it)| Some((id, it.machine()?)));
+    let leased: Vec<_> = leased.collect();
+    if leased.is_empty() {
+        return;
+    }
+    let (session, machine) = leased[world.random.index(leased.len())];
+    let machine = world.fleet.machines.get(machine).expect("a lease is on a machine");
+    let Some(hypervisor) = machine.place else { return };
+    let report = ReportOutcome {
+        hypervisor,
+        thing: Reported::Machine(machine.id),
+        generation: machine.generation,
+        outcome: Outcome::LoggedOff { session },
+    };
+    let _ = world.tell(&report.into(), &mut check);
+}
+
+/// What is kept for those who may come takes the room of what waits for it.
+fn nothing_is_kept_running(world: &mut World) {
+    let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
+    for pool in pools {
+        let none = json!({ "spares": { "keep_ready": 0, "keep_started": 0 } });
+        let _ = world.send("UpdatePool", &json!({ "pool": pool, "settings": none }));
+    }
+    let labs: Vec<_> = world.fleet.labs.iter().map(|(id, _)| id).collect();
+    for lab in labs {
+        let none = json!({ "start_instances": 0 });
+        let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": none }));
+    }
+}
+
 /// With all hosts there and time enough, nothing is on its way any more: whatever was accepted has
 /// an end, and nobody waits beside a machine that they could have.
 fn comes_to_rest(world: &mut World) {
     let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
+    nothing_is_kept_running(world);
     for _ in 0..HOURS_TO_REST {
         for host in &hosts {
             let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
@@ -202,7 +246,13 @@ fn comes_to_rest(world: &mut World) {
             let _ = world.tell(&clockwork::lapsed(silence), &mut check);
         }
         world.settle(&mut check);
-        for command in clockwork::chores(&world.fleet, world.now) {
+        // What runs for nobody makes room for what waits for it.
+        let running: Vec<_> = world.hosts.running().map(|(_, machine)| machine).collect();
+        for machine in running {
+            let _ = world.send("PowerOffMachine", &json!({ "machines": [machine] }));
+        }
+        world.settle(&mut check);
+        for command in clockwork::Chores::default().due(&world.fleet, world.now) {
             let _ = world.tell(&command, &mut check);
         }
         world.settle(&mut check);
@@ -237,11 +287,14 @@ const LAST_FACTS: usize = 40;
 /// Fewer than a first boot waits for room.
 const HOURS_TO_REST: u32 = 30;
 
-/// What is in the log gives the fleet, also when it is read up to some place and then on.
-fn replay(world: &World) {
-    let mut fleet = Fleet::default();
-    for event in &world.log {
-        fleet = evolve(fleet, &again(event));
+/// What is in the log up to some moment gives the fleet of that moment.
+fn replay(world: &World, moments: &[(usize, Fleet)]) {
+    let (mut fleet, mut read) = (Fleet::default(), 0);
+    for (upto, then) in moments {
+        for event in &world.log[read..*upto] {
+            fleet = evolve(fleet, &again(event));
+        }
+        read = *upto;
+        assert!(fleet == *then, "folding the first {upto} facts gives another fleet");
     }
-    assert!(fleet == world.fleet, "folding the log gives another fleet");
 }

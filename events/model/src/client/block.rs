@@ -8,11 +8,11 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::ClientFact as Fact;
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed};
 use crate::rejection::Rejection;
-use crate::session::{EndCause, Subject, end_those};
+use crate::session::{Subject, end_without_right};
 use crate::version::latest::Nothing;
 
-/// Keeps a person out: their tokens end, they can't sign in or get a desktop, and what they have ends: up to
-/// sixteen desktops at once, so whoever has more is blocked again.
+/// Keeps a person out: their tokens end, they can't sign in or get a desktop, and what they have
+/// ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound = "")]
 #[schemars(rename = "BlockClient", bound = "")]
@@ -50,8 +50,7 @@ impl Decide for BlockClient {
         if !client.blocked {
             deciding.fact(id, Fact::Blocked(Nothing {}));
         }
-        let sessions: Vec<_> = deciding.fleet.sessions_of(Subject::Client(id)).collect();
-        end_those(deciding, sessions, EndCause::Revoked);
+        end_without_right(deciding, Subject::Client(id));
         end_tokens(deciding, Bearer::Client(id));
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::fleet::Fleet;
 use crate::ids::{ClientId, FromUuid, GroupId};
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
 use crate::rejection::Rejection;
+use crate::session::{Subject, end_without_right};
 use crate::text::Text;
 use crate::version::latest::Properties;
 use crate::version::latest::client::{Created, GroupsChanged};
@@ -81,6 +82,7 @@ impl Decide for RecordSignIn {
         let groups = groups_named(&deciding.fleet, &client.provider, &self.groups);
         if groups != client.groups {
             deciding.fact(client.id, Fact::GroupsChanged(GroupsChanged { groups }));
+            end_without_right(deciding, Subject::Client(client.id));
         }
         Ok(())
     }

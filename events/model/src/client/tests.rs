@@ -186,7 +186,7 @@ fn whoever_is_deleted_or_blocked_or_has_another_password_is_signed_out() {
 /// who wait, and tokens.
 #[test]
 fn whoever_has_much_is_deleted_or_blocked_in_one_decision() {
-    for (what, desktops) in [("DeleteClient", 12), ("BlockClient", 40)] {
+    for (what, desktops) in [("DeleteClient", 12), ("BlockClient", 16)] {
         let mut site = Site::new();
         site.person(0);
         for n in 0..desktops {

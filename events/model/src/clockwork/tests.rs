@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::event::TokenFact;
 use crate::hash::KeyedHash;
-use crate::ids::{AdminId, HypervisorId, PoolId, SessionId, TokenId};
+use crate::ids::{AdminId, CommandId, HypervisorId, SessionId, TokenId};
 use crate::operation::{self, Plan, Targets};
 use crate::testing::{BEGINNING, Story, machine_made};
 use crate::version::latest::Switch;
@@ -39,7 +39,7 @@ fn nothing_is_due_in_an_empty_fleet() {
     let story = Story::new();
     assert_eq!(next_time(&story.fleet), None);
     assert!(due(&story.fleet, story.now).is_empty());
-    assert!(chores(&story.fleet, story.now).is_empty());
+    assert!(Chores::default().due(&story.fleet, story.now).is_empty());
 }
 
 #[test]
@@ -103,14 +103,14 @@ fn labs_are_looked_after_a_few_machines_at_a_time() {
     let settings = json!({ "pools": ["office"], "start_instances": 6, "restart_after_hours": 1 });
     let (mut story, machines) = with_machines(&settings, 6);
     let names = |story: &Story| -> Vec<_> {
-        chores(&story.fleet, story.now).iter().map(Command::name).collect()
+        Chores::default().due(&story.fleet, story.now).iter().map(Command::name).collect()
     };
     assert_eq!(names(&story), ["KeepLab"]);
     machines.iter().for_each(|machine| runs(&mut story, *machine));
     assert!(names(&story).is_empty());
     story.wait(3600);
     assert_eq!(names(&story), ["RestartAged"; RESTARTS_MAX]);
-    for command in chores(&story.fleet, story.now) {
+    for command in Chores::default().due(&story.fleet, story.now) {
         assert!(!story.given(command).is_empty());
     }
     assert_eq!(names(&story), ["KeepLab", "RestartAged", "RestartAged"]);
@@ -133,20 +133,48 @@ fn every_silence_and_every_time_is_translated() {
     assert_eq!(name(Due::Power(machine)), "ExpirePower");
     assert_eq!(name(Due::Readiness(machine)), "ExpireReadiness");
     assert_eq!(name(Due::Renewal(machine)), "AdvanceRenewal");
-    assert_eq!(name(Due::Calendar(PoolId::from_bytes([1; 16]))), "TurnCalendar");
+    let pool = PoolId::from_bytes([1; 16]);
+    assert_eq!(name(Due::Calendar(pool)), "TurnCalendar");
+    assert_eq!(name(Due::Rights(pool)), "ReviewRights");
 }
 
 #[test]
 fn what_cannot_be_helped_hides_nothing() {
+    let mut rounds = Rounds::default();
     let mut now = BEGINNING;
     let mut seen = BTreeSet::new();
     for _ in 0..3 {
-        let round = of_this_round((0..300).collect(), now, POOLS_MAX);
+        let round = rounds.round(now, (SERVE_SECONDS, POOLS_MAX), || (0..300).collect());
         assert_eq!(round.len(), POOLS_MAX);
-        assert_eq!(round, of_this_round((0..300).collect(), now, POOLS_MAX), "it is determined");
         seen.extend(round);
-        now = now.plus_seconds(CHORES_SECONDS);
+        now = now.plus_seconds(SERVE_SECONDS);
     }
     assert_eq!(seen.len(), 300, "everybody has had a turn");
-    assert_eq!(of_this_round(vec![1, 2], now, POOLS_MAX), [1, 2]);
+    let few = rounds.round(now, (SERVE_SECONDS, POOLS_MAX), || [1, 2].into());
+    assert_eq!(few, [1, 2]);
+}
+
+#[test]
+fn each_kind_of_chore_comes_in_its_own_time() {
+    let settings = json!({ "pools": ["office"], "start_instances": 1 });
+    let (mut story, _) = crate::lab::tests::with_machines(&settings, 1);
+    let spares = json!({ "spares": { "keep_started": 1 } });
+    for (name, data) in [
+        ("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true })),
+        ("UpdatePool", json!({ "pool": "office", "settings": spares })),
+    ] {
+        story.given(crate::testing::command(name, data));
+    }
+    let mut chores = Chores::default();
+    let mut counts = std::collections::BTreeMap::new();
+    let end = story.now.plus_seconds(2 * LABS_SECONDS);
+    while story.now < end {
+        for command in chores.due(&story.fleet, story.now) {
+            *counts.entry(command.name()).or_insert(0) += 1;
+        }
+        assert_eq!(chores.due(&story.fleet, story.now), [], "once in each round");
+        story.now = chores.next_time();
+    }
+    let expected = [("KeepLab", 2), ("ServePool", 2 * LABS_SECONDS / SERVE_SECONDS)];
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected);
 }

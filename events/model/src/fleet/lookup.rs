@@ -65,7 +65,7 @@ impl Fleet {
 
     /// The versions of an initial's image, the oldest first, with their numbers.
     pub fn versions_of(&self, initial: MachineId) -> impl DoubleEndedIterator<Item = ImageId> {
-        let from = (initial, 0, ImageId::from_bytes([0; 16]));
+        let from = (initial, 0, ImageId::MIN);
         let to = (initial, u32::MAX, ImageId::from_bytes([0xff; 16]));
         self.index.versions.range(from..=to).map(|(_, _, image)| *image)
     }
@@ -111,7 +111,15 @@ impl Fleet {
     }
 
     pub fn sessions_in(&self, target: Target) -> impl Iterator<Item = SessionId> {
-        beside(&self.index.sessions_in, target, None)
+        self.sessions_in_after(target, None)
+    }
+
+    pub fn sessions_in_after(
+        &self,
+        target: Target,
+        after: Option<SessionId>,
+    ) -> impl Iterator<Item = SessionId> {
+        beside(&self.index.sessions_in, target, after)
     }
 
     /// Those who wait, first come first.

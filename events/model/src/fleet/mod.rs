@@ -11,7 +11,9 @@ mod lookup;
 mod pack;
 mod table;
 
-pub use index::{Counted, Due, Free, Grouped, Index, Rank, Silence, Space, Standing, Tally, Usage};
+pub use index::{
+    AT_ONCE, Counted, Due, Free, Grouped, Index, Rank, Silence, Space, Standing, Tally, Usage,
+};
 pub use table::{Table, Thing};
 
 use crate::admin::{Admin, Token};

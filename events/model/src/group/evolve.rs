@@ -1,6 +1,6 @@
 //! What facts make of a group of people.
 
-use super::Group;
+use super::{Group, held_by};
 use crate::event::GroupFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::GroupId;
@@ -26,9 +26,14 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: GroupId, fact: &Fact) {
         Fact::MemberAdded(member) => fleet.step::<Group>(id, |it| {
             it.members.insert(member.client);
         }),
-        Fact::MemberRemoved(member) => fleet.step::<Group>(id, |it| {
-            it.members.remove(&member.client);
-        }),
+        Fact::MemberRemoved(member) => {
+            fleet.step::<Group>(id, |it| {
+                it.members.remove(&member.client);
+            });
+            for pool in held_by(fleet, id) {
+                fleet.rights_were_lost(pool);
+            }
+        }
         Fact::Deleted(_) => drop(fleet.take::<Group>(id)),
     }
 }

@@ -6,8 +6,10 @@
 
 use imbl::OrdSet;
 
-use crate::ids::{ClientId, GroupId};
+use crate::fleet::Fleet;
+use crate::ids::{ClientId, GroupId, PoolId};
 use crate::name::Name;
+use crate::pool::Holder;
 use crate::record::Version;
 pub use crate::version::latest::group::Settings;
 
@@ -29,4 +31,11 @@ pub struct Group {
     pub settings: Settings,
     /// Those who were put into it by hand.
     pub members: OrdSet<ClientId>,
+}
+
+/// The pools that everybody of a group may use.
+fn held_by(fleet: &Fleet, group: GroupId) -> Vec<PoolId> {
+    let holder = Holder::Group(group);
+    let held = fleet.pools.iter().filter(|(_, pool)| pool.holders.contains(&holder));
+    held.map(|(id, _)| id).collect()
 }

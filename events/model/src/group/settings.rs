@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Settings};
+use super::{Group, Settings, held_by};
 use crate::client::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::event::GroupFact as Fact;
-use crate::ids::{ClientId, GroupId, PoolId};
+use crate::ids::{ClientId, GroupId};
 use crate::name::Name;
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
-use crate::pool::{Holder, end_without_right, revoke};
+use crate::pool::{Holder, REVIEWED_AT_ONCE_MAX, review, revoke};
 use crate::record::Version;
 use crate::reference::{Change, Patch, Ref};
 use crate::rejection::{Rejection, general};
@@ -19,8 +19,8 @@ use crate::version::latest::group::{Created, MemberChanged, Updated};
 
 /// Each is one fact; the rest of a decision is for the sessions of those who lose something.
 const MEMBERS_CHANGED_MAX: usize = 64;
-/// Each is one fact, and some end the sessions of those who lose them.
-const POOLS_REVOKED_MAX: usize = 64;
+/// Those who lose them may have desktops there, which are looked at in the same decision.
+const POOLS_REVOKED_MAX: usize = REVIEWED_AT_ONCE_MAX;
 
 /// Makes a group: of people whom an operator names, or of a directory's group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,11 +81,7 @@ impl SealCommand for UpdateGroup<Plain> {
 impl Decide for UpdateGroup {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, group) = deciding.find::<Group>(&self.group)?;
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         let updated = deciding.updated((id, &*group), (&group.name, &group.settings), &change)?;
         let (given, most) = (self.add.len() + self.remove.len(), MEMBERS_CHANGED_MAX);
         if given > most {
@@ -104,17 +100,13 @@ impl Decide for UpdateGroup {
                 deciding.fact(id, Fact::MemberAdded(MemberChanged { client }));
             }
         }
-        let mut lost_some = false;
         for client in remove {
             if is_member(deciding, id, client) {
                 deciding.fact(id, Fact::MemberRemoved(MemberChanged { client }));
-                lost_some = true;
             }
         }
-        if lost_some {
-            let pools = held_by(deciding, id);
-            end_without_right(deciding, &pools);
-        }
+        let pools = held_by(&deciding.fleet, id);
+        review(deciding, &pools);
         Ok(())
     }
 }
@@ -127,12 +119,6 @@ fn is_member(deciding: &Deciding<'_>, group: GroupId, client: ClientId) -> bool 
     deciding.fleet.groups.get(group).is_some_and(|group| group.members.contains(&client))
 }
 
-fn held_by(deciding: &Deciding<'_>, group: GroupId) -> Vec<PoolId> {
-    let holder = Holder::Group(group);
-    let held = deciding.fleet.pools.iter().filter(|(_, pool)| pool.holders.contains(&holder));
-    held.map(|(id, _)| id).collect()
-}
-
 /// Deletes a group. Its people lose the pools that they had by it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +129,7 @@ pub struct DeleteGroup {
 impl Decide for DeleteGroup {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, group) = deciding.find::<Group>(&self.group)?;
-        let pools = held_by(deciding, id);
+        let pools = held_by(&deciding.fleet, id);
         if pools.len() > POOLS_REVOKED_MAX {
             let (group, most) = (group.name.clone(), POOLS_REVOKED_MAX);
             return Err(Refused::HoldsTooMuch { group, pools: pools.len(), most }.into());
@@ -152,7 +138,7 @@ impl Decide for DeleteGroup {
             revoke(deciding, *pool, Holder::Group(id));
         }
         deciding.fact(id, Fact::Deleted(Nothing {}));
-        end_without_right(deciding, &pools);
+        review(deciding, &pools);
         Ok(())
     }
 }

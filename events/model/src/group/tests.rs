@@ -78,7 +78,7 @@ fn the_people_of_a_deleted_group_lose_its_pools() {
 #[test]
 fn a_group_that_holds_very_many_pools_is_not_deleted_at_once() {
     let mut site = site();
-    for n in 0..65 {
+    for n in 0..49 {
         let pool = format!("pool{n}");
         site.pool(&pool, json!({}));
         site.given("EntitlePool", json!({ "group": "class", "pool": pool }));

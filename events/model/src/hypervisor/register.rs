@@ -50,11 +50,7 @@ pub struct UpdateHypervisor {
 impl Decide for UpdateHypervisor {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, host) = deciding.find::<Hypervisor>(&self.hypervisor)?;
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         let updated = deciding.updated((id, &*host), (&host.name, &host.settings), &change)?;
         if let Some((name, settings)) = updated {
             deciding.fact(id, Fact::Updated(Updated { name, settings }));

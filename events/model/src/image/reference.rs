@@ -77,7 +77,7 @@ fn initial_ref(text: &str) -> Result<Ref<MachineId>, ImageRefError> {
 }
 
 fn numbered(fleet: &Fleet, initial: MachineId, number: u32) -> Option<ImageId> {
-    let from = (initial, number, ImageId::from_bytes([0; 16]));
+    let from = (initial, number, ImageId::MIN);
     let next = fleet.index.versions.range(from..).next();
     next.filter(|(it, its, _)| *it == initial && *its == number).map(|(_, _, image)| *image)
 }

@@ -10,6 +10,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::LabFact as Fact;
 use crate::ids::LabId;
 use crate::name::Name;
+use crate::pool::review;
 use crate::record::Version;
 use crate::reference::{Change, Patch, Ref};
 use crate::rejection::Rejection;
@@ -26,7 +27,8 @@ pub struct CreateLab {
 
 impl Decide for CreateLab {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        arranged::create::<Lab>(deciding, &self.name, &self.settings)
+        arranged::create::<Lab>(deciding, &self.name, &self.settings)?;
+        Ok(())
     }
 }
 
@@ -46,12 +48,11 @@ pub struct UpdateLab {
 
 impl Decide for UpdateLab {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
-        arranged::update::<Lab>(deciding, &self.lab, &change)
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
+        let (id, lab) = deciding.find::<Lab>(&self.lab)?;
+        arranged::update::<Lab>(deciding, &Ref::Id(id), &change)?;
+        review(deciding, &lab.settings.pools);
+        Ok(())
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Draft {
     pub pools: Vec<Ref<PoolId>>,
     /// So many machines of the default pool run at any time.
     pub start_instances: u32,
-    /// At most so many machines of its pools are started for that; none: as many as there are.
+    /// At most so many machines of its pools run at once, whoever starts them; none: as many as
+    /// there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_instances: Option<u32>,
     /// A machine that nobody uses restarts when it has run so long; none: never.

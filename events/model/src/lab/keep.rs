@@ -1,12 +1,13 @@
 //! A lab keeps machines running, and has those restart that have run for long.
 //!
-//! Both are asked for at each round of the clockwork ([`crate::clockwork::chores`]), so that a lab
+//! Both are asked for at each round of the clockwork ([`crate::clockwork::Chores`]), so that a lab
 //! recovers by itself from whatever was in the way, such as hosts that were full.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Lab;
+use super::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::fleet::{Fleet, Free, Rank, Tally};
 use crate::ids::{LabId, MachineId, PoolId};
@@ -28,11 +29,12 @@ impl Lab {
         missing.min(self.room(fleet))
     }
 
-    /// Machines of its pools that may still be started.
+    /// Machines of its pools that may still be started. Whatever is on counts, whoever started it
+    /// and for what.
     pub fn room(&self, fleet: &Fleet) -> u32 {
-        let run = self.settings.pools.iter().map(|pool| running(fleet, *pool));
-        let run = run.fold(0, u32::saturating_add);
-        self.settings.max_instances.map_or(u32::MAX, |most| most.saturating_sub(run))
+        let Some(most) = self.settings.max_instances else { return u32::MAX };
+        let on = self.settings.pools.iter().map(|pool| fleet.tally(*pool).on);
+        most.saturating_sub(on.fold(0, u32::saturating_add))
     }
 
     /// Machines that began to run before this have run for long.
@@ -64,10 +66,16 @@ impl Lab {
     }
 }
 
+/// A machine of the pool may be started, as far as the labs where the pool is offered are concerned.
+pub(crate) fn has_room(fleet: &Fleet, pool: PoolId) -> Result<(), Refused> {
+    let mut labs = fleet.labs.iter().map(|(_, lab)| lab);
+    let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0);
+    full.map_or(Ok(()), |lab| Err(Refused::Full { lab: lab.name.clone() }))
+}
+
 /// Those that somebody uses or could use at once. An owner's machine runs when its owner wants.
 fn running(fleet: &Fleet, pool: PoolId) -> u32 {
-    let Tally { ready, running, leased, .. } =
-        fleet.index.tally.get(&pool).cloned().unwrap_or_default();
+    let Tally { ready, running, leased, .. } = fleet.tally(pool);
     ready.saturating_add(running).saturating_add(leased)
 }
 

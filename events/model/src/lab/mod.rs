@@ -19,6 +19,7 @@ pub(crate) mod tests;
 
 pub use draft::{CLASSES_MAX, Draft, POOLS_MAX};
 pub use keep::STARTS_MAX;
+pub(crate) use keep::has_room;
 
 /// The commands of this folder.
 pub mod commands {

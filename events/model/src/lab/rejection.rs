@@ -37,4 +37,8 @@ rejections! {
     TerminalHasTooMuch { termid: TerminalLabel, things: usize, most: usize } "CRL-0608" Conflict
         "{termid} has {things} sessions and machines, and at most {most} can be taken from it at once",
         clears "End its sessions (`EndSession`), or delete machines that were assigned to it.";
+    /// As many machines of the lab's pools run as may run at once.
+    Full { lab: Name } "CRL-0609" Conflict
+        "as many machines run in {lab} as may",
+        clears "Stop another machine of its pools, or raise `max_instances` (`UpdateLab`).";
 }

@@ -153,6 +153,47 @@ fn a_lab_starts_no_more_than_may_run() {
 }
 
 #[test]
+fn whatever_runs_counts_for_what_may_run() {
+    let settings = json!({ "pools": ["office"], "start_instances": 3, "max_instances": 3 });
+    let (mut story, machines) = with_machines(&settings, 6);
+    let name = |story: &Story, at: usize| {
+        story.fleet.machines.get(machines[at]).expect("the machine").name.clone()
+    };
+    // One is in maintenance, one is somebody's own, one is on its way off.
+    machines[..3].iter().for_each(|machine| runs(&mut story, *machine));
+    let on = json!({ "machines": [name(&story, 0)], "on": true });
+    story.given(command("SetMaintenance", on));
+    let terminal = crate::ids::TerminalId::from_bytes([3; 16]);
+    let subject = crate::session::Subject::Terminal(terminal);
+    let assigned = crate::version::latest::machine::Assigned { subject };
+    story.was(machines[1], MachineFact::Assigned(assigned));
+    let slept = MachineFact::Slept(Nothing {});
+    story.was(machines[2], slept);
+    assert!(story.given(keep(&story)).is_empty(), "three run");
+    let start = json!({ "machines": [name(&story, 3)] });
+    story.refused(command("StartMachine", start), "CRL-0609");
+    let more = json!({ "max_instances": 4 });
+    story.given(update(&more));
+    assert_eq!(starts(&story.given(keep(&story))), 1);
+}
+
+#[test]
+fn a_person_waits_while_as_many_machines_run_as_may() {
+    use crate::session::tests::site::{Site, terminal};
+    let mut site = Site::with_pool(json!({}), 3, 2);
+    let pool = site.pool_id("pool");
+    site.terminal(0, &[pool]);
+    assert!(site.story.fleet.terminals.contains(terminal(0)));
+    site.given("UpdateLab", json!({ "lab": "lab", "settings": { "max_instances": 1 } }));
+    site.ask(0);
+    site.ask(1);
+    assert!(!site.waits(0) && site.waits(1));
+    site.given("UpdateLab", json!({ "lab": "lab", "settings": { "max_instances": 2 } }));
+    site.given("ServePool", json!({ "pool": pool }));
+    assert!(!site.waits(1));
+}
+
+#[test]
 fn a_lab_without_a_host_that_has_room_waits() {
     let (mut story, _) = with_machines(&json!({ "pools": ["office"], "start_instances": 2 }), 2);
     let on = json!({ "hypervisor": "node1", "on": true });

@@ -273,6 +273,8 @@ pub struct Renewing {
     pub deadline: Option<Timestamp>,
     /// How often this step got more time.
     pub delays: u16,
+    /// When it begins, as people are told.
+    pub announced: Option<Timestamp>,
     /// The disks that it had before. Their files are kept until this renewal is over: until then
     /// nobody knows whether the new ones are any good.
     pub before: Vec<Disk>,

@@ -12,7 +12,7 @@ use super::{
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{HypervisorId, MachineId, SnapshotId};
-use crate::session::TicketState;
+use crate::session::{EndCause, TicketState};
 use crate::version::latest::machine::{
     Applied, Failed, MaintenanceChanged, Migrated, OfSnapshot, Paused, Ready as WasReady, Released,
     SnapshotFailed, StartFailed, Started, StopRequested, Stopped, WorkFailed,
@@ -104,6 +104,12 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, report: &ReportOu
         Outcome::TicketSpent { session, ticket, by } => {
             if is_ticket_of(deciding, machine, *session, *ticket) {
                 session::follow::ticket_spent(deciding, *session, *ticket, *by);
+            }
+        }
+        // Somebody who has logged off has left, whoever came after them hasn't.
+        Outcome::LoggedOff { session } => {
+            if machine.leases.contains(session) {
+                session::end(deciding, *session, EndCause::Guest);
             }
         }
         // They are late, or are said about images.
@@ -330,7 +336,9 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, id: MachineId, host: Hyperv
     if let Some(snapshot) = at_work.filter(|_| machine.place == Some(host)) {
         snapshot_failed(deciding, &machine, (snapshot.id, &failure()));
     }
-    if machine.place == Some(host) && !machine.observed.state.is_off() {
+    // An external machine got a packet from it, and that was all.
+    let ran_there = machine.place == Some(host) && !machine.is_external();
+    if ran_there && !machine.observed.state.is_off() {
         let (boot_epoch, cause) = (machine.power.boot_epoch, StopCause::HostLost);
         deciding.fact(id, Fact::Stopped(Stopped { boot_epoch, cause }));
     }

@@ -110,6 +110,10 @@ pub enum Outcome {
         ticket: u32,
         by: SpentBy,
     },
+    /// The person of the session has logged off in the guest.
+    LoggedOff {
+        session: SessionId,
+    },
 }
 
 impl Decide for ReportOutcome {
@@ -169,6 +173,7 @@ fn of_image(deciding: &mut Deciding<'_>, id: ImageId, report: &ReportOutcome) {
         | Outcome::Migrated
         | Outcome::MigrationFailed { .. }
         | Outcome::DisplayArmed { .. }
-        | Outcome::TicketSpent { .. } => {}
+        | Outcome::TicketSpent { .. }
+        | Outcome::LoggedOff { .. } => {}
     }
 }

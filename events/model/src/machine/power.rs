@@ -7,6 +7,7 @@ use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
+use crate::lab;
 use crate::placement;
 use crate::rejection::Rejection;
 use crate::version::latest::machine::{StartRequested, StopRequested};
@@ -35,6 +36,7 @@ pub(crate) fn turn_on(
     machine.can_start(&deciding.fleet)?;
     if !machine.is_external() {
         host_answers(&deciding.fleet, &machine)?;
+        machine.pool.map_or(Ok(()), |pool| lab::has_room(&deciding.fleet, pool))?;
     }
     let placed = placement::for_start(&deciding.fleet, &machine, persistent_once)?;
     deciding.fact(id, Fact::Placed(placed));
@@ -43,6 +45,20 @@ pub(crate) fn turn_on(
     deciding
         .fact(id, Fact::StartRequested(StartRequested { boot_epoch, deadline, persistent_once }));
     Ok(boot_epoch)
+}
+
+/// Wakes an external machine, if it can be, for somebody who waits for it. Whether it comes up is
+/// theirs to see: nothing is waited for.
+pub(crate) fn wake(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    if !machine.is_external() || machine.can_start(&deciding.fleet).is_err() {
+        return;
+    }
+    let Ok(placed) = placement::for_start(&deciding.fleet, &machine, false) else { return };
+    deciding.fact(id, Fact::Placed(placed));
+    let (boot_epoch, deadline) = (machine.power.boot_epoch + 1, None);
+    let start = StartRequested { boot_epoch, deadline, persistent_once: false };
+    deciding.fact(id, Fact::StartRequested(start));
 }
 
 /// Nothing, if it is off or on its way there by this manner or a harder one.

@@ -33,7 +33,7 @@ impl Decide for ResizeDisk {
         let (id, machine) = deciding.find::<Machine>(&self.machine)?;
         let disk = self.disk.or_else(|| machine.system_disk().map(|disk| disk.id));
         // A machine without a system disk has no disk of that id either.
-        let disk = disk.unwrap_or(DiskId::from_bytes([0; 16]));
+        let disk = disk.unwrap_or(DiskId::MIN);
         start_on(deciding, id, Plan::ResizeDisk { disk, size_gib: self.size_gib })
     }
 }

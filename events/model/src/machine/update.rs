@@ -34,11 +34,7 @@ impl Decide for UpdateMachine {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, machine) = deciding.find::<Machine>(&self.machine)?;
         machine.is_not_going()?;
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         let updated =
             deciding.updated((id, &*machine), (&machine.name, &*machine.settings), &change)?;
         if let Some((name, settings)) = updated {

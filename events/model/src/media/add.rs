@@ -8,12 +8,12 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::MediaFact as Fact;
 use crate::hash::Digest;
 use crate::ids::{MediaId, StorageId};
-use crate::image::{Origin, State};
+use crate::image::{ImageName, Origin, State};
 use crate::name::Name;
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::storage::rejection::Rejection as Refused;
-use crate::storage::{Role, Storage, image_name};
+use crate::storage::{Role, Storage};
 use crate::version::latest::media::Added;
 use crate::version::latest::{Labels, Nothing};
 
@@ -73,7 +73,7 @@ impl Decide for RemoveMedia {
             image.state == State::Sealing && image.origin == Origin::Imported { media: id }
         });
         if let Some((_, image)) = imported {
-            let (media, image) = (media.name.clone(), image_name(fleet, image));
+            let (media, image) = (media.name.clone(), ImageName::of(fleet, image).to_string());
             return Err(Refused::StillImported { media, image }.into());
         }
         deciding.fact(id, Fact::Removed(Nothing {}));

@@ -9,11 +9,11 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::NetworkFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::NetworkId;
+use crate::image::ImageName;
 use crate::name::Name;
 use crate::record::Version;
 use crate::reference::{Change, Patch, Ref};
 use crate::rejection::Rejection;
-use crate::storage::image_name;
 use crate::storage::rejection::Rejection as Refused;
 use crate::version::latest::Nothing;
 
@@ -28,7 +28,8 @@ pub struct CreateNetwork {
 
 impl Decide for CreateNetwork {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        arranged::create::<Network>(deciding, &self.name, &self.settings)
+        arranged::create::<Network>(deciding, &self.name, &self.settings)?;
+        Ok(())
     }
 }
 
@@ -48,11 +49,7 @@ pub struct UpdateNetwork {
 
 impl Decide for UpdateNetwork {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         arranged::update::<Network>(deciding, &self.network, &change)
     }
 }
@@ -85,6 +82,6 @@ fn user(fleet: &Fleet, network: NetworkId) -> Option<String> {
     let image = || fleet.images.iter().find(|(_, it)| it.settings.networks.contains(&network));
     match machine {
         Some((_, machine)) => Some(machine.name.to_string()),
-        None => image().map(|(_, image)| image_name(fleet, image)),
+        None => image().map(|(_, image)| ImageName::of(fleet, image).to_string()),
     }
 }

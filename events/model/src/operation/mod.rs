@@ -120,17 +120,9 @@ fn size(count: usize) -> u32 {
 impl Failure {
     /// Cut to what a failure can hold.
     pub fn new(code: &str, detail: &str) -> Self {
-        let shorter: String = detail
-            .chars()
-            .filter(|letter| *letter == '\n' || !letter.is_control())
-            .scan(0, |length, letter| {
-                *length += letter.len_utf8();
-                (*length <= Text::LENGTH_MAX).then_some(letter)
-            })
-            .collect();
         Self {
             code: PlatformName::new(code).unwrap_or_else(|_| unknown()),
-            detail: Text::new(&shorter).unwrap_or_default(),
+            detail: Text::cut(detail),
         }
     }
 }

@@ -153,7 +153,7 @@ pub(crate) fn next_slice(fleet: &Fleet, operation: &Operation, most: usize) -> S
             fleet.machines_on_after(*host, after).take_while(belongs).take(most).collect()
         }
         Targets::Label { key, value } => {
-            let from = fleet.machines.after(after.unwrap_or(MachineId::from_bytes([0; 16])));
+            let from = fleet.machines.after(after.unwrap_or(MachineId::MIN));
             let matches = |machine: &Machine| machine.settings.labels.get(key) == Some(value);
             return looked_through(from.map(|(id, machine)| (id, matches(machine))), until, most);
         }

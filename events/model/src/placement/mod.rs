@@ -23,6 +23,7 @@ use crate::machine::rejection::Rejection as Refused;
 use crate::machine::{Machine, Placement};
 use crate::name::PlatformName;
 use crate::rejection::Rejection;
+use crate::text::Text;
 use crate::version::latest::machine::Placed;
 
 /// The one that is used. Another one needs a file of its own and its name here.
@@ -129,7 +130,7 @@ fn place(
         reserved: need.reservation(room.volatile),
         because: Placement {
             policy: PlatformName::new(POLICY.name()).unwrap_or_else(|_| unnamed()),
-            chosen_for: words::text(&match (need.runs, room.here) {
+            chosen_for: Text::cut(&match (need.runs, room.here) {
                 (Some(_), _) => POLICY.because(&room),
                 (None, true) => "it has the files already".to_owned(),
                 (None, false) => "it sees the files".to_owned(),

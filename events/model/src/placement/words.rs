@@ -52,20 +52,11 @@ pub(super) fn counted(filters: &Filters<'_>) -> BTreeMap<PlatformName, u32> {
 /// `of 5 hosts 2 are not enabled, 3 don't see the storage ssd`
 pub(super) fn why_none(filters: &Filters<'_>) -> Text {
     if filters.considered == 0 {
-        return text("there is no host that comes into question");
+        return Text::cut("there is no host that comes into question");
     }
     let reasons: Vec<String> = reasons(filters)
         .into_iter()
         .map(|(_, words, refused)| format!("{refused} {words}"))
         .collect();
-    text(&format!("of {} hosts {}", filters.considered, reasons.join(", ")))
-}
-
-/// Cut to what a text can hold.
-pub(super) fn text(words: &str) -> Text {
-    let mut end = words.len().min(Text::LENGTH_MAX);
-    while !words.is_char_boundary(end) {
-        end -= 1;
-    }
-    Text::new(words.get(..end).unwrap_or_default()).unwrap_or_default()
+    Text::cut(&format!("of {} hosts {}", filters.considered, reasons.join(", ")))
 }

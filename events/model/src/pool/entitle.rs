@@ -4,15 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
+use super::rights::review;
 use super::{Holder, Pool};
 use crate::deciding::{Decide, Deciding};
 use crate::event::PoolFact as Fact;
 use crate::group::Group;
-use crate::ids::{GroupId, PoolId, SessionId};
+use crate::ids::{GroupId, PoolId};
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::session::{ENDED_AT_ONCE_MAX, EndCause, Target, end_those, is_entitled};
 use crate::version::latest::pool::Entitled;
 
 /// Lets a person, or everybody of a group, use a pool.
@@ -28,8 +28,7 @@ pub struct EntitlePool<F: Form = Sealed> {
 }
 
 /// Takes a pool from a person or a group. Whoever is left without a right to it loses their desktop
-/// there: sixteen of them at once, and the others of a larger group when their lease ends by itself
-/// or the pool is revoked again. Nobody of them can come back in any case.
+/// there: sixteen of them at once, and the others of a larger group right after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound = "")]
 #[schemars(rename = "RevokePool", bound = "")]
@@ -73,7 +72,7 @@ impl Decide for RevokePool {
         let (id, _) = deciding.find::<Pool>(&self.pool)?;
         let holder = holder(deciding, self.client.as_ref(), self.group.as_ref())?;
         revoke(deciding, id, holder);
-        end_without_right(deciding, &[id]);
+        review(deciding, &[id]);
         Ok(())
     }
 }
@@ -103,16 +102,4 @@ pub(crate) fn revoke(deciding: &mut Deciding<'_>, id: PoolId, holder: Holder) {
     if pool.is_some_and(|pool| pool.holders.contains(&holder)) {
         deciding.fact(id, Fact::Revoked(Entitled { holder }));
     }
-}
-
-/// Ends the sessions of those who may no longer use the pools.
-pub(crate) fn end_without_right(deciding: &mut Deciding<'_>, pools: &[PoolId]) {
-    let fleet = &deciding.fleet;
-    let sessions = pools.iter().flat_map(|pool| fleet.sessions_in(Target::Pool(*pool)));
-    let has_no_right = |session: &SessionId| {
-        let session = fleet.sessions.get(*session);
-        session.is_some_and(|it| !is_entitled(fleet, it.subject, it.target))
-    };
-    let without: Vec<SessionId> = sessions.filter(has_no_right).take(ENDED_AT_ONCE_MAX).collect();
-    end_those(deciding, without, EndCause::Revoked);
 }

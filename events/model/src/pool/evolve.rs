@@ -19,6 +19,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: PoolId, fact: &Fact) {
                 holders: OrdSet::new(),
                 effect: None,
                 next_turn: None,
+                reviewed_upto: None,
             },
         ),
         Fact::Updated(updated) => fleet.step::<Pool>(id, |it| {
@@ -28,8 +29,14 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: PoolId, fact: &Fact) {
         Fact::Entitled(entitled) => fleet.step::<Pool>(id, |it| {
             it.holders.insert(entitled.holder);
         }),
-        Fact::Revoked(revoked) => fleet.step::<Pool>(id, |it| {
-            it.holders.remove(&revoked.holder);
+        Fact::Revoked(revoked) => {
+            fleet.step::<Pool>(id, |it| {
+                it.holders.remove(&revoked.holder);
+            });
+            fleet.rights_were_lost(id);
+        }
+        Fact::RightsReviewed(reviewed) => fleet.step::<Pool>(id, |it| {
+            it.reviewed_upto = reviewed.upto;
         }),
         Fact::CalendarTurned(turned) => fleet.step::<Pool>(id, |it| {
             it.effect = turned.effect.clone();

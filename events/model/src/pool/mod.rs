@@ -6,7 +6,7 @@
 
 use imbl::OrdSet;
 
-use crate::ids::PoolId;
+use crate::ids::{PoolId, SessionId};
 use crate::name::Name;
 use crate::record::{Timestamp, Version};
 pub use crate::version::latest::pool::{
@@ -16,16 +16,20 @@ pub use crate::version::latest::pool::{
 mod assign;
 pub(crate) mod begin;
 mod calendar;
+mod draft;
 mod entitle;
 pub(crate) mod evolve;
 mod members;
 pub mod rejection;
+mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use assign::unassign;
-pub(crate) use entitle::{end_without_right, revoke};
+pub use draft::{Draft, FollowDraft};
+pub(crate) use entitle::revoke;
+pub(crate) use rights::{REVIEWED_AT_ONCE_MAX, review};
 
 /// The commands of this folder.
 pub mod commands {
@@ -33,6 +37,7 @@ pub mod commands {
     pub use super::calendar::TurnCalendar;
     pub use super::entitle::{EntitlePool, RevokePool};
     pub use super::members::{AddToPool, RemoveFromPool};
+    pub use super::rights::ReviewRights;
     pub use super::settings::{CreatePool, DeletePool, UpdatePool};
 }
 
@@ -48,6 +53,9 @@ pub struct Pool {
     pub effect: Option<Effect>,
     /// When they will next say something else.
     pub next_turn: Option<Timestamp>,
+    /// Somebody may have lost the right to it: those who have a desktop there by a session behind
+    /// this one are yet to be looked at.
+    pub reviewed_upto: Option<SessionId>,
 }
 
 impl Pool {

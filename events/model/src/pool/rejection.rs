@@ -109,4 +109,8 @@ rejections! {
     HoldsData { machine: Name, pool: Name } "CRL-0425" Conflict
         "somebody has written to {machine}, and {pool} would throw that away",
         clears "Throw it away (`Populate` with `discard_data`), or hand it on: `AssignClient` with `keep_data`, without this pool.";
+    /// One person or terminal has only so many desktops and places in queues at once.
+    HasEnough { most: usize } "CRL-0426" Conflict
+        "you have or wait for {most} desktops already",
+        clears "Give one of them back (`EndSession`).";
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::steps::{ROOM_SECONDS, begin, follow, is_held};
-use super::{fail, warn};
+use super::steps::{ROOM_SECONDS, begin, follow, is_due, is_held};
+use super::{announce, fail};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
@@ -12,7 +12,7 @@ use crate::machine::power::{POWER_OFF_SECONDS, turn_off};
 use crate::machine::{Machine, RenewalStep, Renewing, StopManner, Wish};
 use crate::rejection::Rejection;
 use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::{Delayed, Requested, When};
+use crate::version::latest::renewal::Delayed;
 
 /// Of the system: the time of a machine's renewal has come, or of the step that it is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,24 +52,14 @@ impl Decide for AdvanceRenewal {
 
 fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) {
     let id = machine.id;
-    let later = match renewing.renewal.when {
-        When::At(time) => deciding.now() < time,
-        When::OnRelease | When::Now => false,
-    };
     if is_held(&deciding.fleet, machine) {
         let until = deciding.now().plus_seconds(ROOM_SECONDS);
         let because = Failure::new("held", "it is locked, moving to another host, or being copied");
         deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));
-    } else if later {
-        // People are told; from here on only the time itself is waited for.
-        if !machine.leases.is_empty() {
-            warn(deciding, id, renewing.renewal.warn_seconds);
-        }
-        let mut renewal = renewing.renewal.clone();
-        renewal.warn_seconds = 0;
-        deciding.fact(id, Fact::RenewalRequested(Requested { renewal }));
-    } else {
+    } else if is_due(machine, renewing, deciding.now()) {
         begin(deciding, id);
+    } else {
+        announce(deciding, machine, &renewing.renewal);
     }
 }
 

@@ -12,8 +12,8 @@ use crate::text::Text;
 use crate::version::latest::machine::MessageSent;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
-    Done, DropCause, Dropped, Failed, FirstBootDone, FirstBootEnded, Renewal, Requested, Then,
-    When, Why,
+    Announced, Done, DropCause, Dropped, Failed, FirstBootDone, FirstBootEnded, Renewal, Requested,
+    Then, When, Why,
 };
 
 mod advance;
@@ -41,15 +41,38 @@ pub(crate) fn request(deciding: &mut Deciding<'_>, id: MachineId, mut renewal: R
         // Its disk is used or half made: nobody can have it until a later time.
         renewal.when = When::OnRelease;
     }
-    let in_use = !machine.leases.is_empty();
-    if renewal.when == When::Now && in_use {
-        warn(deciding, id, renewal.warn_seconds);
-        if renewal.warn_seconds > 0 {
-            renewal.when = When::At(deciding.now().plus_seconds(renewal.warn_seconds));
-            renewal.warn_seconds = 0;
-        }
+    let takes_it_away = renewal.when == When::Now && !machine.leases.is_empty();
+    if takes_it_away && renewal.warn_seconds == 0 {
+        warn(deciding, id, 0);
     }
-    deciding.fact(id, Fact::RenewalRequested(Requested { renewal }));
+    if takes_it_away && renewal.warn_seconds > 0 {
+        renewal.when = When::At(deciding.now());
+        deciding.fact(id, Fact::RenewalRequested(Requested { renewal: renewal.clone() }));
+        announce(deciding, &machine, &renewal);
+    } else {
+        deciding.fact(id, Fact::RenewalRequested(Requested { renewal }));
+    }
+}
+
+/// From here on the time is set. Whoever uses the machine is told, and has as long as they are to
+/// have; whoever comes later is told when they come.
+fn announce(deciding: &mut Deciding<'_>, machine: &Machine, renewal: &Renewal) {
+    let When::At(mut at) = renewal.when else { return };
+    if !machine.leases.is_empty() {
+        warn(deciding, machine.id, renewal.warn_seconds);
+        at = at.max(deciding.now().plus_seconds(renewal.warn_seconds));
+    }
+    deciding.fact(machine.id, Fact::RenewalAnnounced(Announced { at }));
+}
+
+/// Tells somebody who has just got a machine that it will soon be taken from them.
+pub(crate) fn tell_newcomer(deciding: &mut Deciding<'_>, id: MachineId) {
+    let machine = deciding.fleet.machines.get(id);
+    let renewing = machine.and_then(|machine| machine.renewal.as_deref());
+    if let Some(at) = renewing.and_then(|renewing| renewing.announced) {
+        let seconds = (at.0 - deciding.now().0).max(0) / 1_000_000;
+        warn(deciding, id, u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
 }
 
 /// Tells whoever sits in front of a machine that it will be taken from them.

@@ -15,6 +15,7 @@ use crate::machine::{
 use crate::operation::failure;
 use crate::placement;
 use crate::pool::Reset;
+use crate::record::Timestamp;
 use crate::version::latest::machine::Placed;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
@@ -41,14 +42,9 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
     }
     match renewing.step {
         RenewalStep::Pending => {
-            let due = match renewing.renewal.when {
-                When::OnRelease => machine.leases.is_empty(),
-                When::Now => true,
-                When::At(time) => time <= deciding.now(),
-            };
             if has_to_be_made_clean(deciding, &machine) {
                 begin_or_clean(deciding, id);
-            } else if due {
+            } else if is_due(&machine, &renewing, deciding.now()) {
                 begin(deciding, id);
             }
         }
@@ -61,6 +57,17 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
             turn_off(deciding, id, StopManner::Acpi);
         }
         RenewalStep::Stopping | RenewalStep::FirstBoot | RenewalStep::Finishing => {}
+    }
+}
+
+/// It begins. Whoever uses the machine has been told in time, if they are to be told.
+pub(super) fn is_due(machine: &Machine, renewing: &Renewing, now: Timestamp) -> bool {
+    let unused = machine.leases.is_empty();
+    match (&renewing.renewal.when, renewing.announced) {
+        (When::OnRelease, _) => unused,
+        (When::Now, _) => true,
+        (When::At(_), Some(time)) => time <= now,
+        (When::At(time), None) => *time <= now && (unused || renewing.renewal.warn_seconds == 0),
     }
 }
 

@@ -81,7 +81,7 @@ fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> boo
     machine.written.is_none_or(|by| by == subject) && turn_on(deciding, &machine)
 }
 
-/// Nothing is to be done for an external one: nobody but its own power button can.
+/// An external one is woken when they have it: nobody knows whether it is on.
 fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
     if machine.is_external() {
         return true;

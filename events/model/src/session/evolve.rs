@@ -17,6 +17,9 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
             let session = asked(id, queued.subject, queued.target, queued.protocol, state);
             fleet.put(id, session);
         }
+        Fact::ProtocolChanged(changed) => fleet.step::<Session>(id, |session| {
+            session.protocol = changed.protocol;
+        }),
         Fact::LeaseGranted(granted) => grant(fleet, id, granted),
         Fact::Moved(moved) => {
             let Some(session) = fleet.sessions.get(id) else { return };

@@ -59,8 +59,12 @@ fn leases(deciding: &Deciding<'_>, machine: MachineId) -> Vec<SessionId> {
     machine.leases.iter().copied().take(ENDED_AT_ONCE_MAX).collect()
 }
 
-/// Whoever waits for it gets another one, or it is tried again until it is in quarantine.
+/// Whoever waits for it gets another one, or it is tried again until it is in quarantine. That an
+/// external one could not be woken doesn't say that it is off.
 fn did_not_start(deciding: &mut Deciding<'_>, id: MachineId) {
+    if deciding.fleet.machines.get(id).is_some_and(Machine::is_external) {
+        return;
+    }
     for session in leases(deciding, id) {
         if is_exchangeable(deciding, session) && exchange(deciding, session, Otherwise::Stay) {
             continue;

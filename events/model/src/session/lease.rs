@@ -1,11 +1,12 @@
 //! How a lease begins and ends, and the tickets in between.
 
 use super::choose::reset_of;
-use super::claim::{Claim, limited_groups};
-use super::{EndCause, LeaveCause, Session, State, Target};
+use super::claim::{Claim, is_entitled, limited_groups};
+use super::{EndCause, LeaveCause, Session, State, Subject, Target};
 use crate::deciding::{Deciding, Touched};
 use crate::event::{MachineFact, SessionFact as Fact};
 use crate::ids::{MachineId, SessionId, TerminalId};
+use crate::machine::power;
 use crate::pool::{Mode, Reset};
 use crate::renewal;
 use crate::sealed::SealedBox;
@@ -47,7 +48,12 @@ pub(super) fn grant(
             counts_for: limited_groups(&deciding.fleet, claim.subject),
         }),
     );
-    let owners = deciding.fleet.machines.get(machine).map(|machine| machine.owners.clone());
+    let granted = deciding.fleet.machines.get(machine);
+    let owners = granted.map(|machine| machine.owners.clone());
+    if granted.is_some_and(|machine| machine.leases.len() == 1) {
+        power::wake(deciding, machine);
+    }
+    renewal::tell_newcomer(deciding, machine);
     let is_new = owners.is_some_and(|owners| !owners.contains(&claim.subject));
     if is_new && pool.is_some_and(|pool| pool.settings.mode == Mode::Sticky) {
         deciding.fact(machine, MachineFact::Assigned(Assigned { subject: claim.subject }));
@@ -97,6 +103,21 @@ pub(crate) fn end_those(
     for session in sessions.into_iter().take(ENDED_AT_ONCE_MAX) {
         end(deciding, session, cause);
     }
+}
+
+/// So many desktops and places in queues one person or terminal has, so that one decision can end
+/// them all: nobody keeps what they have lost the right to.
+pub(crate) const SESSIONS_OF_ONE_MAX: usize = ENDED_AT_ONCE_MAX;
+
+/// Ends what somebody has or waits for without a right to it.
+pub(crate) fn end_without_right(deciding: &mut Deciding<'_>, subject: Subject) {
+    let fleet = &deciding.fleet;
+    let has_no_right = |session: &SessionId| {
+        let session = fleet.sessions.get(*session);
+        session.is_some_and(|session| !is_entitled(fleet, subject, session.target))
+    };
+    let without: Vec<_> = fleet.sessions_of(subject).filter(has_no_right).collect();
+    end_those(deciding, without, EndCause::Revoked);
 }
 
 /// A person who has fewer desktops now may be within their limits again.

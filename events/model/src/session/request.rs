@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose};
 use super::claim::{Claim, is_entitled, is_within_limits, own_in, protocols};
-use super::lease::{Viewer, grant, issue_ticket, queue};
+use super::lease::{SESSIONS_OF_ONE_MAX, Viewer, grant, issue_ticket, queue};
 use super::serve::{Queue, ROOM_TO_SERVE, is_closed, serve_one, serve_queue};
 use super::{Session, Subject, Target};
 use crate::client::rejection::Rejection as Person;
 use crate::deciding::{Decide, Deciding};
+use crate::event::SessionFact;
 use crate::fleet::Fleet;
 use crate::ids::{MachineId, PoolId, SessionId, TerminalId};
 use crate::machine::Machine;
@@ -20,6 +21,7 @@ use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::terminal::Terminal;
 use crate::version::latest::display::Protocol;
+use crate::version::latest::session::ProtocolChanged;
 
 /// What the viewer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -107,10 +109,15 @@ impl Decide for RequestDesktop {
         let viewer = |protocol| Viewer { protocol, terminal, source: self.source.clone() };
         if let Some(session) = current(&deciding.fleet, subject, target) {
             let protocol = self.protocol_again(&deciding.fleet, &session)?;
+            if session.is_queued() && session.protocol != protocol {
+                let changed = ProtocolChanged { protocol };
+                deciding.fact(session.id, SessionFact::ProtocolChanged(changed));
+            }
             again(deciding, &session);
             issue_ticket(deciding, session.id, viewer(protocol));
             return Ok(());
         }
+        has_room_for_more(&deciding.fleet, subject)?;
         can_be_served(&deciding.fleet, subject, target)?;
         let protocol = self.protocol(&deciding.fleet, subject, target)?;
         let claim = Claim { subject, target, protocol };
@@ -135,6 +142,12 @@ fn who(
         return Err(Person::Blocked.into());
     }
     Ok(Subject::Client(id))
+}
+
+fn has_room_for_more(fleet: &Fleet, subject: Subject) -> Result<(), Refused> {
+    let most = SESSIONS_OF_ONE_MAX;
+    let has_room = fleet.sessions_of(subject).count() < most;
+    if has_room { Ok(()) } else { Err(Refused::HasEnough { most }) }
 }
 
 /// What they have or wait for already. Their own machine is the same one, whether they ask for it

@@ -24,7 +24,8 @@ pub struct CreateStorage {
 
 impl Decide for CreateStorage {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        arranged::create::<Storage>(deciding, &self.name, &self.settings)
+        arranged::create::<Storage>(deciding, &self.name, &self.settings)?;
+        Ok(())
     }
 }
 
@@ -44,11 +45,7 @@ pub struct UpdateStorage {
 
 impl Decide for UpdateStorage {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         arranged::update::<Storage>(deciding, &self.storage, &change)
     }
 }

@@ -4,14 +4,16 @@ use super::rejection::Rejection as Refused;
 use super::{Role, Storage};
 use crate::fleet::Fleet;
 use crate::ids::{HypervisorId, StorageId};
-use crate::image::{FileState, Image};
+use crate::image::{FileState, Image, ImageName};
 use crate::machine::Machine;
 
 /// Nothing of the kind is there. Looks at every machine or version, which is done so rarely that an
 /// index would cost more.
 pub(super) fn nothing(fleet: &Fleet, storage: &Storage, role: Role) -> Result<(), Refused> {
     let holder = match role {
-        Role::Images => image_on(fleet, storage.id).map(|image| image_name(fleet, image)),
+        Role::Images => {
+            image_on(fleet, storage.id).map(|image| ImageName::of(fleet, image).to_string())
+        }
         Role::Disks => machine_with(fleet, |machine| has_disk(machine, storage.id)),
         Role::Volatile => machine_with(fleet, |machine| has_throwaway(machine, storage.id)),
         Role::Media => {
@@ -41,7 +43,7 @@ pub(super) fn nothing_for(
             image.files.iter().any(|file| file.storage == storage.id && file.state == making)
         };
         let image = fleet.images.iter().find(|(_, image)| is_made(image));
-        image.map(|(_, image)| image_name(fleet, image))
+        image.map(|(_, image)| ImageName::of(fleet, image).to_string())
     };
     machine.or_else(made).map_or(Ok(()), |what| {
         let host = fleet.hypervisors.get(host).map(|host| host.name.clone());
@@ -79,14 +81,6 @@ fn machine_with(fleet: &Fleet, wanted: impl Fn(&Machine) -> bool) -> Option<Stri
 fn image_on(fleet: &Fleet, storage: StorageId) -> Option<&Image> {
     let on = |image: &Image| image.files.iter().any(|file| file.storage == storage);
     fleet.images.iter().find(|(_, image)| on(image)).map(|(_, image)| image)
-}
-
-/// `<initial>@<version>`.
-pub(crate) fn image_name(fleet: &Fleet, image: &Image) -> String {
-    match fleet.machines.get(image.initial) {
-        Some(initial) => format!("{}@{}", initial.name, image.number),
-        None => format!("{}@{}", image.initial, image.number),
-    }
 }
 
 fn word(role: Role) -> &'static str {

@@ -18,7 +18,6 @@ pub mod rejection;
 mod tests;
 
 pub use draft::Draft;
-pub(crate) use holds::image_name;
 
 /// The commands of this folder.
 pub mod commands {

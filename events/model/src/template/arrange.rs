@@ -61,7 +61,8 @@ pub struct CreateTemplate {
 
 impl Decide for CreateTemplate {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        arranged::create::<Template>(deciding, &self.name, &self.settings)
+        arranged::create::<Template>(deciding, &self.name, &self.settings)?;
+        Ok(())
     }
 }
 
@@ -81,11 +82,7 @@ pub struct UpdateTemplate {
 
 impl Decide for UpdateTemplate {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let change = Change {
-            name: self.name.as_ref(),
-            settings: &self.settings,
-            if_version: self.if_version,
-        };
+        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
         arranged::update::<Template>(deciding, &self.template, &change)
     }
 }

@@ -15,7 +15,7 @@ use crate::pool::unassign;
 use crate::record::Version;
 use crate::reference::{Change, Patch, Ref};
 use crate::rejection::Rejection;
-use crate::session::{EndCause, Subject, end};
+use crate::session::{EndCause, Subject, end, end_without_right};
 use crate::version::latest::Nothing;
 
 /// Makes a thin client known: by its MAC or IP address, or by any other string that it sends.
@@ -28,7 +28,8 @@ pub struct RegisterTerminal {
 
 impl Decide for RegisterTerminal {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        arranged::create::<Terminal>(deciding, &canonical(&self.termid), &self.settings)
+        arranged::create::<Terminal>(deciding, &canonical(&self.termid), &self.settings)?;
+        Ok(())
     }
 }
 
@@ -49,9 +50,12 @@ pub struct UpdateTerminal {
 impl Decide for UpdateTerminal {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let termid = self.termid.as_ref().map(canonical);
-        let change =
-            Change { name: termid.as_ref(), settings: &self.settings, if_version: self.if_version };
-        arranged::update::<Terminal>(deciding, &by_canonical(&self.terminal), &change)
+        let change = Change::new(termid.as_ref(), &self.settings, self.if_version);
+        let (id, _) = deciding.find::<Terminal>(&by_canonical(&self.terminal))?;
+        arranged::update::<Terminal>(deciding, &Ref::Id(id), &change)?;
+        // In another lab other pools are offered.
+        end_without_right(deciding, Subject::Terminal(id));
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@
 //! [`initial`]: super::initial
 
 pub use super::initial::{
-    Labels, Nothing, Properties, Renamed, Switch, admin, client, cluster, display, group,
-    hypervisor, image, lab, machine, media, network, operation, pool, renewal, session, storage,
-    template, terminal,
+    Labels, Nothing, Properties, Switch, admin, client, cluster, display, group, hypervisor, image,
+    lab, machine, media, network, operation, pool, renewal, session, storage, template, terminal,
 };

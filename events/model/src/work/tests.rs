@@ -17,7 +17,7 @@ use crate::machine::tests::scene::{
 };
 use crate::machine::{Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
 use crate::session::Target;
-use crate::testing::{Story, command};
+use crate::testing::{Dice, Story, command};
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{FileDone, FileRequested, FileRetired};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
@@ -40,7 +40,7 @@ fn a_machine_without_a_host_is_no_work() {
     let mut story = site(&["node1"]);
     create(&mut story, "m");
     assert_eq!(of(&story, "m"), None);
-    let nobody = Thing::Machine(MachineId::from_bytes([0; 16]));
+    let nobody = Thing::Machine(MachineId::MIN);
     assert_eq!(work(&story.fleet, nobody), None);
 }
 
@@ -247,18 +247,6 @@ fn snapshots_deletion_and_wake_ups_are_told() {
     assert!(matches!(of(&story, "pc").expect("work").shall, Shall::Woken { boot_epoch: 1, .. }));
 }
 
-/// Draws numbers by a fixed rule (a linear congruential generator; Knuth, MMIX), so that a story that
-/// fails is the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
-
 const COMMANDS: [&str; 13] = [
     "StartMachine",
     "StartMachine",
@@ -299,7 +287,7 @@ fn any_outcome(dice: &mut Dice, machine: &Machine) -> Outcome {
     let boot_epoch = machine.power.boot_epoch.saturating_sub(dice.throw(2) as u64);
     let failure = || crate::operation::Failure::new("test", "a test");
     let snapshot = machine.snapshots.first().map(|snapshot| snapshot.id);
-    let snapshot = snapshot.unwrap_or(crate::ids::SnapshotId::from_bytes([0; 16]));
+    let snapshot = snapshot.unwrap_or(crate::ids::SnapshotId::MIN);
     let causes = [StopCause::Guest, StopCause::Command, StopCause::Crash];
     match dice.throw(16) {
         0 | 1 => Outcome::Applied,

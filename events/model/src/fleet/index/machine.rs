@@ -27,11 +27,17 @@ pub struct Keys {
     source: Option<MachineId>,
     owners: ThinVec<Subject>,
     free: Option<(PoolId, Free)>,
-    standing: Option<(PoolId, Standing)>,
+    standing: Option<(PoolId, Standing, Power)>,
     idle_since: Option<(PoolId, Timestamp)>,
     uses: Option<(HypervisorId, Arc<Reservation>)>,
     will_use: Option<(HypervisorId, Arc<Reservation>)>,
     times: [Option<(Timestamp, Due)>; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Power {
+    On,
+    Off,
 }
 
 impl Thing for Machine {
@@ -56,6 +62,7 @@ impl Thing for Machine {
 
     fn keys(&self) -> Keys {
         let standing = standing(self);
+        let power = if self.uses_host() { Power::On } else { Power::Off };
         let next_host = match self.task {
             Some(Task::Migrating { to }) => Some(to),
             Some(Task::Copying { .. } | Task::Sealing { .. }) | None => None,
@@ -87,7 +94,7 @@ impl Thing for Machine {
                 | Standing::Renewing
                 | Standing::Busy => None,
             }),
-            standing: self.pool.map(|pool| (pool, standing)),
+            standing: self.pool.map(|pool| (pool, standing, power)),
             idle_since: self
                 .pool
                 .zip(self.observed.started)
@@ -171,16 +178,19 @@ fn tally(old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
     if old == new {
         return;
     }
-    if let Some((pool, standing)) = old
+    if let Some((pool, standing, power)) = old
         && let Some(tally) = index.tally.get_mut(&pool)
     {
         *tally.of(standing) -= 1;
+        tally.on -= u32::from(power == Power::On);
         if tally.total() == 0 {
             index.tally.remove(&pool);
         }
     }
-    if let Some((pool, standing)) = new {
-        *index.tally.entry(pool).or_default().of(standing) += 1;
+    if let Some((pool, standing, power)) = new {
+        let tally = index.tally.entry(pool).or_default();
+        *tally.of(standing) += 1;
+        tally.on += u32::from(power == Power::On);
     }
 }
 

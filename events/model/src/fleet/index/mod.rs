@@ -165,6 +165,8 @@ pub struct Tally {
     pub maintenance: u32,
     pub renewing: u32,
     pub busy: u32,
+    /// Those of all these that take memory and processors of a host.
+    pub on: u32,
 }
 
 impl Tally {
@@ -229,9 +231,15 @@ impl Usage {
     }
 }
 
+/// What is due without waiting, such as an operation's next step.
+pub const AT_ONCE: Timestamp = Timestamp(0);
+
 /// What will happen by itself. [`crate::clockwork`] says which command it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Due {
+    /// Those who have a desktop of a pool are looked at again: some may have lost their right to
+    /// it, so this comes before anything else.
+    Rights(PoolId),
     /// An operation goes on, or is forgotten.
     Operation(CommandId),
     /// What was wished of a machine's power has to be so.

@@ -3,7 +3,7 @@
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use super::{Due, Index, Silence, Space, listen, moved, renamed};
+use super::{AT_ONCE, Due, Index, Silence, Space, listen, moved, renamed};
 use crate::admin::{Admin, Bearer, Token};
 use crate::client::{Client, Provider};
 use crate::fleet::{Fleet, Table, Thing};
@@ -126,25 +126,39 @@ impl Thing for Hypervisor {
     }
 }
 
+#[derive(Debug, PartialEq)]
+pub struct PoolKeys {
+    name: Name,
+    next_turn: Option<Timestamp>,
+    has_to_be_reviewed: bool,
+}
+
+impl PoolKeys {
+    fn times(&self, id: PoolId) -> [Option<(Timestamp, Due)>; 2] {
+        let turn = self.next_turn.map(|time| (time, Due::Calendar(id)));
+        [turn, self.has_to_be_reviewed.then_some((AT_ONCE, Due::Rights(id)))]
+    }
+}
+
 impl Thing for Pool {
     same_for_all!(PoolId, pools);
-    type Keys = (Name, Option<Timestamp>);
+    type Keys = PoolKeys;
 
-    fn keys(&self) -> Self::Keys {
-        (self.name.clone(), self.next_turn)
+    fn keys(&self) -> PoolKeys {
+        PoolKeys {
+            name: self.name.clone(),
+            next_turn: self.next_turn,
+            has_to_be_reviewed: self.reviewed_upto.is_some(),
+        }
     }
 
-    fn reindex(
-        id: PoolId,
-        before: Option<Self::Keys>,
-        after: Option<Self::Keys>,
-        index: &mut Index,
-    ) {
-        let turn = |keys: &Option<Self::Keys>| {
-            keys.as_ref().and_then(|(_, turn)| *turn).map(|time| (time, Due::Calendar(id)))
-        };
-        moved(&mut index.times, turn(&before), turn(&after));
-        let key = |(name, _): Self::Keys| (Space::Pool, name.as_str().into());
+    fn reindex(id: PoolId, before: Option<PoolKeys>, after: Option<PoolKeys>, index: &mut Index) {
+        let times = |keys: &Option<PoolKeys>| keys.as_ref().map(|keys| keys.times(id));
+        let (old, new) = (times(&before).unwrap_or_default(), times(&after).unwrap_or_default());
+        for (old, new) in old.into_iter().zip(new) {
+            moved(&mut index.times, old, new);
+        }
+        let key = |keys: PoolKeys| (Space::Pool, keys.name.as_str().into());
         renamed(&mut index.names, before.map(key), after.map(key), id.uuid());
     }
 }
@@ -323,7 +337,7 @@ impl Thing for Operation {
 
 /// At once, as long as there is something to begin and room for it.
 fn due(operation: &Operation) -> Option<Timestamp> {
-    let now = Some(Timestamp(0));
+    let now = Some(AT_ONCE);
     match operation.state {
         operation::State::Sealing => now.filter(|_| operation.cancelling),
         operation::State::Running if operation.all_begun() => {

@@ -59,7 +59,7 @@ impl Site {
         let host = json!({ "name": "node1", "settings": { "capacity": capacity } });
         story.given(command("RegisterHypervisor", host));
         let (host, _) = story.fleet.hypervisors.iter().next().expect("the host");
-        let nothing = MachineId::from_bytes([0; 16]);
+        let nothing = MachineId::MIN;
         let storage = StorageId::from_bytes([1; 16]);
         let mut site = Self { story, host, storage, source: nothing, initial: nothing, made: 0 };
         site.storage(storage, "fast", &json!({ host.to_string(): "/carrel" }));

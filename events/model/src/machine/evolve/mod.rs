@@ -233,6 +233,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::FirstBootBegun(begun) => renewal::first_boot_begun(machine, begun),
         Fact::FirstBootEnded(_) => renewal::first_boot_ended(machine),
         Fact::RenewalDelayed(delayed) => renewal::delayed(machine, delayed.until),
+        Fact::RenewalAnnounced(announced) => renewal::announced(machine, announced.at),
         Fact::Populated(_) => renewal::populated(machine),
         Fact::Cleaned(_) => renewal::renewed(machine),
         Fact::RenewalFailed(failed) => renewal::failed(machine, &failed.failure),

@@ -70,6 +70,7 @@ pub(super) fn requested(machine: &mut Machine, renewal: &Renewal) {
             When::OnRelease | When::Now => None,
         },
         delays: 0,
+        announced: None,
         before: Vec::new(),
     }));
 }
@@ -99,6 +100,16 @@ pub(super) fn delayed(machine: &mut Machine, until: Timestamp) {
         let renewing = Arc::make_mut(renewing);
         renewing.deadline = Some(until);
         renewing.delays = renewing.delays.saturating_add(1);
+        // When it can begin after all, nobody expects it any more.
+        renewing.announced = None;
+    }
+}
+
+pub(super) fn announced(machine: &mut Machine, at: Timestamp) {
+    if let Some(renewing) = &mut machine.renewal {
+        let renewing = Arc::make_mut(renewing);
+        renewing.deadline = Some(at);
+        renewing.announced = Some(at);
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::event::MachineFact;
 use crate::machine::{StopCause, StopManner};
 use crate::operation::SLICE;
+use crate::testing::Dice;
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::{StartRequested, Started, StopRequested, Stopped};
 use crate::version::latest::operation::{Failure, PartFailed};
@@ -12,18 +13,6 @@ const STORIES: u64 = 60;
 const TARGETS: u32 = 30;
 /// Many times more than an operation of this size needs.
 const STEPS_MAX: u32 = 2000;
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Chance(u64);
-
-impl Chance {
-    fn of(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % count as u64).expect("below a count")
-    }
-}
 
 /// All run and are being stopped, so that a part of each can be under way.
 fn given(story: &mut Story) -> Vec<MachineId> {
@@ -42,18 +31,18 @@ fn given(story: &mut Story) -> Vec<MachineId> {
 }
 
 /// The next turns, as a plan that has to wait would take them; some can't even begin.
-fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], chance: &mut Chance) {
+fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], dice: &mut Dice) {
     let it = now(story, operation);
     let from = match it.cursor {
         Some(Cursor::Machine(last)) => all.partition_point(|machine| *machine <= last),
         Some(Cursor::Made(_) | Cursor::End) | None => 0,
     };
-    let slice: Vec<_> = all[from..].iter().copied().take(1 + chance.of(SLICE)).collect();
+    let slice: Vec<_> = all[from..].iter().copied().take(1 + dice.throw(SLICE)).collect();
     let upto = match slice.last() {
         Some(last) if from + slice.len() < all.len() => Cursor::Machine(*last),
         Some(_) | None => Cursor::End,
     };
-    let choices: Vec<_> = slice.iter().map(|_| chance.of(5)).collect();
+    let choices: Vec<_> = slice.iter().map(|_| dice.throw(5)).collect();
     story.happens(|deciding| {
         let mut advanced = advanced(upto);
         for (machine, choice) in slice.into_iter().zip(choices) {
@@ -72,12 +61,12 @@ fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], chance: &mu
     });
 }
 
-fn something_happens(story: &mut Story, machine: MachineId, chance: &mut Chance) {
+fn something_happens(story: &mut Story, machine: MachineId, dice: &mut Dice) {
     if !story.fleet.machines.contains(machine) {
         return;
     }
     let deadline = story.now.plus_seconds(600);
-    let fact = match chance.of(8) {
+    let fact = match dice.throw(8) {
         0 => MachineFact::Deleted(Nothing {}),
         1 => MachineFact::StartRequested(StartRequested {
             boot_epoch: 2,
@@ -93,7 +82,7 @@ fn something_happens(story: &mut Story, machine: MachineId, chance: &mut Chance)
 #[test]
 fn every_target_is_told_once_and_no_operation_is_stuck() {
     for seed in 0..STORIES {
-        let mut chance = Chance(seed);
+        let mut dice = Dice(seed);
         let mut story = Story::new();
         let all = given(&mut story);
         let targets = Targets::Listed(all.clone());
@@ -105,13 +94,13 @@ fn every_target_is_told_once_and_no_operation_is_stuck() {
             steps += 1;
             assert!(steps < STEPS_MAX, "seed {seed}: the operation is stuck");
             let it = now(&story, operation);
-            match chance.of(40) {
+            match dice.throw(40) {
                 0 => drop(story.given(cancel(operation))),
-                1..8 if !it.all_begun() => turns(&mut story, operation, &all, &mut chance),
+                1..8 if !it.all_begun() => turns(&mut story, operation, &all, &mut dice),
                 8..12 if it.all_begun() => drop(story.given(advance(operation))),
                 _ => {
-                    let machine = all[chance.of(all.len())];
-                    something_happens(&mut story, machine, &mut chance);
+                    let machine = all[dice.throw(all.len())];
+                    something_happens(&mut story, machine, &mut dice);
                 }
             }
         }

@@ -39,7 +39,7 @@ fn settings_that_cannot_be_are_refused() {
     refuse(json!({ "spares": { "keep_ready": 1_000_001 } }), "CRL-0402");
     refuse(json!({ "spares": { "keep_started": 1_000_001 } }), "CRL-0402");
     refuse(json!({ "display": { "monitors": 0 } }), "CRL-0402");
-    refuse(json!({ "image": { "initial": INITIAL, "tag": "default" } }), "CRL-0405");
+    refuse(json!({ "image": { "initial": INITIAL, "tag": "default" } }), "CRL-0001");
     for mode in ["dedicated", "sticky"] {
         let settings = json!({ "mode": mode, "reset": "never" });
         site.given("CreatePool", json!({ "name": mode, "settings": settings }));
@@ -52,6 +52,15 @@ fn a_pool_follows_a_tag_of_an_initial() {
     let initial = site.machine(1, &Kind::Initial { source: Some(INITIAL) });
     site.pool("pool", json!({ "image": { "initial": initial, "tag": "default" } }));
     assert!(pool(&site).settings.image.is_some());
+    site.vdi(2);
+    let child = json!({ "image": { "initial": "m2", "tag": "default" } });
+    site.refused("CreatePool", json!({ "name": "no", "settings": child }), "CRL-0405");
+    site.pool("other", json!({ "image": { "initial": "m1", "tag": "default" } }));
+    let change = json!({ "image": { "tag": "head" } });
+    site.given("UpdatePool", json!({ "pool": "other", "settings": change }));
+    let other = site.story.fleet.pools.get(site.pool_id("other")).expect("the pool");
+    let followed = other.settings.image.as_ref().expect("what it follows");
+    assert_eq!((followed.initial, followed.tag.as_str()), (initial, "head"));
 }
 
 #[test]

@@ -88,9 +88,44 @@ fn at_a_time_people_are_told_before() {
     populate(&mut site, json!({ "when": { "at": at }, "warn_seconds": 90 }));
     site.story.wait(3600 - 90);
     let events = site.advance();
-    assert_eq!(kinds(&events), ["machine.message_sent", "machine.renewal_requested"]);
+    assert_eq!(kinds(&events), ["machine.message_sent", "machine.renewal_announced"]);
     assert!(text(&site, child).contains("in 90 s"));
     assert_eq!(site.get(child).leases, [session]);
+    site.story.wait(90);
+    assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
+}
+
+#[test]
+fn a_time_that_is_too_near_or_was_missed_moves_until_people_were_told() {
+    for waited in [0, 3600] {
+        let (mut site, child, session) = used();
+        let at = site.story.now.plus_seconds(30);
+        populate(&mut site, json!({ "when": { "at": at }, "warn_seconds": 90 }));
+        site.story.wait(waited);
+        // Something else happens to it meanwhile.
+        site.lock(child);
+        site.happens(child, MachineFact::Unlocked(Nothing {}));
+        assert_eq!(site.get(child).leases, [session]);
+        site.advance();
+        assert!(text(&site, child).contains("in 90 s"));
+        site.story.wait(89);
+        assert!(site.advance().is_empty());
+        site.story.wait(1);
+        assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
+    }
+}
+
+#[test]
+fn a_renewal_that_was_held_up_beyond_its_time_is_announced_again() {
+    let (mut site, child, session) = used();
+    populate(&mut site, json!({ "when": "now", "warn_seconds": 90 }));
+    site.lock(child);
+    site.story.wait(90);
+    assert_eq!(kinds(&site.advance()), ["machine.renewal_delayed"]);
+    site.story.wait(3600);
+    site.happens(child, MachineFact::Unlocked(Nothing {}));
+    assert_eq!(site.get(child).leases, [session], "nobody expects it any more");
+    assert!(kinds(&site.advance()).contains(&"machine.message_sent"));
     site.story.wait(90);
     assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
 }
@@ -103,7 +138,7 @@ fn until_its_time_a_machine_can_be_used() {
     populate(&mut site, json!({ "when": { "at": at }, "warn_seconds": 90 }));
     assert_eq!(site.story.fleet.index.free.iter().count(), 1);
     site.story.wait(3600 - 90);
-    assert_eq!(kinds(&site.advance()), ["machine.renewal_requested"], "nobody has to be told");
+    assert_eq!(kinds(&site.advance()), ["machine.renewal_announced"], "nobody has to be told");
     site.story.wait(90);
     site.advance();
     assert_eq!(site.story.fleet.index.free.iter().count(), 0);

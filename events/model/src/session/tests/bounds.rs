@@ -83,7 +83,7 @@ fn terminal_servers_that_many_wait_for_are_deleted_in_slices() {
 
 #[test]
 fn a_group_with_many_pools_is_deleted_in_one_decision_or_refused() {
-    for pools in [64, 65] {
+    for pools in [48, 49] {
         let mut site = Site::new();
         site.given("CreateGroup", json!({ "name": "all" }));
         for n in 0..40 {
@@ -104,7 +104,7 @@ fn a_group_with_many_pools_is_deleted_in_one_decision_or_refused() {
             }
         }
         assert_eq!(site.story.fleet.sessions.len(), 40);
-        if pools == 65 {
+        if pools == 49 {
             site.refused("DeleteGroup", json!({ "group": "all" }), "CRL-0506");
             continue;
         }

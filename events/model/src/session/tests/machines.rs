@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::site::{Site, armed, fact, machine, of_sessions, person};
+use super::site::{HOST, Site, armed, fact, machine, of_sessions, person};
 use crate::event::{Event, MachineFact, SessionFact};
 use crate::machine::{State, StopCause};
 use crate::session::{EndCause, Subject, Use};
@@ -201,4 +201,81 @@ fn arm_second(site: &mut Site) {
     let expires = site.story.now.plus_seconds(60);
     let armed = fact(json!({ "ticket": ticket, "expires": expires }));
     site.story.happened(session, SessionFact::DisplayArmed(armed));
+}
+
+fn log_off(session: crate::ids::SessionId, host: crate::ids::HypervisorId) -> serde_json::Value {
+    let outcome = json!({ "logged_off": { "session": session } });
+    let thing = json!({ "machine": machine(0) });
+    json!({ "hypervisor": host, "thing": thing, "generation": 1, "outcome": outcome })
+}
+
+#[test]
+fn a_log_off_in_the_guest_ends_the_lease_once_and_only_that_one() {
+    let mut site = Site::with_pool(json!({ "reset": "on_assign" }), 1, 1);
+    site.ask(0);
+    site.started(0);
+    let first = site.session_id(0);
+    let foreign = log_off(first, crate::ids::HypervisorId::from_bytes([1; 16]));
+    assert_eq!(site.given("ReportOutcome", foreign), []);
+    let said = log_off(first, HOST);
+    assert_eq!(ends(&site.given("ReportOutcome", said.clone())), [EndCause::Guest]);
+    assert_eq!(site.given("ReportOutcome", said.clone()), [], "it is told again");
+    site.made_clean(0);
+    site.ask(0);
+    assert_ne!(site.session_id(0), first);
+    assert_eq!(site.given("ReportOutcome", said), [], "it is late");
+}
+
+fn pc(site: &mut Site, wake_on_lan: Option<&str>) {
+    let external = json!({
+        "address": "10.0.0.9", "protocols": ["rdp"], "seats": 2, "wake_on_lan": wake_on_lan,
+    });
+    site.machine(0, &crate::machine::Kind::External(fact(external)));
+    site.join(0, "pool");
+}
+
+fn woken(site: &Site) -> Option<u64> {
+    let work = crate::work::work(&site.story.fleet, crate::work::Thing::Machine(machine(0)));
+    match work?.shall {
+        crate::work::Shall::Woken { boot_epoch, .. } => Some(boot_epoch),
+        crate::work::Shall::Present(_)
+        | crate::work::Shall::Released
+        | crate::work::Shall::Absent { .. }
+        | crate::work::Shall::Files(_) => None,
+    }
+}
+
+#[test]
+fn a_pc_is_woken_for_the_first_who_gets_it() {
+    let mut site = Site::with_pool(json!({}), 0, 2);
+    pc(&mut site, Some("52:54:00:00:00:01"));
+    assert_eq!(woken(&site), None);
+    site.ask(0);
+    assert_eq!(woken(&site), Some(1));
+    site.ask(1);
+    assert_eq!(woken(&site), Some(1), "somebody is there already");
+    site.leave(0);
+    site.leave(1);
+    site.ask(0);
+    assert_eq!(woken(&site), Some(2));
+}
+
+#[test]
+fn a_pc_that_can_not_be_woken_is_given_all_the_same_and_outlives_the_host_that_woke_it() {
+    let mut site = Site::with_pool(json!({}), 0, 1);
+    pc(&mut site, None);
+    site.ask(0);
+    assert_eq!((woken(&site), site.machine_of(0)), (None, Some(machine(0))));
+    let mut site = Site::with_pool(json!({}), 0, 1);
+    pc(&mut site, Some("52:54:00:00:00:01"));
+    site.ask(0);
+    assert_eq!(of_sessions(&site.start_failed(0)), [""; 0]);
+    site.leave(0);
+    site.ask(0);
+    site.given("ReportHostSilent", json!({ "hypervisor": HOST }));
+    site.given("ConfirmHypervisorLost", json!({ "hypervisor": HOST }));
+    while let Some(operation) = site.story.fleet.operations.last() {
+        site.given("AdvanceOperation", json!({ "operation": operation }));
+    }
+    assert_eq!(site.machine_of(0), Some(machine(0)));
 }

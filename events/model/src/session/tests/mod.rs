@@ -8,6 +8,7 @@ mod queue;
 mod random;
 mod renewals;
 mod request;
+mod rights;
 mod sealing;
 pub(crate) mod site;
 mod speed;

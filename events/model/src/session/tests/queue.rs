@@ -3,21 +3,11 @@
 use serde_json::json;
 
 use super::site::{Site, machine};
+use crate::event::{Event, SessionFact};
+use crate::ids::MachineId;
 use crate::machine::StopCause;
-use crate::session::Session;
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, most: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut drawn = self.0;
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u32::try_from((drawn ^ (drawn >> 31)) % u64::from(most)).expect("below a u32")
-    }
-}
+use crate::session::{Session, Subject, Target};
+use crate::testing::Dice;
 
 /// No machine is given twice, and nobody waits while one is free.
 fn check(site: &Site, people: u32, machines: u32) {
@@ -35,50 +25,109 @@ fn check(site: &Site, people: u32, machines: u32) {
     assert!(waiting == 0 || free == 0, "{waiting} wait and {free} are free");
 }
 
-/// Everything that can be done next: somebody comes, or somebody's guest shuts down.
-fn explore(site: &mut Site, people: u32, steps: u32, seen: &mut u32) {
-    check(site, people, people - 1);
-    *seen += 1;
-    if steps == 0 {
-        return;
-    }
+/// What can happen next.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    /// Somebody comes, polls, or asks for what they have.
+    Ask(u32),
+    /// Somebody gives back their desktop or their place.
+    End(u32),
+    /// Nothing was heard of somebody for too long.
+    Expire(u32),
+    /// Somebody's guest shuts down.
+    GoOff(u32),
+    /// A machine that was used is clean again.
+    Clean(u32),
+}
+
+fn moves(site: &Site, people: u32) -> Vec<Move> {
+    let mut moves = Vec::new();
     for n in 0..people {
-        let before = site.story.clone();
-        match site.machine_of(n) {
-            None => {
-                let first = site.has(n).is_none();
-                let events = site.ask(n);
-                assert!(first || events.is_empty(), "asking again appends nothing");
-            }
-            Some(_) => free(site, people, n),
+        moves.push(Move::Ask(n));
+        if site.has(n).is_some() {
+            moves.extend([Move::End(n), Move::Expire(n)]);
         }
-        explore(site, people, steps - 1, seen);
-        site.story = before;
+        if site.machine_of(n).is_some() {
+            moves.push(Move::GoOff(n));
+        }
+    }
+    let used = |n: &u32| site.at(*n).written.is_some() && site.at(*n).leases.is_empty();
+    moves.extend((0..people - 1).filter(used).map(Move::Clean));
+    moves
+}
+
+fn make(site: &mut Site, made: Move) -> Vec<Event> {
+    let session = |site: &Site, n| json!({ "session": site.session_id(n) });
+    match made {
+        Move::Ask(n) => {
+            let is_polled = site.has(n).is_some_and(Session::is_queued);
+            let events = site.ask(n);
+            assert!(!is_polled || events.is_empty(), "asking again appends nothing");
+            assert_eq!(site.ask(n), [], "and so it is for who has what they want");
+            events
+        }
+        Move::End(n) => site.given("EndSession", session(site, n)),
+        Move::Expire(n) => {
+            let name = if site.waits(n) { "ExpirePlace" } else { "ExpireLease" };
+            site.given(name, session(site, n))
+        }
+        Move::GoOff(n) => {
+            let number = number_of(site, site.machine_of(n).expect("a machine"));
+            site.stopped(number, StopCause::Guest)
+        }
+        Move::Clean(n) => site.made_clean(n),
     }
 }
 
-/// Somebody's machine becomes free and clean; the one who waits longest has it then.
-fn free(site: &mut Site, people: u32, n: u32) {
-    let leased = site.machine_of(n).expect("a machine");
-    let queue = site.story.fleet.queue(crate::session::Target::Pool(site.pool_id("pool")));
-    let first = queue.map(|id| site.story.fleet.sessions.get(id).expect("it").subject).next();
-    let number = (0..people).find(|at| machine(*at) == leased).expect("one of them");
-    site.stopped(number, StopCause::Guest);
-    site.made_clean(number);
-    if let Some(first) = first {
-        let leases = &site.at(number).leases;
-        let holder = leases.first().and_then(|id| site.story.fleet.sessions.get(*id));
-        assert_eq!(holder.map(|it| it.subject), Some(first), "the first in the queue has it");
+fn number_of(site: &Site, id: MachineId) -> u32 {
+    let count = u32::try_from(site.story.fleet.machines.len()).expect("few");
+    (0..count).find(|at| machine(*at) == id).expect("one of them")
+}
+
+fn queued(site: &Site) -> Vec<Subject> {
+    let queue = site.story.fleet.queue(Target::Pool(site.pool_id("pool")));
+    queue.map(|id| site.story.fleet.sessions.get(id).expect("it").subject).collect()
+}
+
+/// Whoever leaves the queue with a desktop stood before all who stay in it.
+fn first_come_first_served(before: &[Subject], site: &Site, events: &[Event]) {
+    let granted = |subject: &Subject| {
+        events.iter().any(|event| {
+            matches!(event, Event::Session(_, SessionFact::LeaseGranted(it)) if it.subject == *subject)
+        })
+    };
+    let after = queued(site);
+    let last_served = before.iter().rposition(granted);
+    let first_left = before.iter().position(|subject| after.contains(subject));
+    if let (Some(served), Some(left)) = (last_served, first_left) {
+        assert!(served < left, "somebody was overtaken");
     }
+}
+
+/// Everything that can happen, in every order, so many times.
+fn explore(site: &mut Site, people: u32, steps: u32) -> u32 {
+    check(site, people, people - 1);
+    if steps == 0 {
+        return 1;
+    }
+    let mut seen = 1;
+    for made in moves(site, people) {
+        let before = site.story.clone();
+        let waiting = queued(site);
+        let events = make(site, made);
+        first_come_first_served(&waiting, site, &events);
+        seen += explore(site, people, steps - 1);
+        site.story = before;
+    }
+    seen
 }
 
 #[test]
-fn of_few_people_every_order_of_coming_and_going() {
-    for (people, steps) in [(2, 7), (3, 6), (4, 5)] {
+fn of_few_people_everything_in_every_order() {
+    for (people, steps, least) in [(2, 6, 5_000), (3, 5, 5_000)] {
         let mut site = Site::with_pool(json!({}), people - 1, people);
-        let mut seen = 0;
-        explore(&mut site, people, steps, &mut seen);
-        assert_eq!(seen, (0..=steps).map(|step| people.pow(step)).sum::<u32>());
+        let seen = explore(&mut site, people, steps);
+        assert!(seen > least, "{people} people: {seen}");
     }
 }
 
@@ -105,17 +154,19 @@ fn of_few_people_every_order_of_coming_leaves_exactly_one_waiting() {
 #[test]
 fn of_many_people_random_orders() {
     for seed in [1, 2, 3, 0xc0ffee] {
-        let (people, mut random) = (24, Random(seed));
+        let (people, mut dice) = (24, Dice(seed));
         let mut site = Site::with_pool(json!({}), people - 1, people);
-        for _ in 0..200 {
-            let n = random.below(people);
-            match (site.has(n).is_some(), site.machine_of(n)) {
-                (true, Some(_)) if random.below(3) == 0 => free(&mut site, people, n),
-                (true, None) if random.below(8) == 0 => drop(site.leave(n)),
-                (true, _) => assert_eq!(site.ask(n), []),
-                (false, _) => drop(site.ask(n)),
-            }
+        for _ in 0..400 {
+            let made = dice.one_of(&moves(&site, people));
+            let waiting = queued(&site);
+            let events = make(&mut site, made);
+            first_come_first_served(&waiting, &site, &events);
             check(&site, people, people - 1);
+        }
+        for n in 0..people - 1 {
+            if site.at(n).leases.is_empty() {
+                site.made_clean(n);
+            }
         }
         for n in 0..people {
             if site.has(n).is_none() {

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::queue::Random;
 use super::site::{Site, armed, fact, machine, name, person};
 use crate::event::{Event, MachineFact, SessionFact};
 use crate::ids::{MachineId, SessionId};
 use crate::machine::StopCause;
 use crate::pool::Reset;
 use crate::session::{Subject, wants_service};
-use crate::testing::command;
+use crate::testing::{Dice, command};
 use crate::version::latest::Nothing;
 
 const MACHINES: u32 = 5;
@@ -53,13 +52,13 @@ impl Traces {
     }
 }
 
-fn step(site: &mut Site, random: &mut Random) {
-    let (n, m) = (random.below(PEOPLE), random.below(MACHINES));
+fn step(site: &mut Site, dice: &mut Dice) {
+    let (n, m) = (dice.below(PEOPLE), dice.below(MACHINES));
     let client = json!({ "id": person(n) });
     let session = site.has_any(n).map(|session| session.id);
     let held = site.at(m).leases.clone();
     let mut say = |name: &str, data: Value| drop(site.story.tell(command(name, data)));
-    match random.below(60) {
+    match dice.below(60) {
         0 | 20..=42 => say("RequestDesktop", json!({ "client": client, "pool": "pool" })),
         1..=7 => say("RequestDesktop", json!({ "client": client, "machine": machine(m) })),
         8 => say("AssignClient", json!({ "client": client, "machine": machine(m) })),
@@ -85,7 +84,7 @@ fn step(site: &mut Site, random: &mut Random) {
         _ => {
             for session in session.into_iter().chain(held) {
                 let name = ["EndSession", "ExpireLease", "ExpirePlace", "DisconnectSession"]
-                    [random.below(4) as usize];
+                    [dice.below(4) as usize];
                 say(name, json!({ "session": session }));
             }
         }
@@ -93,11 +92,11 @@ fn step(site: &mut Site, random: &mut Random) {
 }
 
 /// What hosts and operators do to machines.
-fn befall(site: &mut Site, random: &mut Random) {
-    let m = random.below(MACHINES);
-    let switch = ["on", "off", "off", "off"][random.below(4) as usize];
+fn befall(site: &mut Site, dice: &mut Dice) {
+    let m = dice.below(MACHINES);
+    let switch = ["on", "off", "off", "off"][dice.below(4) as usize];
     let off = site.at(m).observed.state.is_off();
-    match random.below(12) {
+    match dice.below(12) {
         0 if !off => drop(site.started(m)),
         1 if !off => drop(site.ready(m)),
         2 if !off => drop(site.stopped(m, StopCause::Guest)),
@@ -152,12 +151,12 @@ fn whatever_happens_no_machine_is_given_twice_or_unclean() {
         (17, json!({ "spares": { "keep_ready": 2 }, "limits": { "sessions": 3 } })),
     ] {
         let mut site = Site::with_pool(settings, MACHINES, PEOPLE);
-        let (mut random, mut traces) = (Random(seed), Traces::default());
+        let (mut dice, mut traces) = (Dice(seed), Traces::default());
         for _ in 0..STEPS {
-            if random.below(2) == 0 {
-                step(&mut site, &mut random);
+            if dice.below(2) == 0 {
+                step(&mut site, &mut dice);
             } else {
-                befall(&mut site, &mut random);
+                befall(&mut site, &mut dice);
             }
             check(&mut site, &mut traces);
         }

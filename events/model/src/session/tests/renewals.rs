@@ -29,6 +29,29 @@ fn an_own_machine_can_be_had_until_its_renewal_begins() {
 }
 
 #[test]
+fn whoever_comes_after_the_warning_is_told_when_they_come() {
+    let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
+    site.assign(0, 0);
+    let at = site.story.now.plus_seconds(3600);
+    let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
+    let when = json!({ "at": at });
+    let renewal = json!({ "why": why, "image": IMAGE, "when": when, "warn_seconds": 600, "discard_data": true });
+    let requested = fact(json!({ "renewal": renewal }));
+    site.story.happened(machine(0), MachineFact::RenewalRequested(requested));
+    let words = |site: &mut Site, seconds: u32| {
+        site.story.wait(seconds);
+        site.given("AdvanceRenewal", json!({ "machine": machine(0) }));
+        site.ask(0);
+        let message = site.at(0).message.as_ref().map(|message| message.text.to_string());
+        site.given("EndSession", json!({ "session": site.session_id(0) }));
+        message
+    };
+    assert_eq!(words(&mut site, 60), None, "there is time enough");
+    let told = words(&mut site, 3600 - 60 - 540).expect("it is told");
+    assert!(told.contains("in 9 min"), "{told}");
+}
+
+#[test]
 fn a_renewal_ends_a_lease_with_all_that_belongs_to_it_but_a_reset() {
     let mut site = Site::with_pool(json!({}), 1, 1);
     site.pool("second", json!({}));

@@ -149,6 +149,20 @@ fn who_comes_back_from_a_browser_without_one_gets_another_protocol() {
 }
 
 #[test]
+fn whoever_waits_gets_what_they_asked_for_last() {
+    let mut site = Site::with_pool(json!({}), 1, 2);
+    site.ask(1);
+    site.story.given(want(&json!("vnc"), "browser"));
+    assert_eq!(site.session(0).protocol, Protocol::Vnc);
+    let events = site.story.given(want(&Value::Null, "native"));
+    assert_eq!(of_sessions(&events), ["session.protocol_changed"]);
+    assert_eq!(site.story.given(want(&Value::Null, "native")), [], "that is known");
+    site.leave(1);
+    site.made_clean(0);
+    assert_eq!((site.waits(0), site.session(0).protocol), (false, Protocol::Spice));
+}
+
+#[test]
 fn a_request_says_who_asks_and_for_what() {
     let mut site = Site::with_pool(json!({}), 1, 1);
     let client = json!({ "id": person(0) });

@@ -177,7 +177,8 @@ impl Site {
     /// A terminal in a lab that offers the pools.
     pub(crate) fn terminal(&mut self, n: u32, pools: &[PoolId]) -> TerminalId {
         if !self.story.fleet.labs.contains(LAB) {
-            let lab = json!({ "name": "lab", "settings": { "pools": pools } });
+            let classes = json!({ "thin": { "template": "run" } });
+            let lab = json!({ "name": "lab", "settings": { "pools": pools, "classes": classes } });
             self.story.happened(LAB, LabFact::Created(fact(lab)));
         }
         let settings = json!({ "lab": LAB, "class": "thin" });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::display::Policy;
 use super::{Labels, Properties};
-use crate::ids::{ClientId, GroupId, MachineId};
+use crate::ids::{ClientId, GroupId, MachineId, SessionId};
 use crate::name::{Name, TimeZoneName};
 use crate::record::Timestamp;
 
@@ -187,4 +187,13 @@ pub struct Entitled {
 pub struct CalendarTurned {
     pub effect: Option<Effect>,
     pub next: Option<Timestamp>,
+}
+
+/// It was looked whether those who have a desktop there still may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct RightsReviewed {
+    /// Those behind this session are yet to be looked at; none: nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<SessionId>,
 }

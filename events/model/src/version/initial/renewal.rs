@@ -94,6 +94,13 @@ pub struct Requested {
     pub renewal: Renewal,
 }
 
+/// Its time is set, and whoever uses the machine is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Announced {
+    pub at: Timestamp,
+}
+
 /// From now on nobody gets it, and it shall be off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -39,6 +39,13 @@ pub struct Queued {
     pub place: u64,
 }
 
+/// Whoever waits has asked again, from another viewer or for another protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct ProtocolChanged {
+    pub protocol: Protocol,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Granted {

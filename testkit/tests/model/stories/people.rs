@@ -1,0 +1,72 @@
+//! Who signs in, and where they sit.
+
+use carrel_model::terminal::launch;
+use serde_json::json;
+
+use super::{asks, desktops, given, pool, refused, site, wait};
+
+#[test]
+fn login() {
+    let mut world = site();
+    pool(&mut world, 2, &["anna"]);
+
+    // Locally, with a password that nobody can read.
+    given(
+        &mut world,
+        "SetClientPassword",
+        &json!({ "client": "anna", "password": "correct horse" }),
+    );
+    let told = given(&mut world, "IssueToken", &json!({ "of": { "client": "anna" } }));
+    assert!(!format!("{told:?}").contains("horse"));
+    assert_eq!(world.fleet.tokens.len(), 1);
+    wait(&mut world, carrel_model::admin::LIFETIME_SECONDS);
+    assert_eq!(world.fleet.tokens.len(), 0, "a token that has expired is none");
+
+    // By a directory's group, known since the first sign-in, and no longer when that group is left.
+    let directory = json!({ "provider": "corp", "group": "CN=Staff" });
+    let staff = json!({ "name": "staff", "settings": { "directory": directory } });
+    given(&mut world, "CreateGroup", &staff);
+    given(&mut world, "EntitlePool", &json!({ "pool": "room", "group": "staff" }));
+    let newcomer = json!({ "provider": "corp", "name": "jonas" });
+    given(&mut world, "RecordSignIn", &json!({ "newcomer": newcomer, "groups": ["CN=Staff"] }));
+    asks(&mut world, "corp/jonas");
+    assert_eq!(desktops(&world).len(), 1);
+    given(&mut world, "RecordSignIn", &json!({ "client": "corp/jonas", "groups": [] }));
+    assert_eq!(desktops(&world).len(), 0);
+    let ask = json!({ "client": "corp/jonas", "pool": "room" });
+    assert_eq!(refused(&mut world, "RequestDesktop", &ask).code(), "CRL-0414");
+
+    // Blocked: no desktop, no token.
+    asks(&mut world, "anna");
+    given(&mut world, "BlockClient", &json!({ "client": "anna" }));
+    assert_eq!(desktops(&world).len(), 0);
+    let ask = json!({ "client": "anna", "pool": "room" });
+    assert_eq!(refused(&mut world, "RequestDesktop", &ask).code(), "CRL-0501");
+    refused(&mut world, "IssueToken", &json!({ "of": { "client": "anna" } }));
+}
+
+#[test]
+fn terminal_bootstrap() {
+    let mut world = site();
+    let template = "remote-viewer spice://%HOST%:%PORT% --title %TERMID%";
+    let lab = json!({ "classes": { "thin": { "template": template } } });
+    given(&mut world, "CreateLab", &json!({ "name": "b12", "settings": lab }));
+    let unknown = json!({ "terminal": "52:54:00:00:00:01", "pool": "room" });
+    let told = refused(&mut world, "RequestDesktop", &unknown).to_string();
+    assert!(told.contains("terminal") && told.contains("52:54:00:00:00:01"), "{told}");
+
+    let settings = json!({ "lab": "b12", "class": "thin", "parameters": { "HOST": "node1" } });
+    let register = json!({ "termid": "52:54:00:00:00:01", "settings": settings });
+    given(&mut world, "RegisterTerminal", &register);
+    let line = |world: &carrel_testkit::world::World| {
+        let (_, terminal) = world.fleet.terminals.iter().next().expect("the terminal");
+        launch(&world.fleet, terminal).map_err(|missing| missing.to_string())
+    };
+    let missing = line(&world).expect_err("a parameter is missing");
+    assert!(missing.contains("PORT"), "{missing}");
+    let port = json!({ "parameters": { "PORT": "5900" } });
+    let update = json!({ "terminal": "52:54:00:00:00:01", "settings": port });
+    given(&mut world, "UpdateTerminal", &update);
+    let expected = "remote-viewer spice://node1:5900 --title 52:54:00:00:00:01";
+    assert_eq!(line(&world).as_deref(), Ok(expected));
+}
