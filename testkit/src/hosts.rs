@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::hash::Digest;
-use carrel_model::ids::{HypervisorId, MachineId, SessionId, SnapshotId};
+use carrel_model::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId};
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
 use carrel_model::work::{
@@ -42,13 +42,15 @@ impl Hosts {
                 (Reported::Machine(machine), self.machine(work, machine, shall))
             }
         };
-        let report = |outcome| ReportOutcome {
+        let report = |thing, outcome| ReportOutcome {
             hypervisor: work.hypervisor,
             thing,
             generation: work.generation,
             outcome,
         };
-        outcomes.into_iter().map(report).collect()
+        let verified = sealing(work)
+            .map(|image| report(Reported::Image(image), Outcome::Verified { digest: CONTENT }));
+        outcomes.into_iter().map(|outcome| report(thing, outcome)).chain(verified).collect()
     }
 
     fn machine(&mut self, work: &Work, machine: MachineId, shall: &Shall) -> Vec<Outcome> {
@@ -210,9 +212,20 @@ impl Domain {
     }
 }
 
-/// The digest is the same for all files of a version, as it would be.
+/// The same for all files of a version, as it would be.
+const CONTENT: Digest = Digest([5; 32]);
+
+/// Whoever seals a disk computes its digest next.
+fn sealing(work: &Work) -> Option<ImageId> {
+    let Shall::Present(spec) = &work.shall else { return None };
+    match spec.task {
+        Some(FileTask::Sealing { image, .. }) => Some(image),
+        Some(FileTask::Copying { .. } | FileTask::Migrating { .. }) | None => None,
+    }
+}
+
 fn files(spec: &ImageSpec) -> Vec<Outcome> {
-    let digest = spec.digest.unwrap_or(Digest([5; 32]));
+    let digest = spec.digest.unwrap_or(CONTENT);
     let made = spec.make.iter().map(|new| Outcome::FileDone { file: new.file.file, digest });
     let removed = spec.remove.iter().map(|old| Outcome::FileRemoved { file: old.file.file });
     made.chain(removed).collect()

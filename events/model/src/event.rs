@@ -106,6 +106,7 @@ facts! {
     Storage(StorageId, StorageFact) "storage" {
         Created "storage.created": 1 => storage::Created;
         Updated "storage.updated": 1 => storage::Updated;
+        SpaceChanged "storage.space_changed": 1 => storage::SpaceChanged;
         SpaceLowChanged "storage.space_low_changed": 1 => storage::SpaceLowChanged;
         Removed "storage.removed": 1 => Nothing;
     }

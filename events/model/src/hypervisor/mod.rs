@@ -13,7 +13,6 @@ use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::hypervisor::{Capacity, Overcommit, Reason, Settings};
 
-pub(crate) mod begin;
 pub(crate) mod drain;
 pub(crate) mod evolve;
 mod lost;
@@ -23,6 +22,7 @@ pub mod rejection;
 mod signs;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turn;
 
 /// The commands of this folder.
 pub mod commands {

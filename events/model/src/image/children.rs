@@ -1,24 +1,20 @@
 //! New children: their names, which are taken from the moment that they are planned, and how they
 //! are made, slice by slice.
 
-use uuid::Uuid;
-
-use super::import::platform_name;
 use super::rejection::Rejection as Refused;
 use super::{Image, populate};
 use crate::deciding::Deciding;
 use crate::event::{MachineFact as Fact, OperationFact};
 use crate::fleet::{Fleet, Space};
-use crate::ids::{CommandId, DiskId, MachineId, StorageId};
-use crate::mac::Mac;
-use crate::machine::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Machine};
+use crate::ids::{CommandId, DiskId, ImageId, MachineId, StorageId};
+use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind, Machine};
 use crate::name::{Hostname, Name, NamePattern};
 use crate::operation::{
-    self, Begun, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
+    self, Begun, Cause, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
 };
 use crate::rejection::Rejection;
 use crate::version::latest::operation::{Advanced, PartBegun, PartFailed};
-use crate::version::latest::storage::Role;
 
 /// Numbers have at least so many digits, so that a list sorts as people expect.
 const DIGITS_MIN: usize = 3;
@@ -150,7 +146,8 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
                 deciding.fact(operation.id, OperationFact::PartBegun(begun));
             }
             Ok(Begun::Done) => {
-                let failure = Failure::new("populated", "a new child was populated already");
+                let failure =
+                    Failure::because(Cause::Populated, "a new child was populated already");
                 failed.push(PartFailed { machine: id, failure, name });
             }
             Err(rejection) => {
@@ -183,7 +180,7 @@ fn make(
 ) -> Result<Begun, Rejection> {
     let created = child(deciding, plan, name)?;
     deciding.fact(id, Fact::Created(created));
-    populate::begin(deciding, operation, plan, id)
+    populate::turn(deciding, operation, plan, id)
 }
 
 fn child(deciding: &mut Deciding<'_>, plan: &Populate, name: Name) -> Result<Created, Rejection> {
@@ -199,15 +196,7 @@ fn child(deciding: &mut Deciding<'_>, plan: &Populate, name: Name) -> Result<Cre
         let name = name.to_string();
         return Err(crate::rejection::general::Rejection::NameTaken { kind, name }.into());
     }
-    let uuid = deciding.fresh::<MachineId>().uuid();
-    let identity = Identity {
-        uuid,
-        mac: guest_address(&deciding.fleet, uuid).ok_or(Refused::NoAddress)?,
-        serial: platform_name(&uuid.to_string()),
-        hostname: crate::machine::new::hostname(&name),
-        machine_type: initial.identity.machine_type.clone(),
-        cpu_model: initial.identity.cpu_model.clone(),
-    };
+    let identity = identity(deciding, &name, Platform::from(&initial.identity))?;
     let disks = vec![system_disk(deciding, &initial, &image)?];
     let kind = Kind::Vdi { initial: initial.id };
     Ok(Created { name, kind, identity, settings: None, disks, adopted_from: None })
@@ -221,46 +210,23 @@ fn system_disk(
     Ok(Disk {
         id: deciding.fresh::<DiskId>(),
         role: DiskRole::System,
-        storage: storage_for_disks(&deciding.fleet, near(initial))?,
+        storage: storage(deciding, initial, Some(image.id))?,
         source: DiskSource::Image(image.id),
         size_gib: image.size_gib,
         overlay_generation: 0,
     })
 }
 
-/// Where the initial's own disk is.
-pub(super) fn near(initial: &Machine) -> Option<StorageId> {
-    initial.system_disk().map(|disk| disk.storage)
-}
-
-/// The storage that is asked for, if it has room for disks; else the first one that has and that
-/// shares a host with it.
-pub(super) fn storage_for_disks(
-    fleet: &Fleet,
-    near: Option<StorageId>,
+/// Beside the initial's own disk if there is room, and where the version's files can be seen, too.
+pub(super) fn storage(
+    deciding: &Deciding<'_>,
+    initial: &Machine,
+    image: Option<ImageId>,
 ) -> Result<StorageId, Rejection> {
-    let hosts = near.and_then(|near| fleet.storages.get(near)).map(|near| &near.settings.hosts);
-    let fits = |id: StorageId| {
-        let Some(storage) = fleet.storages.get(id) else { return false };
-        let seen = hosts
-            .is_none_or(|hosts| storage.settings.hosts.keys().any(|host| hosts.contains_key(host)));
-        storage.settings.roles.contains(&Role::Disks) && !storage.low_on_space && seen
+    let near = initial.system_disk().map(|disk| disk.storage);
+    let chains = match image {
+        Some(image) => crate::work::chains_of(&deciding.fleet, image),
+        None => near.map(|near| vec![near]).into_iter().collect(),
     };
-    let others = fleet.storages.iter().map(|(id, _)| id);
-    let found = near.into_iter().chain(others).find(|id| fits(*id));
-    found.ok_or_else(|| Refused::NoStorage { role: "disks" }.into())
-}
-
-/// So many addresses in a row are tried. Even with a million machines, one in sixteen addresses is
-/// taken and a run of a hundred is never seen.
-pub(super) const ADDRESSES_TRIED_MAX: u32 = 4096;
-
-/// An address that no machine has. The search begins where the machine's own UUID says, so that it
-/// is over at once as long as most are free.
-pub(super) fn guest_address(fleet: &Fleet, uuid: Uuid) -> Option<Mac> {
-    const ADDRESSES: u32 = 1 << 24;
-    let [.., a, b, c] = *uuid.as_bytes();
-    let start = u32::from_be_bytes([0, a, b, c]);
-    let mut tried = (0..ADDRESSES_TRIED_MAX).map(|step| Mac::of_guest((start + step) % ADDRESSES));
-    tried.find(|mac| !fleet.index.macs.contains_key(mac))
+    storage_for_disks(deciding, near.map_or(Wanted::Anywhere, Wanted::Near), &chains)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{File, FileState, Image, State};
+use super::{File, FileState, Hold, Image, State};
 use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::ImageId;
@@ -63,9 +63,13 @@ fn change(image: &mut Image, fact: &Fact) {
             if image.state == State::Sealed {
                 image.state = State::Verified(verified.digest);
             }
+            let same = FileState::Unverified(verified.digest);
+            for file in image.files.iter_mut().filter(|file| file.state == same) {
+                file.state = FileState::There;
+            }
         }
         Fact::Tagged(tagged) => {
-            image.tags.insert(tagged.tag.clone(), tagged.fixed);
+            image.tags.insert(tagged.tag.clone(), Hold::new(tagged.fixed));
         }
         Fact::Untagged(untagged) => {
             image.tags.remove(&untagged.tag);
@@ -76,8 +80,14 @@ fn change(image: &mut Image, fact: &Fact) {
             depth: file.depth,
             state: FileState::Making { hypervisor: Some(file.hypervisor) },
         }),
-        Fact::FileDone(done) => mark(image, done.file, FileState::There),
-        Fact::FileFailed(failed) => image.files.retain(|file| file.number != failed.file),
+        Fact::FileDone(done) => {
+            let state = match image.state {
+                State::Sealing | State::Sealed => FileState::Unverified(done.digest),
+                State::Verified(_) | State::Retired => FileState::There,
+            };
+            mark(image, done.file, state);
+        }
+        Fact::FileFailed(failed) => failed_file(image, failed.file),
         Fact::FileRetired(retired) => mark(image, retired.file, FileState::Retired),
         Fact::FileRemoved(removed) => image.files.retain(|file| file.number != removed.file),
         Fact::Retired(_) => {
@@ -85,6 +95,13 @@ fn change(image: &mut Image, fact: &Fact) {
             image.tags.clear();
         }
     }
+}
+
+/// One that is there is removed first.
+fn failed_file(image: &mut Image, number: u16) {
+    let is_there = |file: &File| matches!(file.state, FileState::Unverified(_));
+    image.files.retain(|file| file.number != number || is_there(file));
+    mark(image, number, FileState::Retired);
 }
 
 fn mark(image: &mut Image, number: u16, state: FileState) {

@@ -44,11 +44,15 @@ pub(super) fn can_be_worked_on(fleet: &Fleet, machine: &Machine) -> Result<(), R
     machine.is_off()
 }
 
-/// The host for work on a machine's files, if another one than is responsible now has to be.
+/// The host for work on a machine's files, and how it gets there if another one than is responsible
+/// now has to be. While it is on, nobody but its own can work on them.
 pub(crate) fn host_for_files(
     fleet: &Fleet,
     machine: &Machine,
 ) -> Result<(HypervisorId, Option<Placed>), Rejection> {
+    if let Some(own) = machine.place.filter(|_| !machine.at_rest()) {
+        return Ok((own, None));
+    }
     let placed = placement::for_files(fleet, machine)?;
     let host = placed.hypervisor;
     Ok((host, (machine.place != Some(host)).then_some(placed)))
@@ -82,9 +86,10 @@ impl Image {
         while depth > 1 {
             depth -= 1;
             image = image.base.and_then(|base| fleet.images.get(base))?;
-            let below = image.files.iter().filter(|file| {
-                file.depth == depth && !matches!(file.state, FileState::Making { .. })
-            });
+            let below = image
+                .files
+                .iter()
+                .filter(|file| file.depth == depth && file.state == FileState::There);
             chain.push((image, below.min_by_key(|file| file.number)?));
         }
         Some(chain)

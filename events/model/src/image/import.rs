@@ -4,17 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
-use super::children::{guest_address, storage_for_disks};
 use super::rejection::Rejection as Refused;
 use super::seal::{prepare, request};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{MachineFact as Fact, OperationFact};
 use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
-use crate::machine::{
-    Created, Disk, DiskRole, DiskSource, Identity, Kind as MachineKind, Settings,
-};
+use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind as MachineKind, Settings};
 use crate::media::{Kind, Media};
-use crate::name::{Hostname, Name, PlatformName};
+use crate::name::Name;
 use crate::operation::{Begun, Goal, Plan, Targets, Task};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
@@ -56,7 +54,7 @@ impl Decide for ImportImage {
         let task = Task { plan, targets, total: 1, until: None, after_seal: None };
         let operation = deciding.begin(task);
         deciding.fact(id, Fact::Created(created));
-        let Begun::Part(goal) = begin(deciding, operation, id, media)? else { return Ok(()) };
+        let Begun::Part(goal) = turn(deciding, operation, id, media)? else { return Ok(()) };
         deciding.fact(operation, OperationFact::PartBegun(PartBegun { machine: id, goal }));
         let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
         deciding.fact(operation, OperationFact::Advanced(advanced));
@@ -64,7 +62,7 @@ impl Decide for ImportImage {
     }
 }
 
-pub(super) fn begin(
+pub(super) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     id: MachineId,
@@ -78,26 +76,13 @@ pub(super) fn begin(
 
 const GIB: u64 = 1 << 30;
 
-/// What imported disks were most often made for; `UpdateMachine` changes it.
-const MACHINE_TYPE: &str = "q35";
-const CPU_MODEL: &str = "host-model";
-
 fn machine(
     deciding: &mut Deciding<'_>,
     import: &ImportImage,
     size_bytes: u64,
 ) -> Result<Created, Rejection> {
-    let storage = storage_for_disks(&deciding.fleet, None)?;
-    let uuid = deciding.fresh::<MachineId>().uuid();
-    let mac = guest_address(&deciding.fleet, uuid).ok_or(Refused::NoAddress)?;
-    let identity = Identity {
-        uuid,
-        mac,
-        serial: platform_name(&uuid.to_string()),
-        hostname: hostname(&import.name),
-        machine_type: platform_name(MACHINE_TYPE),
-        cpu_model: platform_name(CPU_MODEL),
-    };
+    let storage = storage_for_disks(deciding, Wanted::Anywhere, &[])?;
+    let identity = identity(deciding, &import.name, Platform::default())?;
     let disk = Disk {
         id: deciding.fresh::<DiskId>(),
         role: DiskRole::System,
@@ -120,22 +105,4 @@ fn machine(
         adopted_from: None,
     };
     Ok(created)
-}
-
-/// As much of the machine's name as a guest can be called.
-fn hostname(name: &Name) -> Hostname {
-    let plain: String = name
-        .as_str()
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
-        .take(Hostname::LENGTH_MAX)
-        .collect();
-    let plain = plain.trim_matches('-');
-    #[expect(clippy::expect_used, reason = "a literal that the tests have seen")]
-    Hostname::new(plain).unwrap_or_else(|_| Hostname::new("desktop").expect("a host name"))
-}
-
-#[expect(clippy::expect_used, reason = "literals and UUIDs, which the tests have seen")]
-pub(super) fn platform_name(text: &str) -> PlatformName {
-    PlatformName::new(text).expect("a name of the platform")
 }

@@ -6,7 +6,8 @@
 //!      +--> (failed)      sealed ----------+
 //!
 //!   a file:  making --> there --> retired --> (removed)
-//!              |
+//!              | |        ^          ^
+//!              | +--> unverified ----+
 //!              +--> (failed)
 //! ```
 //!
@@ -24,7 +25,6 @@ use crate::record::Version;
 pub use crate::version::latest::image::Origin;
 use crate::version::latest::machine::Settings;
 
-pub(crate) mod begin;
 mod children;
 mod copy;
 pub(crate) mod evolve;
@@ -39,6 +39,7 @@ mod seal;
 mod tag;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod turn;
 mod virtual_snapshot;
 
 pub(crate) use children::{make_children, name_reserved};
@@ -49,7 +50,7 @@ pub(crate) use populate::keeps_nothing;
 pub use reference::{ImageName, ImageRef};
 pub(crate) use retire::follow;
 pub(crate) use tag::follows;
-pub use tag::{DEFAULT, HEAD};
+pub use tag::{DEFAULT, HEAD, Hold};
 
 /// The commands of this folder.
 pub mod commands {
@@ -79,8 +80,7 @@ pub struct Image {
     pub base: Option<ImageId>,
     /// Tags that it gets when it is sealed.
     pub wanted_tags: Vec<Name>,
-    /// Each with whether it is fixed: a fixed tag never moves.
-    pub tags: BTreeMap<Name, bool>,
+    pub tags: BTreeMap<Name, Hold>,
     pub files: Vec<File>,
 }
 
@@ -110,6 +110,9 @@ pub enum FileState {
     Making {
         hypervisor: Option<HypervisorId>,
     },
+    /// It was made before the version's digest was known. Nothing stands on it before both were
+    /// compared.
+    Unverified(Digest),
     There,
     Retired,
 }
@@ -131,6 +134,7 @@ impl FileState {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Making { .. } => "making",
+            Self::Unverified(_) => "unverified",
             Self::There => "there",
             Self::Retired => "retired",
         }

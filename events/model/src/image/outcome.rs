@@ -3,12 +3,13 @@
 
 use super::evolve::FIRST_FILE;
 use super::tag::{self, default, head};
-use super::{FILES_DEEP_MAX, FileState, Image, State};
+use super::{FILES_DEEP_MAX, FileState, Hold, Image, State};
 use crate::deciding::Deciding;
 use crate::event::{ImageFact, MachineFact};
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, ImageId, MachineId};
 use crate::machine::Task;
+use crate::operation::Cause;
 use crate::version::latest::Nothing;
 use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved, FileRequested};
 use crate::version::latest::image::{Sealed, Verified};
@@ -44,15 +45,15 @@ pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, size_bytes
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     deciding.fact(id, ImageFact::Sealed(Sealed { size_bytes }));
     deciding.fact(machine, MachineFact::Sealed(MachineSealed { image: id }));
-    tag::put(deciding, id, &head(), false);
+    tag::put(deciding, id, &head(), Hold::Movable);
     let first = !deciding.fleet.index.tags.contains_key(&(image.initial, default()));
     if first {
-        tag::put(deciding, id, &default(), false);
+        tag::put(deciding, id, &default(), Hold::Movable);
     }
     for tag in &image.wanted_tags {
         // Somebody may have fixed it elsewhere while the file was being made.
         if tag::can_move(&deciding.fleet, image.initial, tag).is_ok() {
-            tag::put(deciding, id, tag, false);
+            tag::put(deciding, id, tag, Hold::Movable);
         }
     }
     flatten(deciding, &image);
@@ -71,11 +72,31 @@ fn flatten(deciding: &mut Deciding<'_>, image: &Image) {
     deciding.fact(image.id, ImageFact::FileRequested(requested));
 }
 
-pub(crate) fn verified(deciding: &mut Deciding<'_>, image: ImageId, digest: Digest) {
-    let state = deciding.fleet.images.get(image).map(|image| image.state);
-    if state == Some(State::Sealed) {
-        deciding.fact(image, ImageFact::Verified(Verified { digest }));
+/// The version's content is known, and with it whether the files that were made meanwhile have it.
+pub(crate) fn verified(deciding: &mut Deciding<'_>, id: ImageId, digest: Digest) {
+    let Some(image) = deciding.fleet.images.shared(id) else { return };
+    if image.state != State::Sealed {
+        return;
     }
+    deciding.fact(id, ImageFact::Verified(Verified { digest }));
+    for file in &image.files {
+        if let FileState::Unverified(other) = file.state
+            && other != digest
+        {
+            other_content(deciding, (id, file.number), other, digest);
+        }
+    }
+}
+
+fn other_content(
+    deciding: &mut Deciding<'_>,
+    (image, file): (ImageId, u16),
+    digest: Digest,
+    known: Digest,
+) {
+    let detail = format!("its content has the digest {digest}, not {known}");
+    let failure = Failure::because(Cause::OtherContent, &detail);
+    deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
 }
 
 /// A further file is there. With another content it is none of this version's.
@@ -91,9 +112,7 @@ pub(crate) fn file_done(
     let state = deciding.fleet.images.get(image).map(|image| image.state);
     match state {
         Some(State::Verified(known)) if known != digest => {
-            let detail = format!("its content has the digest {digest}, not {known}");
-            let failure = Failure::new("other_content", &detail);
-            deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
+            other_content(deciding, (image, file), digest, known);
         }
         Some(_) => deciding.fact(image, ImageFact::FileDone(FileDone { file, digest })),
         None => {}
@@ -122,7 +141,7 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, host: HypervisorId) {
         image.files.iter().filter(|file| file.state == of_it).map(move |file| (id, file.number))
     });
     let files: Vec<(ImageId, u16)> = files.take(FILES_LOST_MAX).collect();
-    let failure = Failure::new("host_lost", "the host that was making it is lost");
+    let failure = Failure::because(Cause::HostLost, "the host that was making it is lost");
     for file in files {
         file_failed(deciding, host, file, &failure);
     }

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
-use super::children::{near, planned, storage_for_disks};
+use super::children::{planned, storage};
 use super::copy::existing;
 use super::reference::{self, ImageRef};
 use super::rejection::Rejection as Refused;
 use super::retire::is_usable;
 use super::seal::{current, is_initial, prepare, request};
+use super::tag;
 use crate::deciding::{Decide, Deciding};
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
@@ -35,7 +36,10 @@ pub const CHILDREN_MADE_MAX: u32 = 100_000;
 /// snapshot, and with `first_boot` is started so that renaming and joining a domain stick; `then`
 /// follows by itself. Without `first_boot` it stays off.
 ///
-/// If something was written to the initial since its last seal, its disk is sealed first.
+/// If something was written to the initial since its last seal, its disk is sealed first, and `head`
+/// moves to that version. Whoever follows `head` has to get it, too: if `machines` or `count` leaves
+/// out machines of a pool that follows it, the initial is to be sealed first (`SealImage`), which
+/// populates those as they were the last time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Populate {
@@ -74,7 +78,7 @@ pub struct Populate {
 impl Decide for Populate {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (initial, image) = self.version(deciding)?;
-        let targets = self.targets(deciding, &initial)?;
+        let targets = self.targets(deciding, &initial, image)?;
         let Some(image) = image else { return self.seal_and_populate(deciding, &initial, targets) };
         let plan = Plan::Populate(self.planned(initial.id, image));
         operation::start_on(deciding, plan, targets)
@@ -111,7 +115,12 @@ impl Populate {
         }
     }
 
-    fn targets(&self, deciding: &Deciding<'_>, initial: &Machine) -> Result<Targets, Rejection> {
+    fn targets(
+        &self,
+        deciding: &Deciding<'_>,
+        initial: &Machine,
+        image: Option<ImageId>,
+    ) -> Result<Targets, Rejection> {
         match (self.count, self.machines.is_empty()) {
             (Some(_), false) => Err(general::Rejection::SeveralSelections.into()),
             (Some(count), true) => {
@@ -120,7 +129,7 @@ impl Populate {
                     return Err(Refused::TooManyChildren { given, most }.into());
                 }
                 // Said before names are taken for machines that would have no place.
-                storage_for_disks(&deciding.fleet, near(initial))?;
+                storage(deciding, initial, image)?;
                 let new = planned(&deciding.fleet, initial, self.name_pattern.as_ref(), given)?;
                 Ok(Targets::New(new))
             }
@@ -153,6 +162,7 @@ impl Populate {
         initial: &Machine,
         targets: Targets,
     ) -> Result<(), Rejection> {
+        leaves_nobody_behind(&deciding.fleet, initial, &targets)?;
         let prepared = prepare(deciding, initial.id, (Origin::Sealed, &[]))?;
         let image: ImageId = deciding.fresh();
         let plan = Plan::Populate(self.planned(initial.id, image));
@@ -161,6 +171,30 @@ impl Populate {
             Ok(())
         })
     }
+}
+
+/// The seal moves `head`, and nothing that follows it is left where it was.
+fn leaves_nobody_behind(
+    fleet: &Fleet,
+    initial: &Machine,
+    targets: &Targets,
+) -> Result<(), Rejection> {
+    let is_target = |id: &MachineId| match targets {
+        Targets::ChildrenOf(of) => *of == initial.id,
+        Targets::Listed(all) => all.binary_search(id).is_ok(),
+        Targets::New(_)
+        | Targets::Pool(_)
+        | Targets::Hypervisor(_)
+        | Targets::Label { .. }
+        | Targets::Following { .. } => false,
+    };
+    let head = [tag::head()];
+    let left = fleet
+        .children_after(initial.id, None)
+        .find(|id| !is_target(id) && tag::follows(fleet, *id, initial.id, &head));
+    let Some(machine) = left.and_then(|id| fleet.machines.get(id)) else { return Ok(()) };
+    let (initial, machine) = (initial.name.clone(), machine.name.clone());
+    Err(Refused::LeftBehind { initial, machine }.into())
 }
 
 /// What follows a tag that moves: each machine as it was populated the last time, when nobody uses
@@ -178,7 +212,7 @@ pub(super) fn as_last_time(initial: MachineId, image: ImageId) -> Planned {
 }
 
 /// One child's turn.
-pub(super) fn begin(
+pub(super) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     populate: &Planned,
@@ -217,6 +251,8 @@ pub(crate) fn keeps_nothing(fleet: &Fleet, machine: &Machine) -> Result<(), Reje
         "has snapshots"
     } else if machine.kept.is_some() && !resets {
         "keeps what somebody wrote"
+    } else if machine.upkeep {
+        "keeps what was written to it for its upkeep"
     } else {
         return Ok(());
     };

@@ -23,10 +23,6 @@ rejections! {
     TooManyChildren { given: u32, most: u32 } "CRL-0304" Malformed
         "{given} children are more than the {most} that one command can make",
         clears "Make them with several commands.";
-    /// Guests get addresses of QEMU's range, 16,777,216 in all, and thousands in a row are taken.
-    NoAddress "CRL-0305" Conflict
-        "no free MAC address was found for another machine",
-        clears "Delete machines that nobody needs, or send the command again: the search begins elsewhere.";
     /// Nothing was ever written to the initial's disk that could be a version.
     NothingToSeal { initial: Name } "CRL-0306" Conflict
         "{initial} was never started and nothing was copied to it, so there is nothing to seal",
@@ -85,10 +81,10 @@ rejections! {
     OtherInitial { machine: Name, initial: Name } "CRL-0319" Conflict
         "{machine} is not a child of {initial}",
         clears "Name children of that initial, or make new ones with `count`.";
-    /// A new disk needs a storage for disks that has room.
-    NoStorage { role: &'static str } "CRL-0320" Conflict
-        "no storage for {role} has room",
-        clears "Free space, or add a storage with that role (`CreateStorage`).";
+    /// Machines in a pool that follows `head` are on the version that has it, or on their way to it.
+    LeftBehind { initial: Name, machine: Name } "CRL-0322" Conflict
+        "the pool of {machine} follows {initial}:head, which moves when {initial} is sealed for this",
+        clears "Seal the initial first (`SealImage`): that populates the machines of such pools, too. Or populate all of its children.";
     /// Only a disk can become a machine's disk.
     NoDiskFile { media: Name } "CRL-0321" Conflict
         "{media} is not a disk",

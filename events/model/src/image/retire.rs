@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::reference::{self, ImageName, ImageRef, versions};
 use super::rejection::Rejection as Refused;
 use super::tag::{self, DEFAULT, HEAD};
-use super::{FileState, Image, State};
+use super::{FileState, Hold, Image, State};
 use crate::deciding::{Decide, Deciding};
 use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
@@ -36,7 +36,7 @@ impl Decide for RetireImage {
     }
 }
 
-pub(super) fn begin(
+pub(super) fn turn(
     deciding: &mut Deciding<'_>,
     _initial: MachineId,
     id: ImageId,
@@ -49,7 +49,7 @@ pub(super) fn begin(
     is_unused(&deciding.fleet, &image)?;
     let handed_on = tags_to_hand_on(&deciding.fleet, &image)?;
     for (tag, successor) in handed_on {
-        tag::put(deciding, successor, &tag, false);
+        tag::put(deciding, successor, &tag, Hold::Movable);
     }
     deciding.fact(id, Fact::Retired(Nothing {}));
     follow(deciding, id);
@@ -134,8 +134,14 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     if image.state != State::Retired || stood_on(&deciding.fleet, &image) {
         return;
     }
-    for file in image.files_there() {
-        deciding.fact(id, Fact::FileRetired(FileRetired { file: file.number }));
+    for file in &image.files {
+        match file.state {
+            FileState::There | FileState::Unverified(_) => {
+                deciding.fact(id, Fact::FileRetired(FileRetired { file: file.number }));
+            }
+            // What is being made ends first.
+            FileState::Making { .. } | FileState::Retired => {}
+        }
     }
     // The last one may have failed to come about, or been gone already.
     if image.files.is_empty() {

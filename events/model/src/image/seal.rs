@@ -9,7 +9,7 @@ use super::populate::as_last_time;
 use super::reference::versions;
 use super::rejection::Rejection as Refused;
 use super::tag::{self, HEAD, is_followed};
-use super::{Image, Origin};
+use super::{Hold, Image, Origin};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::Fleet;
@@ -46,7 +46,7 @@ impl Decide for SealImage {
                 return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
             };
             return match &self.tag {
-                Some(tag) if tag.as_str() != HEAD => tag::set(deciding, image, tag, false),
+                Some(tag) if tag.as_str() != HEAD => tag::set(deciding, image, tag, Hold::Movable),
                 Some(_) | None => Ok(()),
             };
         }
@@ -69,7 +69,7 @@ impl Decide for SealImage {
     }
 }
 
-pub(super) fn begin(
+pub(super) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     id: MachineId,

@@ -24,6 +24,21 @@ use crate::version::latest::image::{Tagged, Untagged};
 pub const HEAD: &str = "head";
 pub const DEFAULT: &str = "default";
 
+/// How firmly a tag stands on a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It may move to another version.
+    Movable,
+    /// It never moves.
+    Fixed,
+}
+
+impl Hold {
+    pub(super) const fn new(fixed: bool) -> Self {
+        if fixed { Self::Fixed } else { Self::Movable }
+    }
+}
+
 #[expect(clippy::expect_used, reason = "literals that the tests have seen")]
 pub(super) fn head() -> Name {
     Name::new(HEAD).expect("`head` is a name")
@@ -69,7 +84,7 @@ impl Decide for TagImage {
         if of_its_own {
             return Err(Refused::TagOfItsOwn { tag: self.tag.clone() }.into());
         }
-        set(deciding, id, &self.tag, self.fixed)
+        set(deciding, id, &self.tag, Hold::new(self.fixed))
     }
 }
 
@@ -78,26 +93,26 @@ pub(super) fn set(
     deciding: &mut Deciding<'_>,
     image: ImageId,
     tag: &Name,
-    fixed: bool,
+    hold: Hold,
 ) -> Result<(), Rejection> {
     let Some(initial) = deciding.fleet.images.get(image).map(|image| image.initial) else {
         return Ok(());
     };
     let before = deciding.fleet.index.tags.get(&(initial, tag.clone())).copied();
     if before == Some(image) {
-        put(deciding, image, tag, fixed);
+        put(deciding, image, tag, hold);
         return Ok(());
     }
     can_move(&deciding.fleet, initial, tag)?;
     let tags = vec![tag.clone()];
     if !is_followed(&deciding.fleet, initial, &tags) {
-        put(deciding, image, tag, fixed);
+        put(deciding, image, tag, hold);
         return Ok(());
     }
     let plan = Plan::Populate(as_last_time(initial, image));
     let targets = Targets::Following { initial, tags };
     operation::start_with(deciding, (plan, targets), None, |deciding, _| {
-        put(deciding, image, tag, fixed);
+        put(deciding, image, tag, hold);
         Ok(())
     })
 }
@@ -106,7 +121,7 @@ pub(super) fn set(
 pub(super) fn can_move(fleet: &Fleet, initial: MachineId, tag: &Name) -> Result<(), Rejection> {
     let holder = fleet.index.tags.get(&(initial, tag.clone()));
     let Some(image) = holder.and_then(|holder| fleet.images.get(*holder)) else { return Ok(()) };
-    if image.tags.get(tag) != Some(&true) {
+    if image.tags.get(tag) != Some(&Hold::Fixed) {
         return Ok(());
     }
     let Some(initial) = fleet.machines.get(initial) else { return Ok(()) };
@@ -115,16 +130,17 @@ pub(super) fn can_move(fleet: &Fleet, initial: MachineId, tag: &Name) -> Result<
 }
 
 /// Moves a tag that may move. A fixed tag stays fixed.
-pub(super) fn put(deciding: &mut Deciding<'_>, id: ImageId, tag: &Name, fixed: bool) {
+pub(super) fn put(deciding: &mut Deciding<'_>, id: ImageId, tag: &Name, hold: Hold) {
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     let has = image.tags.get(tag).copied();
-    if has.is_some_and(|is_fixed| is_fixed || !fixed) {
+    if has == Some(Hold::Fixed) || has == Some(hold) {
         return;
     }
     let holder = deciding.fleet.index.tags.get(&(image.initial, tag.clone())).copied();
     if let Some(holder) = holder.filter(|holder| *holder != id) {
         deciding.fact(holder, Fact::Untagged(Untagged { tag: tag.clone() }));
     }
+    let fixed = hold == Hold::Fixed;
     deciding.fact(id, Fact::Tagged(Tagged { tag: tag.clone(), fixed }));
 }
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::new::{Platform, check, hostname, serial};
+use super::draft::{Draft, changed};
+use super::new::{DISKS_MAX, Platform, hostname, serial};
 use super::rejection::Rejection as Refused;
 use super::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Reservation, Settings};
 use crate::deciding::{Decide, Deciding};
@@ -18,9 +19,6 @@ use crate::rejection::{Rejection, general};
 use crate::storage::Storage;
 use crate::text::Text;
 use crate::version::latest::machine::{Placed, Placement, StartRequested};
-
-/// Domains with more disks exist, but none of them is a desktop.
-const DISKS_MAX: usize = 16;
 
 /// A disk of the domain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +48,7 @@ pub struct AdoptMachine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_model: Option<PlatformName>,
     #[serde(default)]
-    pub settings: Patch<Settings>,
+    pub settings: Patch<Draft>,
     /// The first is the system disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<AdoptedDisk>,
@@ -68,8 +66,7 @@ impl Decide for AdoptMachine {
         }
         deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
         self.is_not_known(deciding)?;
-        let settings = self.settings.apply(&Settings::default())?;
-        check(deciding, &settings)?;
+        let settings = changed(deciding, &self.settings, &Settings::default())?;
         let created = Created {
             name: self.name.clone(),
             kind: Kind::Simple,

@@ -40,7 +40,7 @@ impl Decide for CloneMachine {
         deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
         can_be_cloned(deciding, &original)?;
         let beside: Vec<StorageId> = original.disks.iter().map(|disk| disk.storage).collect();
-        let storage = storage_for_disks(deciding, self.storage.as_ref(), &[beside])?;
+        let storage = storage_for_disks(deciding, self.storage.as_ref().into(), &[beside])?;
         let disks = original.disks.iter().map(|disk| Disk {
             id: deciding.fresh::<DiskId>(),
             storage,

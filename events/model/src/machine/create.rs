@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::new::{Platform, check, identity, storage_for_disks};
+use super::draft::{Draft, changed};
+use super::new::{DISKS_MAX, Platform, Wanted, identity, storage_for_disks};
 use super::rejection::Rejection as Refused;
 use super::{Created, Disk, DiskRole, DiskSource, External, Kind, Machine, Settings};
 use crate::deciding::{Decide, Deciding};
@@ -15,7 +16,7 @@ use crate::ids::{DiskId, FromUuid, ImageId, MachineId, NetworkId, StorageId, Tem
 use crate::image::{self, Image};
 use crate::name::{Name, PlatformName};
 use crate::reference::{Patch, Ref};
-use crate::rejection::{Rejection, bad_settings};
+use crate::rejection::{Rejection, general};
 use crate::template::{self, Template};
 
 /// Each machine is one fact; what follows from them fits into a decision, too.
@@ -52,6 +53,26 @@ impl NewKind {
     }
 }
 
+/// What a disk beside the system disk is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FurtherRole {
+    Data,
+    /// What a person keeps: their profile or their home.
+    User,
+}
+
+/// A disk beside the system disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherDisk {
+    pub role: FurtherRole,
+    pub gib: u32,
+    /// If it is left out, beside the system disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Ref<StorageId>>,
+}
+
 /// Makes machines. A name and a kind are enough; everything else has a sensible value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -76,13 +97,19 @@ pub struct CreateMachine {
     pub template: Option<Ref<TemplateId>>,
     /// What differs from the template, the source or the image.
     #[serde(default)]
-    pub settings: Patch<Settings>,
+    pub settings: Patch<Draft>,
     /// Where its disks lie. If it is left out, the first by name that can have disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Ref<StorageId>>,
     /// The size of its system disk, if not that of the template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_gib: Option<u32>,
+    /// Further disks of each of them, all empty; not for initials, which get those of their source.
+    ///
+    /// They are the machine's own: Populate and a reset make only the system disk anew and leave
+    /// these as they are, a clone gets full copies of them, and they go when the machine is deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<FurtherDisk>,
     /// `q35`, if not said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_type: Option<PlatformName>,
@@ -118,10 +145,8 @@ impl Decide for CreateMachine {
             deciding.name_is_free::<MachineId>(name.as_str(), None)?;
         }
         self.has_the_fields_of_its_kind()?;
-        let plan = self.plan(deciding)?;
-        if let Some(settings) = &plan.settings {
-            check(deciding, settings)?;
-        }
+        let mut plan = self.plan(deciding)?;
+        self.plan_further_disks(deciding, &mut plan.disks)?;
         // All of them are found before the first is made; each has one number more to choose from.
         for name in names {
             let mut platform = plan.platform.clone();
@@ -180,6 +205,10 @@ impl CreateMachine {
             ("initial", self.initial.is_some(), self.kind == NewKind::Vdi),
             ("external", self.external.is_some(), self.kind == NewKind::External),
         ];
+        let has_others = matches!(self.kind, NewKind::Initial | NewKind::External);
+        if has_others && !self.disks.is_empty() {
+            return Err(Refused::KindHasNo { kind, field: "disks" }.into());
+        }
         for (field, given, needed) in fields {
             if needed && !given {
                 return Err(Refused::KindNeeds { kind, field }.into());
@@ -197,7 +226,7 @@ impl CreateMachine {
             (NewKind::Vdi, _, Some(initial), _) => self.plan_child(deciding, initial),
             (NewKind::External, _, _, Some(external)) => Ok(Plan {
                 kind: Kind::External(Box::new(external.clone())),
-                settings: Some(self.settings.apply(&Settings::default())?),
+                settings: Some(changed(deciding, &self.settings, &Settings::default())?),
                 platform: Platform::default(),
                 disks: Vec::new(),
             }),
@@ -217,13 +246,13 @@ impl CreateMachine {
         };
         let disk = NewDisk {
             role: DiskRole::System,
-            storage: storage_for_disks(deciding, self.storage.as_ref(), &[])?,
+            storage: storage_for_disks(deciding, self.storage.as_ref().into(), &[])?,
             source: DiskSource::Blank,
             size_gib: self.disk_size(template.disk_gib)?,
         };
         Ok(Plan {
             kind,
-            settings: Some(self.settings.apply(&settings)?),
+            settings: Some(changed(deciding, &self.settings, &settings)?),
             platform: Platform::default(),
             disks: vec![disk],
         })
@@ -241,7 +270,7 @@ impl CreateMachine {
             return Err(Refused::WrongKind { machine, needed: "source" }.into());
         }
         let beside: Vec<StorageId> = source.disks.iter().map(|disk| disk.storage).collect();
-        let storage = storage_for_disks(deciding, self.storage.as_ref(), &[beside])?;
+        let storage = storage_for_disks(deciding, self.storage.as_ref().into(), &[beside])?;
         let disks = source.disks.iter().map(|disk| NewDisk {
             role: disk.role,
             storage,
@@ -250,7 +279,7 @@ impl CreateMachine {
         });
         Ok(Plan {
             kind: Kind::Initial { source: Some(id) },
-            settings: Some(self.settings.apply(&source.settings)?),
+            settings: Some(changed(deciding, &self.settings, &source.settings)?),
             platform: Platform::from(&source.identity),
             disks: disks.collect(),
         })
@@ -271,11 +300,11 @@ impl CreateMachine {
         let Some(image) = image.and_then(|image| fleet.images.get(image)) else {
             return Err(Refused::NoVersion { initial: name }.into());
         };
-        let settings = self.settings.apply(&image.settings)?;
+        let settings = changed(deciding, &self.settings, &image.settings)?;
         let chains = crate::work::chains_of(fleet, image.id);
         let disk = NewDisk {
             role: DiskRole::System,
-            storage: storage_for_disks(deciding, self.storage.as_ref(), &chains)?,
+            storage: storage_for_disks(deciding, self.storage.as_ref().into(), &chains)?,
             source: DiskSource::Image(image.id),
             size_gib: self.disk_size(image.size_gib)?.max(image.size_gib),
         };
@@ -287,13 +316,36 @@ impl CreateMachine {
         })
     }
 
+    fn plan_further_disks(
+        &self,
+        deciding: &Deciding<'_>,
+        disks: &mut Vec<NewDisk>,
+    ) -> Result<(), Rejection> {
+        let (given, most) = (self.disks.len(), DISKS_MAX - 1);
+        if given > most {
+            return Err(general::Rejection::TooMany { given, most }.into());
+        }
+        for disk in &self.disks {
+            template::check_disk(disk.gib)?;
+            let beside: Vec<StorageId> = disks.iter().map(|disk| disk.storage).collect();
+            let near = disks.first().map_or(Wanted::Anywhere, |disk| Wanted::Near(disk.storage));
+            let wanted = disk.storage.as_ref().map_or(near, Wanted::Named);
+            disks.push(NewDisk {
+                role: match disk.role {
+                    FurtherRole::Data => DiskRole::Data,
+                    FurtherRole::User => DiskRole::User,
+                },
+                storage: storage_for_disks(deciding, wanted, &[beside])?,
+                source: DiskSource::Blank,
+                size_gib: disk.gib,
+            });
+        }
+        Ok(())
+    }
+
     fn disk_size(&self, usual: u32) -> Result<u32, Rejection> {
         let size = self.disk_gib.unwrap_or(usual);
-        if (1..=super::begin::DISK_GIB_MAX).contains(&size) {
-            return Ok(size);
-        }
-        let most = super::begin::DISK_GIB_MAX;
-        Err(bad_settings(format_args!("a disk of {size} GiB; from 1 to {most} are possible")))
+        template::check_disk(size).map(|()| size)
     }
 }
 

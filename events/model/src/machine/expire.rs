@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::observe::{put_aside_if_it_fails_often, start_failed};
 use super::power::{POWER_OFF_AGAIN_SECONDS, START_SECONDS};
-use super::{Machine, Ready, StopManner, Wish};
+use super::{Machine, Ready, Rest, StopManner, Wish};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
-use crate::operation::Failure;
+use crate::operation::{Cause, Failure};
 use crate::rejection::Rejection;
 use crate::version::latest::machine::{Failed, NotReady, StopRequested, WorkFailed};
 
@@ -33,19 +33,20 @@ impl Decide for ExpirePower {
             Wish::On if machine.runs_as_before() => {
                 let detail = "the guest did not reboot when it was asked to and runs on; \
                               `ResetMachine` presses its reset button";
-                let failure = Failure::new("reboot_ignored", detail);
+                let failure = Failure::because(Cause::RebootIgnored, detail);
                 deciding.fact(machine.id, Fact::RestartIgnored(Failed { failure }));
             }
             // Nothing is waited for in vain: what can't be suspended is said by its host.
             Wish::Suspended => {}
             Wish::On => {
                 let detail = format!("it did not run within {START_SECONDS} s");
-                start_failed(deciding, &machine, Failure::new("start_timeout", &detail));
+                let failure = Failure::because(Cause::StartTimeout, &detail);
+                start_failed(deciding, &machine, failure, Rest::Presumed);
             }
             Wish::Off(StopManner::Acpi) => {
                 let detail = "the guest did not shut down when it was asked to and runs on; \
                               `PowerOffMachine` cuts the power";
-                let failure = Failure::new("shutdown_ignored", detail);
+                let failure = Failure::because(Cause::ShutdownIgnored, detail);
                 deciding.fact(machine.id, Fact::ShutdownIgnored(Failed { failure }));
             }
             Wish::Off(StopManner::Hard) => cut_again(deciding, &machine),
@@ -55,7 +56,7 @@ impl Decide for ExpirePower {
 }
 
 fn cut_again(deciding: &mut Deciding<'_>, machine: &Machine) {
-    let failure = Failure::new("power_off_timeout", "its host has not cut its power");
+    let failure = Failure::because(Cause::PowerOffTimeout, "its host has not cut its power");
     let generation = machine.generation;
     deciding.fact(machine.id, Fact::WorkFailed(WorkFailed { generation, failure }));
     let deadline = deciding.now().plus_seconds(POWER_OFF_AGAIN_SECONDS);

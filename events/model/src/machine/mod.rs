@@ -33,7 +33,7 @@
 //!   unknown ----- host lost ----------------> off
 //! ```
 //!
-//! Where to read on: `create.rs` and `new.rs` make machines, the folder `begin` says what commands do
+//! Where to read on: `create.rs` and `new.rs` make machines, the folder `turn` says what commands do
 //! to one, `power.rs` decides on and off, `observe.rs` what hosts say, `expire.rs` what happens when
 //! they don't.
 
@@ -48,6 +48,7 @@ use crate::ids::{
 use crate::name::Name;
 use crate::record::{Timestamp, Version};
 use crate::text::Text;
+use crate::version::latest::display::Policy;
 pub use crate::version::latest::machine::{
     Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Hardware,
     Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement, Probe, Readiness, Reason,
@@ -58,43 +59,47 @@ use crate::version::latest::renewal::{FirstBoot, Renewal, Then};
 pub use crate::version::latest::session::Subject;
 
 mod adopt;
-pub(crate) mod begin;
+mod belongings;
 mod clone;
 mod create;
+mod draft;
 pub(crate) mod evolve;
 mod expire;
-mod many;
 pub(crate) mod new;
 pub(crate) mod observe;
 pub(crate) mod obstacle;
 mod outcome;
 pub(crate) mod power;
 pub mod rejection;
-mod single;
+mod running;
 mod snapshot;
+mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod turn;
 mod update;
 
 pub use adopt::AdoptedDisk;
-pub use create::NewKind;
+pub use create::{FurtherDisk, FurtherRole, NewKind};
+pub use draft::Draft;
 pub use evolve::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
 pub use outcome::{Outcome, Reported};
 pub use snapshot::{SNAPSHOTS_DEEP_MAX, SNAPSHOTS_MAX, Snapshot, SnapshotState};
+pub use state::{Observed, Power, Ready, Rest, State, Wish, Writes};
 
 /// The commands of this folder.
 pub mod commands {
     pub use super::adopt::AdoptMachine;
+    pub use super::belongings::{
+        AttachMedia, DeleteSnapshot, DetachMedia, ResizeDisk, RevertSnapshot, TakeSnapshot,
+    };
     pub use super::clone::CloneMachine;
     pub use super::create::CreateMachine;
     pub use super::expire::{ExpirePower, ExpireReadiness};
-    pub use super::many::{
+    pub use super::outcome::ReportOutcome;
+    pub use super::running::{
         DeleteMachine, MessageMachine, MigrateMachine, PowerOffMachine, RebootMachine,
         ResetMachine, ResumeMachine, SetMaintenance, ShutdownMachine, StartMachine, SuspendMachine,
-    };
-    pub use super::outcome::ReportOutcome;
-    pub use super::single::{
-        AttachMedia, DeleteSnapshot, DetachMedia, ResizeDisk, RevertSnapshot, TakeSnapshot,
     };
     pub use super::update::{LockMachine, UnlockMachine, UpdateMachine};
 }
@@ -140,6 +145,8 @@ pub struct Machine {
     pub observed: Observed,
     /// What it was started with; what differs from its settings waits for the next power cycle.
     pub running_with: Option<Arc<Settings>>,
+    /// What its viewers may do since it was started: what its pool said then.
+    pub allows: Option<Policy>,
 
     pub maintenance: BTreeSet<Reason>,
     pub locked: bool,
@@ -152,6 +159,9 @@ pub struct Machine {
     /// Whose traces are on its own disks, which only new disks take away. Traces on a throwaway
     /// overlay go with the power.
     pub kept: Option<Subject>,
+    /// Its own disk holds what was written while nobody had it, on a start that was asked to keep
+    /// that: nobody's traces, but not to be lost unasked.
+    pub upkeep: bool,
     /// Whose traces come with what is being copied to it.
     pub traces_to_come: Option<Subject>,
 
@@ -165,6 +175,9 @@ pub struct Machine {
     pub task_since: u64,
     /// Fresh disks that it will get or is getting.
     pub renewal: Option<Arc<Renewing>>,
+    /// The system disk that it had when it was last whole. Its file is kept until the present one
+    /// has proved itself, however many renewals were superseded or failed in between.
+    pub disk_before: Option<Arc<Disk>>,
     /// A first boot was begun and has not ended as it should: its disk is half made.
     pub half_made: bool,
     /// How it was last populated, for the next reset.
@@ -175,84 +188,6 @@ pub struct Machine {
     /// What last went wrong.
     pub trouble: Option<Arc<Failure>>,
     pub deleting: bool,
-}
-
-/// What its power shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Power {
-    pub wish: Wish,
-    /// A worker acts once for each epoch.
-    pub boot_epoch: u64,
-    /// What is written in this epoch is kept, although there is a virtual snapshot.
-    pub persistent_once: bool,
-    /// What became or becomes of what is written in this epoch; the last one's, while it is off.
-    pub writes: Writes,
-    /// When what was wished has to be so.
-    pub deadline: Option<Timestamp>,
-    /// The generation with which it was wished; what is said about earlier ones is late.
-    pub since: u64,
-    /// How it comes to its epoch when it runs already.
-    pub restart: Option<RestartManner>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
-    Kept,
-    ThrownAway,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    On,
-    /// On, but not running.
-    Suspended,
-    Off(StopManner),
-}
-
-impl Wish {
-    pub fn is_off(self) -> bool {
-        matches!(self, Self::Off(_))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
-    pub state: State,
-    /// The epoch in which it was last seen running.
-    pub boot_epoch: u64,
-    /// Since when it runs.
-    pub started: Option<Timestamp>,
-    pub ready: Ready,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    Off,
-    Starting,
-    Running,
-    Paused(PauseReason),
-    /// The guest put itself to sleep (ACPI S3).
-    Asleep,
-    Stopping,
-    /// As off, after a crash.
-    Crashed,
-    /// Its host is silent. Never stored: it is concluded by [`crate::fleet::Fleet::state_of`].
-    Unknown,
-}
-
-impl State {
-    /// No process runs for it, for all that is known.
-    pub fn is_off(self) -> bool {
-        matches!(self, Self::Off | Self::Crashed)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ready {
-    No,
-    /// The probe has to answer by then.
-    By(Timestamp),
-    Yes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,9 +210,6 @@ pub struct Renewing {
     pub delays: u16,
     /// When it begins, as people are told.
     pub announced: Option<Timestamp>,
-    /// The disks that it had before. Their files are kept until this renewal is over: until then
-    /// nobody knows whether the new ones are any good.
-    pub before: Vec<Disk>,
 }
 
 /// ```text
@@ -319,13 +251,6 @@ impl Disk {
     }
 }
 
-impl Renewing {
-    /// The version that the disk before stands on.
-    pub fn image_before(&self) -> Option<ImageId> {
-        self.before.iter().find_map(Disk::image)
-    }
-}
-
 impl Machine {
     pub fn seats(&self) -> usize {
         match &self.kind {
@@ -352,6 +277,11 @@ impl Machine {
 
     pub fn disk(&self, id: DiskId) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.id == id)
+    }
+
+    /// Disks that neither Populate nor a reset makes anew, nor a throwaway overlay covers.
+    pub fn has_further_disks(&self) -> bool {
+        self.disks.iter().any(|disk| disk.role != DiskRole::System)
     }
 
     /// Its disk becomes versions of an image.
@@ -387,9 +317,20 @@ impl Machine {
         self.power.wish.is_off() && self.observed.state.is_off()
     }
 
+    /// At rest, and every host that could still run it has said so.
+    pub fn is_known_off(&self) -> bool {
+        self.at_rest() && self.power.rest == Rest::Confirmed && self.leaving.is_none()
+    }
+
     /// It takes memory and processors of its host, or soon will.
     pub fn uses_host(&self) -> bool {
         !self.at_rest() && !self.is_external()
+    }
+
+    /// Whoever gets it can use it now. One that is about to reboot can't be.
+    pub fn is_ready(&self) -> bool {
+        let reboots = self.power.restart.is_some() && self.power.deadline.is_some();
+        self.observed.ready == Ready::Yes && !reboots
     }
 
     pub fn being_renewed(&self) -> bool {

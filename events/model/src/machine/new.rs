@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use super::Identity;
 use super::rejection::Rejection as Refused;
-use super::{Identity, Settings};
 use crate::deciding::Deciding;
 use crate::fleet::Fleet;
 use crate::hypervisor::Hypervisor;
@@ -11,16 +11,16 @@ use crate::ids::{CommandId, StorageId};
 use crate::mac::Mac;
 use crate::name::{Hostname, Name, PlatformName};
 use crate::reference::Ref;
-use crate::rejection::{Rejection, bad_settings};
+use crate::rejection::Rejection;
 use crate::storage::Storage;
-use crate::template;
 use crate::version::latest::storage::Role;
 
 /// An unused address is looked for at a random place and from there on so far: the prefix would have
 /// to be nearly full for all of these to be taken.
-const MACS_TRIED_MAX: u32 = 4096;
-/// Network cards that a guest can have: its PCI bus has room for more, no installation needs them.
-const NETWORKS_MAX: usize = 8;
+pub(crate) const MACS_TRIED_MAX: u32 = 4096;
+
+/// Machines with more disks exist, but none of them is a desktop.
+pub(super) const DISKS_MAX: usize = 16;
 
 /// The hardware that a guest believes to run on, whatever its disks hold.
 #[derive(Clone, Debug)]
@@ -101,49 +101,58 @@ fn numbered_hostname(digits: &str) -> Hostname {
     Hostname::new(&format!("vm{digits}")).expect("`vm` and digits are a host name")
 }
 
-/// What the settings name is there, and a guest can have so much.
-pub(crate) fn check(deciding: &Deciding<'_>, settings: &Settings) -> Result<(), Rejection> {
-    template::check_hardware(&settings.hardware)?;
-    template::check_display(&settings.display)?;
-    if settings.networks.len() > NETWORKS_MAX {
-        return Err(bad_settings(format_args!("more than {NETWORKS_MAX} networks")));
-    }
-    let unknown = settings.networks.iter().find(|id| !deciding.fleet.networks.contains(**id));
-    match unknown {
-        Some(network) => Err(bad_settings(format_args!("there is no network {network}"))),
-        None => Ok(()),
+/// Where a new machine's disks are to lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    Named(&'a Ref<StorageId>),
+    /// There, if it has room, or else wherever there is some.
+    Near(StorageId),
+    Anywhere,
+}
+
+impl<'a> From<Option<&'a Ref<StorageId>>> for Wanted<'a> {
+    fn from(named: Option<&'a Ref<StorageId>>) -> Self {
+        named.map_or(Self::Anywhere, Self::Named)
     }
 }
 
-/// The storage that was named, if it can have disks; otherwise the first by name that has the role
-/// `disks`, has room and is seen by a host that sees one of these groups of storages, too.
+/// A storage for disks with room for them. Some host has to see it together with one of these groups
+/// of storages. Of several, the first by name.
 pub(crate) fn storage_for_disks(
     deciding: &Deciding<'_>,
-    named: Option<&Ref<StorageId>>,
+    wanted: Wanted<'_>,
     beside: &[Vec<StorageId>],
 ) -> Result<StorageId, Rejection> {
-    if let Some(named) = named {
-        let (id, storage) = deciding.find::<Storage>(named)?;
-        return match why_not(&storage) {
-            None => Ok(id),
-            Some(why) => Err(Refused::WrongStorage { storage: storage.name.clone(), why }.into()),
-        };
-    }
     let fleet = &deciding.fleet;
-    let possible = fleet
-        .storages
-        .iter()
-        .map(|(_, storage)| storage)
-        .filter(|storage| why_not(storage).is_none() && some_host_sees(fleet, storage, beside));
-    let first = possible.min_by(|one, other| one.name.cmp(&other.name));
-    first.map(|storage| storage.id).ok_or_else(|| Refused::NoStorage.into())
+    let fits = |storage: &&Storage| why_not(fleet, storage, beside).is_none();
+    let near = match wanted {
+        Wanted::Named(named) => {
+            let (id, storage) = deciding.find::<Storage>(named)?;
+            return match why_not(fleet, &storage, beside) {
+                None => Ok(id),
+                Some(why) => {
+                    Err(Refused::WrongStorage { storage: storage.name.clone(), why }.into())
+                }
+            };
+        }
+        Wanted::Near(near) => fleet.storages.get(near).filter(fits),
+        Wanted::Anywhere => None,
+    };
+    let all = fleet.storages.iter().map(|(_, storage)| storage);
+    let first = || all.filter(fits).min_by(|one, other| one.name.cmp(&other.name));
+    let found = near.or_else(first);
+    found.map(|storage| storage.id).ok_or_else(|| Refused::NoStorage.into())
 }
 
-fn why_not(storage: &Storage) -> Option<&'static str> {
+fn why_not(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -> Option<&'static str> {
     if !storage.settings.roles.contains(&Role::Disks) {
         return Some("it doesn't have the role `disks`");
     }
-    storage.low_on_space.then_some("it is low on space")
+    if storage.low_on_space {
+        return Some("it is low on space");
+    }
+    let seen = some_host_sees(fleet, storage, beside);
+    (!seen).then_some("no host sees it together with the machine's other files")
 }
 
 fn some_host_sees(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -> bool {
@@ -152,7 +161,6 @@ fn some_host_sees(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -
         storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host.id))
     };
     let mut hosts = storage.settings.hosts.keys().filter_map(|id| fleet.hypervisors.get(*id));
-    hosts.any(|host| {
-        beside.is_empty() || beside.iter().any(|group| group.iter().all(|id| sees(host, id)))
-    })
+    beside.is_empty()
+        || hosts.any(|host| beside.iter().any(|group| group.iter().all(|id| sees(host, id))))
 }

@@ -6,12 +6,13 @@
 use super::outcome::{Outcome, ReportOutcome};
 use super::power::POWER_OFF_SECONDS;
 use super::{
-    FAILURES_MAX, Machine, PauseReason, Ready, Reason, RenewalStep, SnapshotState, State,
+    FAILURES_MAX, Machine, PauseReason, Ready, Reason, RenewalStep, Rest, SnapshotState, State,
     StopCause, StopManner, Task, Wish,
 };
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{HypervisorId, MachineId, SnapshotId};
+use crate::operation::Cause;
 use crate::session::{EndCause, TicketState};
 use crate::version::latest::machine::{
     Applied, Failed, MaintenanceChanged, Migrated, OfSnapshot, Paused, Ready as WasReady, Released,
@@ -156,7 +157,7 @@ fn failed(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, failu
     // If it was told to go off meanwhile, it is off with that.
     let newest = generation >= machine.power.since || machine.power.wish.is_off();
     if machine.observed.state == State::Starting && newest {
-        start_failed(deciding, machine, failure.clone());
+        start_failed(deciding, machine, failure.clone(), Rest::Confirmed);
     } else {
         work_failed(deciding, machine, generation, failure);
     }
@@ -171,9 +172,16 @@ fn work_failed(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
 }
 
 /// It is off, as far as it ever was on; the third time within ten minutes it is put aside.
-pub(super) fn start_failed(deciding: &mut Deciding<'_>, machine: &Machine, failure: Failure) {
+pub(super) fn start_failed(
+    deciding: &mut Deciding<'_>,
+    machine: &Machine,
+    failure: Failure,
+    rest: Rest,
+) {
     let (boot_epoch, at) = (machine.power.boot_epoch, deciding.now());
-    deciding.fact(machine.id, Fact::StartFailed(StartFailed { boot_epoch, at, failure }));
+    let presumed = rest == Rest::Presumed;
+    let failed = StartFailed { boot_epoch, at, failure, presumed };
+    deciding.fact(machine.id, Fact::StartFailed(failed));
     put_aside_if_it_fails_often(deciding, machine.id);
 }
 
@@ -214,8 +222,8 @@ fn started(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, boot
 /// Late is better than never: a desktop that took too long can be used all the same.
 fn ready(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
     let runs = machine.observed.state == State::Running;
-    let this_time =
-        boot_epoch == machine.observed.boot_epoch && boot_epoch == machine.power.boot_epoch;
+    let this_epoch = boot_epoch == machine.power.boot_epoch || machine.runs_as_before();
+    let this_time = boot_epoch == machine.observed.boot_epoch && this_epoch;
     if runs && this_time && machine.observed.ready != Ready::Yes {
         deciding.fact(machine.id, Fact::Ready(WasReady { boot_epoch }));
     }
@@ -317,7 +325,7 @@ fn is_ticket_of(
 /// What a host that is gone can no longer say about a machine.
 pub(crate) fn host_lost(deciding: &mut Deciding<'_>, id: MachineId, host: HypervisorId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
-    let failure = || Failure::new("host_lost", "its host is lost");
+    let failure = || Failure::because(Cause::HostLost, "its host is lost");
     match machine.task {
         Some(Task::Migrating { to }) if to == host => {
             deciding.fact(id, Fact::MigrationFailed(Failed { failure: failure() }));

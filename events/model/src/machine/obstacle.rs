@@ -7,6 +7,7 @@ use crate::hypervisor::Reason;
 use crate::ids::HypervisorId;
 use crate::image::{FileWork, file_work_on};
 use crate::rejection::Rejection;
+use crate::version::latest::display::Policy;
 
 impl State {
     /// In words that go on from "it is".
@@ -80,14 +81,19 @@ impl Machine {
         Ok(())
     }
 
-    /// Off, with nothing on its way to change that.
+    /// Off, with nothing on its way to change that, and known to be so: its files can be touched.
     pub(crate) fn is_off(&self) -> Result<(), Rejection> {
-        if self.at_rest() {
+        if self.is_known_off() {
             return Ok(());
         }
-        let state = self.observed.state;
-        // What went off without being asked to is going to be started again.
-        let state = if state.is_off() { State::Starting } else { state }.words();
+        let state = if self.at_rest() {
+            "about to be off: its host has yet to say that it is"
+        } else if self.observed.state.is_off() {
+            // What went off without being asked to is going to be started again.
+            State::Starting.words()
+        } else {
+            self.observed.state.words()
+        };
         Err(Refused::NotOff { machine: self.name.clone(), state }.into())
     }
 
@@ -116,6 +122,18 @@ pub(crate) fn host_answers(fleet: &Fleet, machine: &Machine) -> Result<(), Rejec
 }
 
 impl Fleet {
+    /// What viewers may do on a machine that is started now.
+    pub(crate) fn policy_of(&self, machine: &Machine) -> Policy {
+        let pool = machine.pool.and_then(|pool| self.pools.get(pool));
+        pool.map(|pool| pool.settings.display.clone()).unwrap_or_default()
+    }
+
+    /// Something that was set reaches the guest, or its viewers, with the next power cycle.
+    pub fn has_pending(&self, machine: &Machine) -> bool {
+        let display = machine.allows.as_ref().is_some_and(|now| *now != self.policy_of(machine));
+        display || machine.has_pending_settings()
+    }
+
     /// Its worker has not been heard for too long.
     pub fn is_silent(&self, host: HypervisorId) -> bool {
         self.hypervisors.get(host).is_some_and(|host| host.maintenance.contains(&Reason::Silent))

@@ -121,7 +121,7 @@ rejections! {
     /// What is beyond the new end would be lost.
     CannotShrink { machine: Name, from_gib: u32, to_gib: u32 } "CRL-0229" Conflict
         "the disk of {machine} has {from_gib} GiB: it can grow, but not to {to_gib} GiB",
-        clears "Choose a larger size, up to 65,536 GiB.";
+        clears "Choose a larger size.";
     /// What is written goes to a throwaway overlay, so the disks themselves are left alone.
     HasVirtualSnapshot { machine: Name } "CRL-0230" Conflict
         "{machine} has a virtual snapshot",

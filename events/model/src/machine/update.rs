@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Settings};
+use super::Machine;
+use super::draft::{Draft, changed};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
 use crate::name::Name;
 use crate::record::Version;
-use crate::reference::{Change, Patch, Ref};
+use crate::reference::{Patch, Ref};
 use crate::rejection::Rejection;
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::Updated;
@@ -24,7 +25,7 @@ pub struct UpdateMachine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     #[serde(default)]
-    pub settings: Patch<Settings>,
+    pub settings: Patch<Draft>,
     /// Refused when the machine is at another version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_version: Option<Version>,
@@ -34,11 +35,11 @@ impl Decide for UpdateMachine {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, machine) = deciding.find::<Machine>(&self.machine)?;
         machine.is_not_going()?;
-        let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
-        let updated =
-            deciding.updated((id, &*machine), (&machine.name, &*machine.settings), &change)?;
-        if let Some((name, settings)) = updated {
-            super::new::check(deciding, &settings)?;
+        deciding.is_version(&*machine, self.if_version)?;
+        let settings = changed(deciding, &self.settings, &machine.settings)?;
+        let name = self.name.as_ref().unwrap_or(&machine.name).clone();
+        if name != machine.name || settings != *machine.settings {
+            deciding.name_is_free(name.as_str(), Some(id))?;
             deciding.fact(id, Fact::Updated(Updated { name, settings }));
         }
         Ok(())

@@ -4,13 +4,13 @@
     reason = "all other facts are no news to a part; what they make impossible is seen by `overtaken`"
 )]
 
-use super::{Goal, PartEnd};
+use super::{Cause, Goal, PartEnd};
 use crate::deciding::Deciding;
 use crate::event::{Event, ImageFact, MachineFact as Fact, OperationFact};
 use crate::ids::{CommandId, ImageId, MachineId};
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::StopCause;
-use crate::version::latest::operation::{Failure, Finished, Outcome, PartEnded};
+use crate::version::latest::operation::{Finished, Outcome, PartEnded};
 use crate::version::latest::renewal::{DropCause, Why};
 
 /// Ends the parts that waited for this.
@@ -52,7 +52,7 @@ fn of_machine(operation: CommandId, goal: &Goal, fact: &Fact, off: bool) -> Opti
     if let Fact::Deleted(_) = fact {
         return Some(match goal {
             Goal::Deleted => PartEnd::Done,
-            _ => failed("machine.deleted", "the machine was deleted"),
+            _ => PartEnd::because(Cause::Deleted, "the machine was deleted"),
         });
     }
     match goal {
@@ -69,7 +69,7 @@ fn of_machine(operation: CommandId, goal: &Goal, fact: &Fact, off: bool) -> Opti
                 (it.generation >= *generation).then(|| PartEnd::Failed(it.failure.clone()))
             }
             Fact::Stopped(it) => (it.cause == StopCause::HostLost)
-                .then(|| failed("machine.host_lost", "its host is lost")),
+                .then(|| PartEnd::because(Cause::HostLost, "its host is lost")),
             _ => None,
         },
         Goal::Deleted => match fact {
@@ -104,7 +104,9 @@ fn starting(boot_epoch: u64, fact: &Fact, off: bool) -> Option<PartEnd> {
         Fact::RestartIgnored(it) => Some(PartEnd::Failed(it.failure.clone())),
         Fact::StopRequested(_) => Some(PartEnd::Superseded),
         // What went off may be on its way to start again.
-        Fact::Stopped(_) => off.then(|| failed("machine.stopped", "it went off before it ran")),
+        Fact::Stopped(_) => {
+            off.then(|| PartEnd::because(Cause::WentOff, "it went off before it ran"))
+        }
         _ => None,
     }
 }
@@ -165,10 +167,6 @@ fn of_image(goal: &Goal, image: ImageId, fact: &ImageFact) -> Option<PartEnd> {
         }
         _ => None,
     }
-}
-
-fn failed(code: &str, detail: &str) -> PartEnd {
-    PartEnd::Failed(Failure::new(code, detail))
 }
 
 /// Operations that wait for a version go on, or are over.

@@ -28,6 +28,7 @@ pub use crate::version::latest::operation::{
 };
 
 mod cancel;
+mod cause;
 pub(crate) mod evolve;
 mod hear;
 mod overtaken;
@@ -39,6 +40,7 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cause::Cause;
 pub(crate) use hear::hear;
 pub(crate) use overtaken::{follow_image, follow_machine};
 pub(crate) use plan::Begun;

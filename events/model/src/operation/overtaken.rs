@@ -3,13 +3,13 @@
 //! Most parts end by a fact that says why ([`super::hear`]). Whatever else happens to a machine,
 //! none waits for something that will not come.
 
-use super::{Goal, PartEnd};
+use super::{Cause, Goal, PartEnd};
 use crate::deciding::Deciding;
 use crate::event::OperationFact;
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId, SnapshotId};
 use crate::machine::{Machine, Task};
-use crate::version::latest::operation::{Failure, PartEnded};
+use crate::version::latest::operation::PartEnded;
 use crate::version::latest::renewal::Why;
 
 /// To be called when everything that happened to the machine was heard.
@@ -50,29 +50,27 @@ fn overtaken(
         Goal::Applied { .. } => machine
             .place
             .is_none()
-            .then(|| failed("machine.no_host", "no host is responsible for it any more")),
+            .then(|| PartEnd::because(Cause::NoHost, "no host is responsible for it any more")),
         Goal::Renewed => match machine.renewal.as_ref().map(|it| &it.renewal.why) {
             Some(Why::Populate { operation: by }) if *by == operation => None,
             Some(Why::Populate { .. } | Why::Reset) => Some(PartEnd::Superseded),
-            None => Some(failed("renewal.gone", "its disks are no longer made anew")),
+            None => Some(PartEnd::because(Cause::Gone, "its disks are no longer made anew")),
         },
         Goal::Copied => (!matches!(machine.task, Some(Task::Copying { .. })))
-            .then(|| failed("copy.gone", "it is no longer copied")),
+            .then(|| PartEnd::because(Cause::Gone, "it is no longer copied")),
         Goal::Sealed { image } => (machine.task != Some(Task::Sealing { image: *image }))
-            .then(|| failed("seal.gone", "its disk is no longer made a version")),
-        Goal::Imported { image } => {
-            (!fleet.images.contains(*image)).then(|| failed("import.gone", "the version is gone"))
-        }
+            .then(|| PartEnd::because(Cause::Gone, "its disk is no longer made a version")),
+        Goal::Imported { image } => (!fleet.images.contains(*image))
+            .then(|| PartEnd::because(Cause::Gone, "the version is gone")),
         Goal::FilesRemoved { image } => (!fleet.images.contains(*image)).then_some(PartEnd::Done),
-        Goal::Deleted => {
-            (!machine.deleting).then(|| failed("delete.gone", "it is no longer being deleted"))
-        }
+        Goal::Deleted => (!machine.deleting)
+            .then(|| PartEnd::because(Cause::Gone, "it is no longer being deleted")),
         Goal::SnapshotDeleted { snapshot } => {
             (!has_snapshot(machine, *snapshot)).then_some(PartEnd::Done)
         }
         Goal::SnapshotTaken { snapshot } | Goal::SnapshotReverted { snapshot } => {
             (!has_snapshot(machine, *snapshot))
-                .then(|| failed("snapshot.gone", "the snapshot is gone"))
+                .then(|| PartEnd::because(Cause::Gone, "the snapshot is gone"))
         }
         Goal::Off { hypervisor } => {
             let there = [machine.place, machine.leaving].contains(&Some(*hypervisor));
@@ -80,14 +78,12 @@ fn overtaken(
         }
         Goal::Migrated { to } if machine.task == Some(Task::Migrating { to: *to }) => None,
         Goal::Migrated { to } if machine.place == Some(*to) => Some(PartEnd::Done),
-        Goal::Migrated { .. } => Some(failed("migration.gone", "it is no longer moving there")),
+        Goal::Migrated { .. } => {
+            Some(PartEnd::because(Cause::Gone, "it is no longer moving there"))
+        }
     }
 }
 
 fn has_snapshot(machine: &Machine, snapshot: SnapshotId) -> bool {
     machine.snapshots.iter().any(|it| it.id == snapshot)
-}
-
-fn failed(code: &str, detail: &str) -> PartEnd {
-    PartEnd::Failed(Failure::new(code, detail))
 }

@@ -17,7 +17,7 @@ pub(crate) enum Begun {
 }
 
 /// Gives one machine its turn. What refuses has decided nothing before.
-pub(crate) fn begin(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     plan: &Plan,
@@ -27,41 +27,41 @@ pub(crate) fn begin(
         return not_there(deciding, operation, plan, id);
     }
     match plan {
-        Plan::SetMaintenance { switch } => machine::begin::set_maintenance(deciding, id, *switch),
-        Plan::Start { persistent_once } => machine::begin::start(deciding, id, *persistent_once),
-        Plan::Stop { manner } => machine::begin::stop(deciding, id, *manner),
-        Plan::Restart { manner } => machine::begin::restart(deciding, id, *manner),
-        Plan::Suspend => machine::begin::suspend(deciding, id),
-        Plan::Resume => machine::begin::resume(deciding, id),
-        Plan::Delete { force } => machine::begin::delete(deciding, operation, id, *force),
-        Plan::Migrate { to } => machine::begin::migrate(deciding, id, *to),
+        Plan::SetMaintenance { switch } => machine::turn::set_maintenance(deciding, id, *switch),
+        Plan::Start { persistent_once } => machine::turn::start(deciding, id, *persistent_once),
+        Plan::Stop { manner } => machine::turn::stop(deciding, id, *manner),
+        Plan::Restart { manner } => machine::turn::restart(deciding, id, *manner),
+        Plan::Suspend => machine::turn::suspend(deciding, id),
+        Plan::Resume => machine::turn::resume(deciding, id),
+        Plan::Delete { force } => machine::turn::delete(deciding, operation, id, *force),
+        Plan::Migrate { to } => machine::turn::migrate(deciding, id, *to),
         Plan::ResizeDisk { disk, size_gib } => {
-            machine::begin::resize_disk(deciding, id, *disk, *size_gib)
+            machine::turn::resize_disk(deciding, id, *disk, *size_gib)
         }
-        Plan::AttachMedia { media } => machine::begin::attach_media(deciding, id, *media),
-        Plan::DetachMedia { media } => machine::begin::detach_media(deciding, id, *media),
+        Plan::AttachMedia { media } => machine::turn::attach_media(deciding, id, *media),
+        Plan::DetachMedia { media } => machine::turn::detach_media(deciding, id, *media),
         Plan::TakeSnapshot { snapshot, name, quiesced } => {
-            machine::begin::take_snapshot(deciding, id, (*snapshot, name), *quiesced)
+            machine::turn::take_snapshot(deciding, id, (*snapshot, name), *quiesced)
         }
         Plan::RevertSnapshot { snapshot } => {
-            machine::begin::revert_snapshot(deciding, id, *snapshot)
+            machine::turn::revert_snapshot(deciding, id, *snapshot)
         }
         Plan::DeleteSnapshot { snapshot } => {
-            machine::begin::delete_snapshot(deciding, id, *snapshot)
+            machine::turn::delete_snapshot(deciding, id, *snapshot)
         }
-        Plan::Message { text } => machine::begin::message(deciding, id, text),
-        Plan::Drain { hypervisor } => hypervisor::begin::drain(deciding, id, *hypervisor),
-        Plan::Lose { hypervisor } => hypervisor::begin::lose(deciding, id, *hypervisor),
+        Plan::Message { text } => machine::turn::message(deciding, id, text),
+        Plan::Drain { hypervisor } => hypervisor::turn::drain(deciding, id, *hypervisor),
+        Plan::Lose { hypervisor } => hypervisor::turn::lose(deciding, id, *hypervisor),
         Plan::SetVirtualSnapshot { setting } => {
-            image::begin::set_virtual_snapshot(deciding, id, setting.as_ref())
+            image::turn::set_virtual_snapshot(deciding, id, setting.as_ref())
         }
-        Plan::Populate(populate) => image::begin::populate(deciding, operation, populate, id),
-        Plan::Copy { source } => image::begin::copy(deciding, id, *source),
-        Plan::Seal { tags } => image::begin::seal(deciding, operation, id, tags),
-        Plan::RetireImage { image } => image::begin::retire(deciding, id, *image),
-        Plan::ImportImage { media } => image::begin::import(deciding, operation, id, *media),
-        Plan::AddToPool { pool } => pool::begin::add(deciding, id, *pool),
-        Plan::RemoveFromPool { pool } => pool::begin::remove(deciding, id, *pool),
+        Plan::Populate(populate) => image::turn::populate(deciding, operation, populate, id),
+        Plan::Copy { source } => image::turn::copy(deciding, id, *source),
+        Plan::Seal { tags } => image::turn::seal(deciding, operation, id, tags),
+        Plan::RetireImage { image } => image::turn::retire(deciding, id, *image),
+        Plan::ImportImage { media } => image::turn::import(deciding, operation, id, *media),
+        Plan::AddToPool { pool } => pool::turn::add(deciding, id, *pool),
+        Plan::RemoveFromPool { pool } => pool::turn::remove(deciding, id, *pool),
     }
 }
 
@@ -78,7 +78,7 @@ fn not_there(
     let found = deciding.fleet.operations.get(operation);
     let unmade = found.and_then(|found| found.unmade.get(&id)).cloned();
     if let (Plan::Populate(populate), Some(name)) = (plan, unmade) {
-        return image::begin::make_child(deciding, operation, populate, (id, name));
+        return image::turn::make_child(deciding, operation, populate, (id, name));
     }
     let (kind, given) = (Kind(MachineId::KIND), id.to_string());
     Err(general::Rejection::NoSuch { kind, given }.into())

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cancel::tell_parts;
-use super::plan::{Begun, begin};
+use super::plan::{Begun, turn};
 use super::rejection::Rejection as Refused;
 use super::selection::{Selection, count, next_slice};
 use super::{Operation, Outcome, Plan, State, Targets, Task, size};
@@ -67,7 +67,7 @@ pub(crate) fn start_on(
         return Ok(());
     };
     let mut advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
-    let begun = begin(deciding, operation, &task.plan, machine)?;
+    let begun = turn(deciding, operation, &task.plan, machine)?;
     note(deciding, operation, machine, begun, &mut advanced);
     deciding.fact(operation, Fact::Advanced(advanced));
     Ok(())
@@ -131,7 +131,7 @@ pub(super) fn advance(deciding: &mut Deciding<'_>, id: CommandId) {
             advanced.upto = last.map_or(advanced.upto, Cursor::Machine);
             break;
         }
-        match begin(deciding, id, &operation.task.plan, machine) {
+        match turn(deciding, id, &operation.task.plan, machine) {
             Ok(begun) => note(deciding, id, machine, begun, &mut advanced),
             Err(rejection) => {
                 let (failure, name) =

@@ -10,7 +10,6 @@ use crate::ids::{HypervisorId, StorageId};
 use crate::machine::Machine;
 use crate::name::Counter;
 use crate::storage::Storage;
-use crate::version::latest::storage::Role;
 
 pub(super) struct Filters<'a> {
     fleet: &'a Fleet,
@@ -37,11 +36,11 @@ pub(super) struct Seen<'a> {
 impl<'a> Filters<'a> {
     pub(super) fn new(fleet: &'a Fleet, machine: &'a Machine, need: &'a Need<'a>) -> Self {
         let seen = |storage: &&'a Storage| Seen { storage, refused: 0 };
-        let has_room = |storage: &&'a Storage| {
-            storage.settings.roles.contains(&Role::Volatile) && !storage.low_on_space
-        };
         let volatile = match need.throwaway_mib {
-            Some(_) => fleet.storages.iter().map(|(_, it)| it).filter(has_room).collect(),
+            Some(size) => {
+                let all = fleet.storages.iter().map(|(_, storage)| storage);
+                all.filter(|storage| storage.has_volatile_room(fleet, size)).collect()
+            }
             None => Vec::new(),
         };
         let counters = need.runs.map(|settings| &settings.hardware.counters);

@@ -6,12 +6,13 @@ use super::headroom::Headroom;
 use super::pack::Pack;
 use super::policy::{Policy, Room};
 use crate::event::{Event, MachineFact};
+use crate::hypervisor::commands::ReportStorageSpace;
 use crate::machine::Outcome;
 use crate::machine::tests::scene::{
     add_storage, add_version, create, fact, host, machine, on, report, run, site,
 };
 use crate::machine::{StopCause, VirtualSnapshot};
-use crate::testing::{Story, command};
+use crate::testing::{Story, command, kinds};
 use crate::version::latest::machine::VirtualSnapshotChanged;
 
 fn create_with(story: &mut Story, name: &str, settings: &Value) {
@@ -101,6 +102,33 @@ fn a_throwaway_overlay_needs_room_and_in_memory_it_is_memory() {
     assert_eq!(reserved.memory_mib, 2048 + 5120);
     assert_eq!(reserved.volatile.as_ref().map(|it| (it.storage, it.size_mib)), Some((shm, 5120)));
     assert_eq!(story.fleet.index.volatile.get(&shm), Some(&5120));
+}
+
+#[test]
+fn no_more_throwaway_overlays_are_promised_than_there_is_room_for() {
+    let mut story = site(&["node1", "node2"]);
+    let scratch = add_storage(&mut story, "scratch", &["node1"], &json!(["volatile"]), "disk");
+    let report_free = |story: &mut Story, free_gib: u64| {
+        let free_mib = free_gib << 10;
+        story.given(ReportStorageSpace { storage: scratch, free_mib })
+    };
+    assert_eq!(kinds(&report_free(&mut story, 24)), ["storage.space_changed"]);
+    assert!(report_free(&mut story, 22).is_empty(), "that is nearly as much");
+    // A quarter of 20 GiB each: four fit into 24 GiB.
+    for name in ["a", "b", "c", "d", "e"] {
+        create(&mut story, name);
+        with_throwaway(&mut story, name);
+    }
+    for name in ["a", "b", "c", "d"] {
+        story.given(on("StartMachine", name));
+    }
+    let refused = story.refused(on("StartMachine", "e"), "CRL-0201");
+    assert!(refused.to_string().contains("room for throwaway overlays"), "{refused}");
+    report(&mut story, "a", Outcome::Started { boot_epoch: 1 });
+    report(&mut story, "a", Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest });
+    story.given(on("StartMachine", "e"));
+    report_free(&mut story, 100);
+    story.given(on("StartMachine", "a"));
 }
 
 #[test]

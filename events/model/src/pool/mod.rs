@@ -14,7 +14,6 @@ pub use crate::version::latest::pool::{
 };
 
 mod assign;
-pub(crate) mod begin;
 mod calendar;
 mod draft;
 mod entitle;
@@ -25,6 +24,7 @@ mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turn;
 
 pub(crate) use assign::unassign;
 pub use draft::{Draft, FollowDraft};

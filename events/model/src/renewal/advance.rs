@@ -10,6 +10,7 @@ use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
 use crate::machine::power::{POWER_OFF_SECONDS, turn_off};
 use crate::machine::{Machine, RenewalStep, Renewing, StopManner, Wish};
+use crate::operation::Cause;
 use crate::rejection::Rejection;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::Delayed;
@@ -38,12 +39,18 @@ impl Decide for AdvanceRenewal {
                 follow(deciding, machine.id);
             }
             RenewalStep::Overlaying => {
-                let failure = Failure::new("overlay_late", "its host did not make the overlay");
+                let failure =
+                    Failure::because(Cause::OverlayLate, "its host did not make the overlay");
                 fail(deciding, machine.id, &renewing, failure);
             }
             RenewalStep::FirstBoot => {
                 let detail = "its first boot was not done in time";
-                fail(deciding, machine.id, &renewing, Failure::new("first_boot_late", detail));
+                fail(
+                    deciding,
+                    machine.id,
+                    &renewing,
+                    Failure::because(Cause::FirstBootLate, detail),
+                );
             }
         }
         Ok(())
@@ -54,7 +61,8 @@ fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &
     let id = machine.id;
     if is_held(&deciding.fleet, machine) {
         let until = deciding.now().plus_seconds(ROOM_SECONDS);
-        let because = Failure::new("held", "it is locked, moving to another host, or being copied");
+        let because =
+            Failure::because(Cause::Held, "it is locked, moving to another host, or being copied");
         deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));
     } else if is_due(machine, renewing, deciding.now()) {
         begin(deciding, id);
@@ -70,11 +78,11 @@ fn use_force(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing
         return follow(deciding, id);
     }
     if machine.power.wish == Wish::Off(StopManner::Hard) {
-        let failure = Failure::new("stays_on", "its power could not be cut");
+        let failure = Failure::because(Cause::StaysOn, "its power could not be cut");
         return fail(deciding, id, renewing, failure);
     }
     turn_off(deciding, id, StopManner::Hard);
     let until = deciding.now().plus_seconds(POWER_OFF_SECONDS);
-    let because = Failure::new("shutdown_ignored", "its guest did not shut down in time");
+    let because = Failure::because(Cause::ShutdownIgnored, "its guest did not shut down in time");
     deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));
 }

@@ -8,6 +8,7 @@ use crate::event::MachineFact as Fact;
 use crate::ids::{CommandId, MachineId, MessageId};
 use crate::image::Image;
 use crate::machine::{Machine, RenewalStep, Renewing, StopCause, StopManner};
+use crate::operation::Cause;
 use crate::text::Text;
 use crate::version::latest::machine::MessageSent;
 use crate::version::latest::operation::Failure;
@@ -115,7 +116,7 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(image) = machine.image() else { return };
     if !deciding.fleet.images.get(image).is_some_and(Image::is_usable) {
         let detail = "the version that it stands on can't be used";
-        let failure = Failure::new("not_usable", detail);
+        let failure = Failure::because(Cause::NotUsable, detail);
         deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
         return;
     }
@@ -206,7 +207,7 @@ fn first_boot_went_off(
         StopCause::Crash => "it crashed in its first boot",
         StopCause::HostLost => "its host was lost in its first boot",
     };
-    fail(deciding, id, renewing, Failure::new("first_boot", detail));
+    fail(deciding, id, renewing, Failure::because(Cause::FirstBoot, detail));
 }
 
 /// It stays in quarantine, and on if it is: somebody may want to see how far its guest came.

@@ -12,7 +12,7 @@ use crate::machine::power::{POWER_OFF_SECONDS, SHUTDOWN_SECONDS, turn_off};
 use crate::machine::{
     DiskRole, DiskSource, Machine, RenewalStep, Renewing, StopManner, Task, Wish,
 };
-use crate::operation::failure;
+use crate::operation::{Cause, failure};
 use crate::placement;
 use crate::pool::Reset;
 use crate::record::Timestamp;
@@ -129,11 +129,7 @@ pub(super) fn begin(deciding: &mut Deciding<'_>, id: MachineId) {
 
 /// A system disk that will be thrown away needs no orderly end; other disks are kept and do.
 fn stop_manner(machine: &Machine) -> StopManner {
-    let keeps = machine.disks.iter().any(|disk| match disk.role {
-        DiskRole::System => false,
-        DiskRole::Data | DiskRole::User => true,
-    });
-    if keeps { StopManner::Acpi } else { StopManner::Hard }
+    if machine.has_further_disks() { StopManner::Acpi } else { StopManner::Hard }
 }
 
 fn request_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: &Renewing) {
@@ -156,7 +152,7 @@ fn host_that_sees_all(
 ) -> Result<Option<Placed>, Failure> {
     let id = renewing.renewal.image;
     let Some(image) = deciding.fleet.images.get(id).filter(|image| image.is_usable()) else {
-        return Err(Failure::new("not_usable", "the version can no longer be used"));
+        return Err(Failure::because(Cause::NotUsable, "the version can no longer be used"));
     };
     let mut renewed = machine.clone();
     for disk in renewed.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
@@ -178,7 +174,7 @@ fn sees_no_file(
     let image = deciding.fleet.images.get(image);
     let image = image.map(|image| ImageName::of(&deciding.fleet, image).to_string());
     let (host, image) = (host.unwrap_or_default(), image.unwrap_or_default());
-    Failure::new("no_file", &format!("{host} sees no file of {image}"))
+    Failure::because(Cause::NoFile, &format!("{host} sees no file of {image}"))
 }
 
 fn after_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: &Renewing) {
@@ -206,7 +202,7 @@ fn start_first_boot(
     first_boot: &FirstBoot,
 ) {
     if !machine.at_rest() {
-        let failure = Failure::new("is_on", "it was started while its disk was made anew");
+        let failure = Failure::because(Cause::IsOn, "it was started while its disk was made anew");
         return fail(deciding, machine.id, renewing, failure);
     }
     let placed = match placement::for_start(&deciding.fleet, machine, true) {

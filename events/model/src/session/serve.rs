@@ -15,6 +15,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact;
 use crate::fleet::Fleet;
 use crate::ids::{MachineId, PoolId, SessionId};
+use crate::operation::Cause;
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
 use crate::renewal;
@@ -181,7 +182,7 @@ fn clean(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.get(id) else { return };
     if machine.kept.is_some() && machine.image().is_none() && machine.renewal.is_none() {
         let detail = "it stands on no version, so nothing clean can take the place of its disk";
-        let failure = Failure::new("not_usable", detail);
+        let failure = Failure::because(Cause::NotUsable, detail);
         deciding.fact(id, MachineFact::RenewalFailed(Failed { why: Why::Reset, failure }));
     } else {
         renewal::reset(deciding, id);

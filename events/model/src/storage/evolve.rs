@@ -17,6 +17,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: StorageId, fact: &Fact) {
                 name: created.name.clone(),
                 settings: created.settings.clone(),
                 low_on_space: false,
+                free_mib: None,
             },
         ),
         Fact::Updated(updated) => fleet.step::<Storage>(id, |it| {
@@ -25,6 +26,10 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: StorageId, fact: &Fact) {
         }),
         Fact::SpaceLowChanged(change) => fleet.step::<Storage>(id, |it| {
             it.low_on_space = change.switch == Switch::On;
+            it.free_mib = Some(change.free_mib);
+        }),
+        Fact::SpaceChanged(change) => fleet.step::<Storage>(id, |it| {
+            it.free_mib = Some(change.free_mib);
         }),
         Fact::Removed(_) => drop(fleet.take::<Storage>(id)),
     }

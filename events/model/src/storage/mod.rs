@@ -4,6 +4,7 @@
 //!   created --> usable <--> low on space --> removed
 //! ```
 
+use crate::fleet::Fleet;
 use crate::ids::StorageId;
 use crate::name::Name;
 use crate::record::Version;
@@ -32,6 +33,23 @@ pub struct Storage {
     pub settings: Settings,
     /// It has little room: nothing new is put there.
     pub low_on_space: bool,
+    /// What is free, as far as its hosts have said so. It changes with large steps only.
+    pub free_mib: Option<u64>,
+}
+
+impl Storage {
+    /// A throwaway overlay of this size can be promised there. What running machines were promised
+    /// counts whole, although they have written some of it already and that is no longer free:
+    /// rather one desktop too few than one whose writes fail. In memory it is the host's memory that
+    /// counts.
+    pub(crate) fn has_volatile_room(&self, fleet: &Fleet, size_mib: u64) -> bool {
+        let promised = fleet.index.volatile.get(&self.id).copied().unwrap_or_default();
+        let enough = match (self.settings.medium, self.free_mib) {
+            (Medium::Disk, Some(free)) => promised.saturating_add(size_mib) <= free,
+            (Medium::Disk, None) | (Medium::Memory, _) => true,
+        };
+        enough && !self.low_on_space && self.settings.roles.contains(&Role::Volatile)
+    }
 }
 
 impl Role {

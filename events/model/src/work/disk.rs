@@ -44,7 +44,7 @@ pub(super) fn disks(machine: &Machine) -> &[Disk] {
 /// Disks that it could still go back to: those that a copy will replace, and those that a renewal
 /// has replaced.
 pub(super) fn kept(machine: &Machine) -> impl Iterator<Item = &Disk> {
-    let before = machine.renewal.iter().flat_map(|renewing| &renewing.before);
+    let before = machine.disk_before.as_deref();
     let replaced = machine.disks.iter().chain(before);
     replaced.filter(|disk| !disks(machine).iter().any(|it| is_same_file(it, disk)))
 }

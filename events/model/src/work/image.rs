@@ -60,7 +60,7 @@ pub struct OldFile {
 pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
     let maker = image.files.iter().find_map(|file| match file.state {
         FileState::Making { hypervisor } => hypervisor,
-        FileState::There | FileState::Retired => None,
+        FileState::Unverified(_) | FileState::There | FileState::Retired => None,
     });
     let remover = || {
         let retired = image.files.iter().find(|file| file.state == FileState::Retired)?;

@@ -200,24 +200,15 @@ fn shall_be(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> Option<Shal
         return external.wake_on_lan.map(|mac| Shall::Woken { mac, boot_epoch });
     }
     if machine.deleting {
-        return Some(Shall::Absent { disks: describe(fleet, &machine.disks, host) });
+        let disks = disks(machine).iter().chain(kept(machine));
+        return Some(Shall::Absent { disks: describe(fleet, disks, host) });
     }
     Some(Shall::Present(Box::new(present(fleet, machine, host))))
 }
 
 fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec {
     let settings = machine.running_with.as_ref().unwrap_or(&machine.settings);
-    let pool = machine.pool.and_then(|pool| fleet.pools.get(pool));
     let sessions: Vec<&Session> = shown(fleet, machine).collect();
-    let mut properties = pool.map(|pool| pool.settings.properties.clone()).unwrap_or_default();
-    properties.extend(settings.properties.clone());
-    for session in &sessions {
-        if let Subject::Client(client) = session.subject
-            && let Some(client) = fleet.clients.get(client)
-        {
-            properties.extend(client.properties.clone());
-        }
-    }
     MachineSpec {
         name: machine.name.clone(),
         identity: machine.identity.clone(),
@@ -230,9 +221,9 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
         snapshots: machine.snapshots.iter().map(snapshot).collect(),
         media: media(fleet, machine, host),
         networks: networks(fleet, settings, host),
-        display: pool.map(|pool| pool.settings.display.clone()).unwrap_or_default(),
+        display: machine.allows.clone().unwrap_or_else(|| fleet.policy_of(machine)),
+        properties: properties(fleet, machine, settings, &sessions),
         tickets: sessions.into_iter().map(ticket).collect(),
-        properties,
         first_boot: first_boot(machine),
         task: machine.task.and_then(|task| file_task(fleet, task, host)),
         message: machine
@@ -241,6 +232,33 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
             .map(Arc::as_ref)
             .map(|message| Message { id: message.id, text: message.text.clone() }),
     }
+}
+
+/// What is nearer to the person wins: image, pool, machine, client. A child's settings begin as its
+/// image's, so what is the same in both is the image's.
+fn properties(
+    fleet: &Fleet,
+    machine: &Machine,
+    settings: &Settings,
+    sessions: &[&Session],
+) -> Properties {
+    let image = machine.image().and_then(|image| fleet.images.get(image));
+    let mut properties = image.map(|it| it.settings.properties.clone()).unwrap_or_default();
+    let own =
+        settings.properties.iter().filter(|(key, value)| properties.get(*key) != Some(*value));
+    let own: Properties = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if let Some(pool) = machine.pool.and_then(|pool| fleet.pools.get(pool)) {
+        properties.extend(pool.settings.properties.clone());
+    }
+    properties.extend(own);
+    for session in sessions {
+        if let Subject::Client(client) = session.subject
+            && let Some(client) = fleet.clients.get(client)
+        {
+            properties.extend(client.properties.clone());
+        }
+    }
+    properties
 }
 
 fn power(machine: &Machine) -> PowerSpec {

@@ -1,6 +1,7 @@
 //! What hosts are told, and that it goes with the generation.
 
 mod files;
+mod fixed;
 
 use std::collections::BTreeMap;
 

@@ -23,7 +23,8 @@ pub struct Keys {
     /// Responsible, letting go, about to get it.
     hosts: [Option<HypervisorId>; 3],
     image: Option<ImageId>,
-    next_image: Option<ImageId>,
+    /// That of the disk to come, and that of the disk to go back to.
+    awaits: [Option<ImageId>; 2],
     source: Option<MachineId>,
     owners: ThinVec<Subject>,
     free: Option<(PoolId, Free)>,
@@ -75,10 +76,10 @@ impl Thing for Machine {
             pool: self.pool,
             hosts: [self.place, self.leaving, next_host],
             image: self.image(),
-            next_image: self
-                .renewal
-                .as_ref()
-                .map(|renewing| renewing.image_before().unwrap_or(renewing.renewal.image)),
+            awaits: [
+                self.renewal.as_ref().map(|renewing| renewing.renewal.image),
+                self.disk_before.as_ref().and_then(|disk| disk.image()),
+            ],
             source: match self.task {
                 Some(Task::Copying { source }) => Some(source),
                 Some(Task::Sealing { .. } | Task::Migrating { .. }) | None => None,
@@ -121,14 +122,12 @@ impl Thing for Machine {
         index.in_pool.moved(of(old), of(new));
         let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.image).map(|image| (image, id));
         index.on_image.moved(of(old), of(new));
-        let of =
-            |keys: Option<&Keys>| keys.and_then(|keys| keys.next_image).map(|image| (image, id));
-        index.awaiting_image.moved(of(old), of(new));
         index.free.moved(old.and_then(|keys| keys.free), new.and_then(|keys| keys.free));
         let of = |keys: Option<&Keys>| {
             keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, (since, id)))
         };
         index.idle_since.moved(of(old), of(new));
+        awaits(id, old, new, index);
         hosts(id, old, new, index);
         owners(id, old, new, index);
         tally(old, new, index);
@@ -156,6 +155,20 @@ fn hosts(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Inde
     }
     for host in new.into_iter().flatten() {
         index.on_host.insert(host, id);
+    }
+}
+
+fn awaits(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
+    let of = |keys: Option<&Keys>| keys.map(|keys| keys.awaits).unwrap_or_default();
+    let (old, new) = (of(old), of(new));
+    if old == new {
+        return;
+    }
+    for image in old.into_iter().flatten() {
+        index.awaiting_image.remove(image, id);
+    }
+    for image in new.into_iter().flatten() {
+        index.awaiting_image.insert(image, id);
     }
 }
 
@@ -264,7 +277,7 @@ fn standing(machine: &Machine) -> Standing {
         return Standing::Free(Rank::Written);
     }
     match machine.observed.state {
-        State::Running if machine.observed.ready == Ready::Yes => Standing::Free(Rank::Ready),
+        State::Running if machine.is_ready() => Standing::Free(Rank::Ready),
         State::Running | State::Starting => Standing::Free(Rank::Running),
         State::Off | State::Crashed => Standing::Free(Rank::Stopped),
         State::Paused(_) | State::Asleep | State::Stopping | State::Unknown => Standing::Busy,

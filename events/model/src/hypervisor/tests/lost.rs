@@ -83,7 +83,7 @@ fn what_the_host_was_to_bring_about_fails() {
     lose(&mut story, "node1");
     let failed = story.fleet.operations.iter().next().expect("it failed").1;
     let codes: Vec<_> = failed.failed.values().map(|why| why.code.as_str()).collect();
-    assert_eq!(codes, ["machine.no_host"]);
+    assert_eq!(codes, ["no_host"]);
 }
 
 #[test]

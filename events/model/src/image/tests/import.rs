@@ -105,7 +105,7 @@ fn only_disks_are_imported_where_there_is_room() {
     let low = SpaceLowChanged { switch: Switch::On, free_mib: 1 };
     let storage = site.storage;
     site.happens(storage, StorageFact::SpaceLowChanged(low));
-    site.refused("ImportImage", data("disk"), "CRL-0320");
+    site.refused("ImportImage", data("disk"), "CRL-0218");
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn without_an_address_there_is_no_machine() {
     let context = site.story.clone().context();
     let [.., a, b, c] = *crate::context::FreshIds::new(&context).next().as_bytes();
     let start = u32::from_be_bytes([0, a, b, c]);
-    for step in 0..crate::image::children::ADDRESSES_TRIED_MAX {
+    for step in 0..crate::machine::new::MACS_TRIED_MAX {
         let mac = crate::mac::Mac::of_guest((start + step) % (1 << 24));
         site.story.fleet.index.macs.insert(mac, site.source);
     }
     let data = json!({ "file": "disk", "as": "source", "name": "new" });
-    site.refused("ImportImage", data, "CRL-0305");
+    site.refused("ImportImage", data, "CRL-0226");
 }

@@ -224,6 +224,12 @@ impl Site {
         self.happens(id, MachineFact::Stopped(Stopped { boot_epoch, cause }))
     }
 
+    pub(crate) fn off_if_on(&mut self, id: MachineId) {
+        if !self.get(id).at_rest() {
+            self.off(id, StopCause::Command);
+        }
+    }
+
     pub(crate) fn applied(&mut self, id: MachineId) -> Vec<Event> {
         let generation = self.get(id).generation;
         self.happens(id, MachineFact::Applied(Applied { generation }))

@@ -151,8 +151,13 @@ fn a_version_that_is_too_deep_gets_a_file_that_stands_alone() {
     assert!(done.is_empty(), "another host knows nothing of it");
     let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
     assert_eq!(kinds(&done), ["image.file_done"]);
-    let nearest = site.version(5).nearest_file(&site.story.fleet, host).cloned();
-    assert_eq!(nearest.map(|file| file.number), Some(1), "new overlays use it");
+    let nearest = |site: &Site| {
+        let nearest = site.version(5).nearest_file(&site.story.fleet, host);
+        nearest.map(|file| file.number)
+    };
+    assert_eq!(nearest(&site), Some(0), "nobody knows yet whether its content is the version's");
+    site.decides(|deciding| outcome::verified(deciding, image, digest));
+    assert_eq!(nearest(&site), Some(1), "new overlays use it");
     site.prepare();
     site.seal();
     assert_eq!(site.version(6).files[0].depth, 2);
@@ -167,6 +172,32 @@ fn a_further_file_with_another_content_is_none() {
     let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
     assert_eq!(kinds(&done), ["image.file_failed"]);
     assert_eq!(site.version(5).files.len(), 1);
+}
+
+#[test]
+fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
+    let mut site = deep();
+    let (host, image) = (site.host, site.version(5).id);
+    let other = Digest([2; 32]);
+    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
+    assert_eq!(site.version(5).files[1].state, FileState::Unverified(other));
+    let verified = site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
+    assert_eq!(kinds(&verified), ["image.verified", "image.file_failed"]);
+    assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
+    site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
+    assert_eq!(site.version(5).files.len(), 1);
+}
+
+#[test]
+fn a_file_that_was_never_compared_goes_with_its_version() {
+    let mut site = deep();
+    let (host, image) = (site.host, site.version(5).id);
+    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), Digest([1; 32])));
+    site.copy();
+    site.seal();
+    site.given("RetireImage", json!({ "image": "win11@5" }));
+    let retired = |file: &crate::image::File| file.state == FileState::Retired;
+    assert!(site.version(5).files.iter().all(retired));
 }
 
 #[test]

@@ -74,14 +74,17 @@ fn every_state_of_the_diagram_is_reached_and_no_other() {
         site.prepare();
     }
     let deepest = site.version(6).id;
+    site.decides(|it| outcome::file_done(it, host, (deepest, 1), Digest([2; 32])));
+    seen.look(&site);
     site.decides(|it| outcome::verified(it, deepest, Digest([1; 32])));
-    site.decides(|it| outcome::file_failed(it, host, (deepest, 1), &failure()));
     seen.look(&site);
     site.copy();
     site.seal();
     site.given("RetireImage", json!({ "image": "win11@6" }));
     seen.look(&site);
-    site.decides(|it| outcome::file_removed(it, host, (deepest, 0)));
+    for file in [0, 1] {
+        site.decides(|it| outcome::file_removed(it, host, (deepest, file)));
+    }
     seen.log(&site);
     assert_eq!(drawn(false), seen.versions);
     assert_eq!(drawn(true), seen.files);

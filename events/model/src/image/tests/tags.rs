@@ -137,6 +137,30 @@ fn a_seal_rolls_out_to_pools_that_follow_head() {
 }
 
 #[test]
+fn a_populate_whose_seal_moves_head_leaves_nobody_behind_who_follows_it() {
+    let (mut site, children) = Site::with_children(2);
+    let follow = json!({ "image": { "initial": site.initial, "tag": "head" } });
+    site.pool("desk", follow, &children[..1]);
+    site.prepare();
+    let populate = |beside: serde_json::Value| {
+        let mut data = json!({ "initial": "win11" });
+        data.as_object_mut().expect("it").extend(beside.as_object().cloned().expect("one"));
+        data
+    };
+    for partial in [json!({ "count": 1 }), json!({ "machines": ["win11-002"] })] {
+        let refused = site.refused("Populate", populate(partial), "CRL-0322");
+        assert!(refused.to_string().starts_with("the pool of win11-001 follows win11:head"));
+    }
+    let before = site.story.clone();
+    site.given("Populate", populate(json!({ "machines": ["win11-001"] })));
+    site.story = before;
+    site.given("Populate", populate(json!({})));
+    site.is_sealed();
+    // With nothing to seal no tag moves.
+    site.given("Populate", populate(json!({ "count": 1 })));
+}
+
+#[test]
 fn what_stands_on_the_version_already_is_left_alone() {
     let (mut site, children) = Site::with_children(1);
     let follow = json!({ "image": { "initial": site.initial, "tag": "mine" } });

@@ -7,7 +7,7 @@ use thin_vec::ThinVec;
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
 use crate::machine::{
-    DiskSource, Machine, Observed, Power, Ready, State, StopManner, Wish, Writes,
+    DiskSource, Machine, Observed, Power, Ready, Rest, State, StopManner, Wish, Writes,
 };
 use crate::record::Version;
 use crate::version::latest::machine::Created;
@@ -46,6 +46,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
             deadline: None,
             since: 1,
             restart: None,
+            rest: Rest::Confirmed,
         },
         place: created.adopted_from,
         reserved: Arc::default(),
@@ -55,6 +56,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         has_files: created.adopted_from.is_some(),
         observed: Observed { state: State::Off, boot_epoch: 0, started: None, ready: Ready::No },
         running_with: None,
+        allows: None,
         maintenance: Default::default(),
         locked: false,
         pool: None,
@@ -62,12 +64,14 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         leases: ThinVec::new(),
         written: None,
         kept: None,
+        upkeep: false,
         traces_to_come: None,
         unsealed: false,
         versions_made: 0,
         task: None,
         task_since: 0,
         renewal: None,
+        disk_before: None,
         half_made: false,
         recipe: None,
         message: None,

@@ -14,12 +14,15 @@ pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
         Some(Task::Copying { source }) => fleet.machines.get(source),
         Some(Task::Sealing { .. } | Task::Migrating { .. }) | None => None,
     };
+    let upkeep = copied.is_some_and(|copied| copied.upkeep);
     let source = copied.filter(|copied| copied.kind == Kind::Source).map(|copied| copied.id);
     fleet.step::<Machine>(id, |machine| {
         machine.generation += 1;
         let Some(Task::Copying { .. }) = machine.task else { return };
         machine.task = None;
         machine.disks = std::mem::take(&mut machine.disks_to_come);
+        machine.disk_before = None;
+        machine.upkeep = upkeep;
         take_traces(machine);
         if let Kind::Initial { source: last } = &mut machine.kind {
             *last = source.or(*last);

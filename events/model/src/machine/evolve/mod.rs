@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DiskRole, DiskSource, Machine, Message, Observed, Ready, Reason, State, StopCause, Task, Wish,
-    snapshot,
+    DiskRole, DiskSource, Machine, Message, Observed, Ready, Reason, Rest, RestartManner, State,
+    StopCause, Task, Wish, snapshot,
 };
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
@@ -36,8 +36,21 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: MachineId, fact: &Fact) {
         copied(fleet, id);
     } else if let Fact::Deleted(_) = fact {
         drop(fleet.take::<Machine>(id));
+    } else if let Fact::StartRequested(_) | Fact::FirstBootBegun(_) = fact {
+        let allows = fleet.machines.get(id).map(|machine| fleet.policy_of(machine));
+        fleet.step::<Machine>(id, |machine| {
+            machine.allows = allows;
+            change(machine, fact);
+        });
     } else {
         fleet.step::<Machine>(id, |machine| change(machine, fact));
+    }
+}
+
+/// A desktop that can be used needs no disk to go back to, unless more is being done with it.
+fn proved_itself(machine: &mut Machine) {
+    if !machine.being_renewed() && !machine.half_made && machine.disk_before.take().is_some() {
+        machine.generation += 1;
     }
 }
 
@@ -80,6 +93,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
 
         Fact::StartRequested(start) => {
             machine.unsealed |= machine.seals();
+            machine.upkeep |= start.persistent_once && machine.leases.is_empty();
             shall_run(machine, start.boot_epoch, start.persistent_once, start.deadline);
         }
         Fact::StopRequested(stop) => {
@@ -91,7 +105,11 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.power.boot_epoch = restart.boot_epoch;
             machine.power.deadline = Some(restart.deadline);
             machine.power.restart = Some(restart.manner);
-            machine.observed.ready = Ready::No;
+            // A guest that is asked may ignore it, and then can be used as before.
+            match restart.manner {
+                RestartManner::Reboot => {}
+                RestartManner::Reset => machine.observed.ready = Ready::No,
+            }
             wished(machine);
         }
         Fact::SuspendRequested(_) => {
@@ -118,7 +136,6 @@ fn change(machine: &mut Machine, fact: &Fact) {
             if machine.observed.state == State::Stopping {
                 machine.observed.state = State::Running;
             }
-            machine.observed.ready = Ready::Yes;
             machine.trouble = Some(Arc::new(ignored.failure.clone()));
             wished(machine);
         }
@@ -145,10 +162,17 @@ fn change(machine: &mut Machine, fact: &Fact) {
             } else if machine.place == Some(released.hypervisor) {
                 machine.place = None;
             }
+            // Nobody is left who could run it.
+            if machine.place.is_none() && machine.leaving.is_none() {
+                machine.power.rest = Rest::Confirmed;
+            }
             machine.generation += 1;
         }
         Fact::Applied(applied) => {
             machine.applied = machine.applied.max(applied.generation);
+            if machine.at_rest() && applied.generation >= machine.power.since {
+                machine.power.rest = Rest::Confirmed;
+            }
             machine.trouble = None;
         }
         Fact::WorkFailed(failed) => {
@@ -169,13 +193,15 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.running_with.get_or_insert_with(|| Arc::clone(&machine.settings));
         }
         Fact::StartFailed(failed) => {
-            went_off(machine, State::Off);
+            let rest = if failed.presumed { Rest::Presumed } else { Rest::Confirmed };
+            went_off(machine, State::Off, rest);
             machine.trouble = Some(Arc::new(failed.failure.clone()));
             failed_at(machine, failed.at);
         }
         Fact::Ready(_) => {
             machine.observed.ready = Ready::Yes;
             machine.failures.clear();
+            proved_itself(machine);
         }
         Fact::NotReady(late) => {
             machine.observed.ready = Ready::No;
@@ -187,6 +213,11 @@ fn change(machine: &mut Machine, fact: &Fact) {
             match stopped.cause {
                 StopCause::Crash => State::Crashed,
                 StopCause::Guest | StopCause::Command | StopCause::HostLost => State::Off,
+            },
+            // A lost host says nothing, and another one may have the machine by now.
+            match stopped.cause {
+                StopCause::Crash | StopCause::Guest | StopCause::Command => Rest::Confirmed,
+                StopCause::HostLost => Rest::Presumed,
             },
         ),
         Fact::Paused(paused) => machine.observed.state = State::Paused(paused.reason),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
 use crate::ids::HypervisorId;
-use crate::machine::{Machine, Ready, State, StopManner, Wish, Writes};
+use crate::machine::{Machine, Ready, Rest, State, StopManner, Wish, Writes};
 use crate::record::Timestamp;
 
 /// It shall run in an epoch of its own, with the settings that it has now.
@@ -41,7 +41,8 @@ pub(super) fn leave(machine: &mut Machine, host: Option<HypervisorId>) {
 }
 
 /// What it had of its host it has no longer; whatever was to be on is off.
-pub(super) fn went_off(machine: &mut Machine, state: State) {
+pub(super) fn went_off(machine: &mut Machine, state: State, rest: Rest) {
+    machine.power.rest = rest;
     machine.observed.state = state;
     machine.observed.started = None;
     machine.observed.ready = Ready::No;
@@ -50,6 +51,7 @@ pub(super) fn went_off(machine: &mut Machine, state: State) {
     machine.power.deadline = None;
     machine.power.restart = None;
     machine.running_with = None;
+    machine.allows = None;
     wished(machine);
 }
 

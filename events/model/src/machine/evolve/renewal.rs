@@ -17,10 +17,9 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
     let Some(renewing) = machine.renewal.clone() else { return };
     let image = renewing.renewal.image;
     let settings = settings_on(fleet, machine, image);
-    let mut before = renewing.before.clone();
-    if before.is_empty() {
-        before = machine.system_disk().cloned().into_iter().collect();
-    }
+    // One that has not proved itself is none that anybody would go back to.
+    let before = machine.disk_before.clone();
+    let before = before.or_else(|| machine.system_disk().cloned().map(Arc::new));
     fleet.step::<Machine>(id, |machine| {
         for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
             disk.source = DiskSource::Image(image);
@@ -31,10 +30,9 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
         machine.snapshots.clear();
         machine.snapshot = None;
         machine.half_made = false;
+        machine.upkeep = false;
+        machine.disk_before = before;
         enter(machine, RenewalStep::Overlaying, Some(deadline));
-        if let Some(renewing) = &mut machine.renewal {
-            Arc::make_mut(renewing).before = before;
-        }
         machine.generation += 1;
     });
 }
@@ -71,7 +69,6 @@ pub(super) fn requested(machine: &mut Machine, renewal: &Renewal) {
         },
         delays: 0,
         announced: None,
-        before: Vec::new(),
     }));
 }
 
@@ -140,6 +137,7 @@ fn is_populate(machine: &Machine) -> bool {
 pub(super) fn renewed(machine: &mut Machine) {
     machine.written = None;
     machine.kept = None;
+    machine.disk_before = None;
     machine.generation += 1;
     let Some(renewing) = machine.renewal.take() else { return };
     machine.maintenance.remove(&Reason::Populate);

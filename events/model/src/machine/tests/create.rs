@@ -127,7 +127,7 @@ fn numbers_have_their_limits() {
     let none = json!({ "hardware": { "cpu": { "cores": 0 } } });
     let none = json!({ "name": "m", "kind": "simple", "settings": none });
     story.refused(create_with(none), "CRL-0811");
-    story.refused(create_with(json!({ "name": "m", "kind": "simple", "disk_gib": 0 })), "CRL-0004");
+    story.refused(create_with(json!({ "name": "m", "kind": "simple", "disk_gib": 0 })), "CRL-0811");
 }
 
 #[test]

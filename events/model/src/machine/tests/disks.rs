@@ -36,7 +36,7 @@ fn a_disk_grows_and_never_shrinks() {
     assert!(story.fleet.operations.is_empty());
     story.given(resize(40));
     story.refused(resize(39), "CRL-0229");
-    story.refused(resize(65_537), "CRL-0229");
+    story.refused(resize(16_385), "CRL-0811");
     let other = json!({ "machine": "m", "disk": uuid::Uuid::nil(), "size_gib": 50 });
     story.refused(command("ResizeDisk", other), "CRL-0228");
     with_throwaway(&mut story);

@@ -34,12 +34,31 @@ fn a_guest_that_ignores_a_reboot_stays_on_and_the_command_says_so() {
     );
     let m = machine(&story, "m");
     assert_eq!((m.power.wish, m.observed.state), (Wish::On, State::Running));
-    assert_eq!((m.power.deadline, m.observed.ready), (None, Ready::Yes));
+    assert_eq!(m.power.deadline, None);
     assert!(m.failures.is_empty(), "it is no failed start");
     let (_, operation) = story.fleet.operations.iter().next().expect("it can be retried");
     let failure = operation.failed.get(&id).expect("a failure");
     assert!(failure.detail.as_str().contains("`ResetMachine`"));
     assert!(story.wait(3600).given(ExpirePower { machine: id }).is_empty(), "once");
+}
+
+#[test]
+fn a_guest_that_ignores_a_reboot_is_as_ready_as_it_was() {
+    let (story, _) = ignored();
+    assert_ne!(machine(&story, "m").observed.ready, Ready::Yes, "nobody has ever said so");
+    let mut story = story;
+    report(&mut story, "m", Outcome::Ready { boot_epoch: 1 });
+    assert_eq!(machine(&story, "m").observed.ready, Ready::Yes, "late is better than never");
+
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    run(&mut story, "m");
+    report(&mut story, "m", Outcome::Ready { boot_epoch: 1 });
+    story.given(on("RebootMachine", "m"));
+    assert!(!machine(&story, "m").is_ready(), "while it is to reboot");
+    let id = machine(&story, "m").id;
+    story.wait(301).given(ExpirePower { machine: id });
+    assert!(machine(&story, "m").is_ready(), "as before");
 }
 
 #[test]

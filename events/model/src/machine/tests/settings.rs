@@ -40,11 +40,33 @@ fn an_update_is_for_the_version_that_was_seen_and_for_what_can_be() {
     story.refused(update(&json!({ "name": "n" })), "CRL-0002");
     story.refused(update(&json!({ "settings": { "identity": {} } })), "CRL-0004");
     let nowhere = json!({ "networks": [uuid::Uuid::nil()] });
-    story.refused(update(&json!({ "settings": nowhere })), "CRL-0004");
+    story.refused(update(&json!({ "settings": nowhere })), "CRL-0001");
     let nothing = story.given(update(&json!({ "name": "m" })));
     assert_eq!(kinds(&nothing), ["operation.accepted"]);
     story.given(update(&json!({ "name": "o", "if_version": 1 })));
     assert_eq!(machine(&story, "o").version.0, 2);
+}
+
+#[test]
+fn networks_are_named_by_id_or_by_name() {
+    let mut story = site(&["node1"]);
+    for name in ["office", "lab"] {
+        story.given(command("CreateNetwork", json!({ "name": name })));
+    }
+    let ids: Vec<_> = story.fleet.networks.iter().map(|(id, _)| id).collect();
+    let settings = json!({ "networks": ["lab"] });
+    let wanted = json!({ "name": "m", "kind": "simple", "settings": settings });
+    story.given(command("CreateMachine", wanted));
+    let of = |story: &crate::testing::Story| {
+        let network = |id| story.fleet.networks.get(id).expect("it").name.to_string();
+        let networks = machine(story, "m").settings.networks.clone();
+        networks.into_iter().map(network).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&story), ["lab"]);
+    story.given(update(&json!({ "settings": { "networks": ["office", "lab"] } })));
+    assert_eq!(of(&story), ["office", "lab"]);
+    story.given(update(&json!({ "settings": { "networks": ids } })));
+    story.refused(update(&json!({ "settings": { "networks": ["attic"] } })), "CRL-0001");
 }
 
 #[test]

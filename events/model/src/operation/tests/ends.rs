@@ -73,7 +73,7 @@ fn started(boot_epoch: u64) -> Machine {
 
 fn start_failed(boot_epoch: u64) -> Machine {
     let at = crate::testing::BEGINNING;
-    Machine::StartFailed(facts::StartFailed { boot_epoch, at, failure: failure() })
+    Machine::StartFailed(facts::StartFailed { boot_epoch, at, failure: failure(), presumed: false })
 }
 
 fn stopped() -> Machine {
@@ -100,8 +100,8 @@ fn a_start_ends_when_it_runs_or_will_not() {
     assert_eq!(end_of(goal.clone(), &given, started(1)), None);
     assert_eq!(end_of(goal.clone(), &given, start_failed(2)), said("libvirt"));
     assert_eq!(end_of(goal.clone(), &given, stop()), said("superseded"));
-    assert_eq!(end_of(goal.clone(), &given, stopped()), said("machine.stopped"));
-    assert_eq!(end_of(goal.clone(), &given, deleted()), said("machine.deleted"));
+    assert_eq!(end_of(goal.clone(), &given, stopped()), said("went_off"));
+    assert_eq!(end_of(goal.clone(), &given, deleted()), said("deleted"));
     // A report of an earlier boot leaves nobody who wants it to run.
     assert_eq!(end_of(goal.clone(), &given, start_failed(1)), said("superseded"));
     let asleep = Machine::Slept(Nothing {});
@@ -161,7 +161,7 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
     assert_eq!(ends(true, done), said("done"));
     let fails = |why| Machine::RenewalFailed(renewals::Failed { why, failure: failure() });
     assert_eq!(ends(true, fails), said("libvirt"));
-    assert_eq!(ends(false, fails), said("renewal.gone"));
+    assert_eq!(ends(false, fails), said("gone"));
     let cancelled = |why| {
         let because = renewals::DropCause::Cancelled;
         Machine::RenewalDropped(renewals::Dropped { why, because })
@@ -194,13 +194,13 @@ fn a_copy_and_a_seal_end_as_their_host_says() {
         [Machine::CopyRequested(facts::CopyRequested { source, disks: Vec::new(), traces: None })];
     assert_eq!(end_of(Goal::Copied, &given, Machine::Copied(Nothing {})), said("done"));
     assert_eq!(end_of(Goal::Copied, &given, Machine::CopyFailed(failed())), said("libvirt"));
-    assert_eq!(end_of(Goal::Copied, &[], Machine::Locked(Nothing {})), said("copy.gone"));
+    assert_eq!(end_of(Goal::Copied, &[], Machine::Locked(Nothing {})), said("gone"));
     let goal = Goal::Sealed { image: IMAGE };
     let given = [Machine::SealRequested(facts::SealRequested { image: IMAGE, number: 1 })];
     let sealed = |image| Machine::Sealed(facts::Sealed { image });
     assert_eq!(end_of(goal.clone(), &given, sealed(IMAGE)), said("done"));
     let other = ImageId::from_bytes([9; 16]);
-    assert_eq!(end_of(goal.clone(), &given, sealed(other)), said("seal.gone"));
+    assert_eq!(end_of(goal.clone(), &given, sealed(other)), said("gone"));
     assert_eq!(end_of(goal, &given, Machine::SealFailed(failed())), said("libvirt"));
 }
 
@@ -216,10 +216,10 @@ fn a_snapshot_ends_as_its_host_says() {
     let goal = Goal::SnapshotTaken { snapshot };
     assert_eq!(end_of(goal.clone(), &given, Machine::SnapshotTaken(of.clone())), said("done"));
     assert_eq!(end_of(goal.clone(), &given, fails()), said("libvirt"));
-    assert_eq!(end_of(goal, &given, gone()), said("snapshot.gone"));
+    assert_eq!(end_of(goal, &given, gone()), said("gone"));
     let goal = Goal::SnapshotReverted { snapshot };
     assert_eq!(end_of(goal.clone(), &given, Machine::SnapshotReverted(of.clone())), said("done"));
-    assert_eq!(end_of(goal, &given, gone()), said("snapshot.gone"));
+    assert_eq!(end_of(goal, &given, gone()), said("gone"));
     let goal = Goal::SnapshotDeleted { snapshot };
     assert_eq!(end_of(goal.clone(), &given, gone()), said("done"));
     assert_eq!(end_of(goal, &[], Machine::Locked(Nothing {})), said("done"));
@@ -250,7 +250,7 @@ fn a_move_ends_when_it_is_there_or_stays() {
     let migrated = |to| Machine::Migrated(facts::Migrated { from: HERE, to });
     assert_eq!(end_of(goal.clone(), &given, migrated(THERE)), said("done"));
     assert_eq!(end_of(goal.clone(), &given, stays), said("libvirt"));
-    assert_eq!(end_of(goal, &[], Machine::Locked(Nothing {})), said("migration.gone"));
+    assert_eq!(end_of(goal, &[], Machine::Locked(Nothing {})), said("gone"));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_deletion_ends_with_the_machine() {
     assert_eq!(end_of(Goal::Deleted, &given, deleted()), said("done"));
     let refused = facts::WorkFailed { generation: 1, failure: failure() };
     assert_eq!(end_of(Goal::Deleted, &given, Machine::WorkFailed(refused)), said("libvirt"));
-    assert_eq!(end_of(Goal::Deleted, &[], Machine::Locked(Nothing {})), said("delete.gone"));
+    assert_eq!(end_of(Goal::Deleted, &[], Machine::Locked(Nothing {})), said("gone"));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn what_is_done_to_a_version_ends_with_what_becomes_of_it() {
     for (goal, fact, end) in [
         (imported.clone(), ImageFact::Sealed(Sealed { size_bytes: 1 }), "done"),
         (imported.clone(), ImageFact::Failed(image_fails()), "libvirt"),
-        (imported, ImageFact::Removed(Nothing {}), "import.gone"),
+        (imported, ImageFact::Removed(Nothing {}), "gone"),
         (removed, ImageFact::Removed(Nothing {}), "done"),
     ] {
         let mut story = Story::new();

@@ -1,5 +1,6 @@
 //! What is given, asked for, and comes of it: fresh disks.
 
+mod before;
 mod reset;
 mod steps;
 mod times;

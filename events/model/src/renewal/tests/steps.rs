@@ -91,7 +91,7 @@ fn a_first_boot_that_does_not_start_has_failed() {
     let (mut site, child) = populating(json!({ "first_boot": { "done": "agent" } }));
     site.applied(child);
     let (boot_epoch, at) = (site.get(child).power.boot_epoch, site.story.now);
-    let failed = StartFailed { boot_epoch, at, failure: failure() };
+    let failed = StartFailed { boot_epoch, at, failure: failure(), presumed: false };
     let events = site.happens(child, MachineFact::StartFailed(failed));
     has_failed(&site, child, &events);
 }

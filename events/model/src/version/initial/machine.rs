@@ -272,13 +272,16 @@ pub struct Started {
     pub ready_by: Timestamp,
 }
 
-/// It did not start; the host says why.
+/// It did not start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct StartFailed {
     pub boot_epoch: u64,
     pub at: Timestamp,
     pub failure: Failure,
+    /// Its host has not said so, it only took too long: something may still come to run there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub presumed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

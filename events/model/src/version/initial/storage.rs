@@ -72,6 +72,13 @@ pub struct Updated {
     pub settings: Settings,
 }
 
+/// So much of it is free, which is not nearly as much as was known before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct SpaceChanged {
+    pub free_mib: u64,
+}
+
 /// It fell below its watermark, or has room again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -93,6 +93,7 @@ fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     let (host, image) = (site.host, site.version(5).id);
     let digest = Digest([1; 32]);
     site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
+    site.decides(|deciding| outcome::verified(deciding, image, digest));
     assert_eq!(stands_on(&site), [(5, 1)]);
     site.prepare();
     site.seal();

@@ -35,7 +35,9 @@ pub(crate) fn add(
         // Whoever keeps a terminal server keeps its users apart.
         Kind::External(_) => true,
         Kind::Simple | Kind::Vdi { .. } => {
-            machine.image().is_some() || machine.virtual_snapshot.is_some()
+            // What is on further disks nothing takes away.
+            let renews = machine.image().is_some() || machine.virtual_snapshot.is_some();
+            renews && !machine.has_further_disks()
         }
     };
     if into.settings.mode == Mode::Floating && !can_be_cleaned {

@@ -1,6 +1,6 @@
 //! A machine goes: first it shall be absent, and when its host has said that it is, it is forgotten.
 
-use super::host_for_files;
+use super::place_for_files;
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{CommandId, MachineId};
@@ -30,11 +30,8 @@ pub(crate) fn delete(
         deciding.fact(id, Fact::Deleted(Nothing {}));
         return Ok(Begun::Done);
     }
-    let placed = host_for_files(deciding, &machine)?;
+    place_for_files(deciding, &machine)?;
     leave_pool(deciding, &machine);
-    if let Some(placed) = placed {
-        deciding.fact(id, Fact::Placed(placed));
-    }
     // Said once more to a machine whose deletion has failed, it is tried once more.
     deciding.fact(id, Fact::DeleteRequested(DeleteRequested { operation }));
     Ok(Begun::Part(Goal::Deleted))

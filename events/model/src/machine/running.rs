@@ -1,4 +1,6 @@
-//! Commands for many machines at once. What each machine's turn is stands in the folder `begin`.
+//! Commands that switch machines on and off, move them, delete them, speak to whoever sits in front
+//! of them, and keep them from people. Each is for many machines; what one machine's turn is stands in
+//! the folder `turn`.
 
 use crate::deciding::{Decide, Deciding};
 use crate::hypervisor::Hypervisor;

@@ -1,4 +1,4 @@
-//! Commands for one machine's disks, media and snapshots.
+//! What belongs to one machine: its disks, what is in its drives, its snapshots.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ mod power;
 mod snapshot;
 
 pub(crate) use delete::delete;
-pub(crate) use disk::{DISK_GIB_MAX, attach_media, detach_media, resize_disk};
+pub(crate) use disk::{attach_media, detach_media, resize_disk};
 pub(crate) use migrate::{can_migrate, migrate};
 pub(crate) use power::{restart, resume, start, stop, suspend};
 pub(crate) use snapshot::{delete_snapshot, revert_snapshot, take_snapshot};
@@ -17,12 +17,12 @@ use super::{Machine, Reason, StopManner};
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{MachineId, MessageId};
+use crate::image::host_for_files;
 use crate::operation::{Begun, Goal};
-use crate::placement;
 use crate::rejection::Rejection;
 use crate::text::Text;
 use crate::version::latest::Switch;
-use crate::version::latest::machine::{MaintenanceChanged, MessageSent, Placed};
+use crate::version::latest::machine::{MaintenanceChanged, MessageSent};
 
 /// Whoever takes a machine out of maintenance has looked at it: a quarantine ends with that, too.
 /// What Populate has begun is Populate's.
@@ -64,12 +64,11 @@ fn until_applied(deciding: &Deciding<'_>, id: MachineId) -> Begun {
     Begun::Part(Goal::Applied { generation })
 }
 
-/// The host that works on a machine's files: its own while it is on, or one that is found. None: it
-/// has one already.
-fn host_for_files(deciding: &Deciding<'_>, machine: &Machine) -> Result<Option<Placed>, Rejection> {
-    if !machine.at_rest() {
-        return Ok(None);
+/// Somebody is responsible for its files from now on who can work on them.
+fn place_for_files(deciding: &mut Deciding<'_>, machine: &Machine) -> Result<(), Rejection> {
+    let (_, placed) = host_for_files(&deciding.fleet, machine)?;
+    if let Some(placed) = placed {
+        deciding.fact(machine.id, Fact::Placed(placed));
     }
-    let placed = placement::for_files(&deciding.fleet, machine)?;
-    Ok((machine.place != Some(placed.hypervisor)).then_some(placed))
+    Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) fn populate(
     populate: &Populate,
     id: MachineId,
 ) -> Result<Begun, Rejection> {
-    populate::begin(deciding, operation, populate, id)
+    populate::turn(deciding, operation, populate, id)
 }
 
 /// A new child that could not be made when it was its turn first.
@@ -40,7 +40,7 @@ pub(crate) fn copy(
     id: MachineId,
     source: MachineId,
 ) -> Result<Begun, Rejection> {
-    copy::begin(deciding, id, source)
+    copy::turn(deciding, id, source)
 }
 
 pub(crate) fn seal(
@@ -49,7 +49,7 @@ pub(crate) fn seal(
     id: MachineId,
     tags: &[Name],
 ) -> Result<Begun, Rejection> {
-    seal::begin(deciding, operation, id, tags)
+    seal::turn(deciding, operation, id, tags)
 }
 
 pub(crate) fn retire(
@@ -57,7 +57,7 @@ pub(crate) fn retire(
     id: MachineId,
     image: ImageId,
 ) -> Result<Begun, Rejection> {
-    retire::begin(deciding, id, image)
+    retire::turn(deciding, id, image)
 }
 
 pub(crate) fn import(
@@ -66,5 +66,5 @@ pub(crate) fn import(
     id: MachineId,
     media: MediaId,
 ) -> Result<Begun, Rejection> {
-    import::begin(deciding, operation, id, media)
+    import::turn(deciding, operation, id, media)
 }

@@ -1,7 +1,7 @@
 //! A snapshot is taken, reverted to or deleted.
 
 use super::disk::can_change_files;
-use super::host_for_files;
+use super::place_for_files;
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{MachineId, SnapshotId};
@@ -26,9 +26,7 @@ pub(crate) fn take_snapshot(
     }
     // A guest that is off holds still by itself.
     let quiesced = quiesced && !machine.at_rest();
-    if let Some(placed) = host_for_files(deciding, &machine)? {
-        deciding.fact(id, Fact::Placed(placed));
-    }
+    place_for_files(deciding, &machine)?;
     let requested = SnapshotRequested { snapshot, name: name.clone(), quiesced };
     deciding.fact(id, Fact::SnapshotRequested(requested));
     Ok(Begun::Part(Goal::SnapshotTaken { snapshot }))
@@ -63,9 +61,7 @@ pub(crate) fn revert_snapshot(
     can_change_files(deciding, &machine)?;
     machine.is_off()?;
     has(&machine, snapshot)?;
-    if let Some(placed) = host_for_files(deciding, &machine)? {
-        deciding.fact(id, Fact::Placed(placed));
-    }
+    place_for_files(deciding, &machine)?;
     deciding.fact(id, Fact::SnapshotRevertRequested(OfSnapshot { snapshot }));
     Ok(Begun::Part(Goal::SnapshotReverted { snapshot }))
 }
@@ -78,9 +74,7 @@ pub(crate) fn delete_snapshot(
     let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     can_change_files(deciding, &machine)?;
     has(&machine, snapshot)?;
-    if let Some(placed) = host_for_files(deciding, &machine)? {
-        deciding.fact(id, Fact::Placed(placed));
-    }
+    place_for_files(deciding, &machine)?;
     deciding.fact(id, Fact::SnapshotDeleteRequested(OfSnapshot { snapshot }));
     Ok(Begun::Part(Goal::SnapshotDeleted { snapshot }))
 }

@@ -1,6 +1,6 @@
 //! A disk grows; media are put in and taken out.
 
-use super::{host_for_files, until_applied};
+use super::{place_for_files, until_applied};
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::ids::{DiskId, MachineId, MediaId};
@@ -10,10 +10,9 @@ use crate::machine::{Machine, State};
 use crate::media::Kind as MediumKind;
 use crate::operation::Begun;
 use crate::rejection::Rejection;
+use crate::template;
 use crate::version::latest::machine::{DiskResized, OfMedia};
 
-/// 64 TiB, the largest file of ext4 and XFS with usual blocks that a guest can still make use of.
-pub(crate) const DISK_GIB_MAX: u32 = 65_536;
 /// A guest has four places for CDs (SATA).
 const MEDIA_MAX: usize = 4;
 
@@ -35,7 +34,8 @@ pub(crate) fn resize_disk(
     if size_gib == disk.size_gib {
         return Ok(Begun::Done);
     }
-    if size_gib < disk.size_gib || size_gib > DISK_GIB_MAX {
+    template::check_disk(size_gib)?;
+    if size_gib < disk.size_gib {
         let (from_gib, to_gib) = (disk.size_gib, size_gib);
         return Err(Refused::CannotShrink { machine: name, from_gib, to_gib }.into());
     }
@@ -51,9 +51,7 @@ pub(crate) fn resize_disk(
         deciding.fact(id, Fact::DiskResized(resized));
         return Ok(Begun::Done);
     }
-    if let Some(placed) = host_for_files(deciding, &machine)? {
-        deciding.fact(id, Fact::Placed(placed));
-    }
+    place_for_files(deciding, &machine)?;
     deciding.fact(id, Fact::DiskResized(resized));
     Ok(until_applied(deciding, id))
 }
@@ -67,7 +65,7 @@ pub(super) fn can_change_files(
     machine.is_left_alone(&deciding.fleet)?;
     machine.is_not_locked()?;
     if machine.at_rest() {
-        return Ok(());
+        return machine.is_off();
     }
     host_answers(&deciding.fleet, machine)?;
     machine.is_running()

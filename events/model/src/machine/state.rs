@@ -1,0 +1,95 @@
+//! What a machine's power shall be, and what is known of it.
+
+use super::{PauseReason, RestartManner, StopManner};
+use crate::record::Timestamp;
+
+/// What its power shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Power {
+    pub wish: Wish,
+    /// A worker acts once for each epoch.
+    pub boot_epoch: u64,
+    /// What is written in this epoch is kept, although there is a virtual snapshot.
+    pub persistent_once: bool,
+    /// What became or becomes of what is written in this epoch; the last one's, while it is off.
+    pub writes: Writes,
+    /// When what was wished has to be so.
+    pub deadline: Option<Timestamp>,
+    /// The generation with which it was wished; what is said about earlier ones is late.
+    pub since: u64,
+    /// How it comes to its epoch when it runs already.
+    pub restart: Option<RestartManner>,
+    /// What is known of its rest, while it is at rest.
+    pub rest: Rest,
+}
+
+/// Whether a machine that is off for all that is known is known to be off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Its host has said so, or no host ever had it.
+    Confirmed,
+    /// A start took too long, or who could tell is lost. Its host turns it off, and says so; until
+    /// then a start is in order, because the host does one after the other, but nobody else touches
+    /// its files.
+    Presumed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    Kept,
+    ThrownAway,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    On,
+    /// On, but not running.
+    Suspended,
+    Off(StopManner),
+}
+
+impl Wish {
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Off(_))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub state: State,
+    /// The epoch in which it was last seen running.
+    pub boot_epoch: u64,
+    /// Since when it runs.
+    pub started: Option<Timestamp>,
+    pub ready: Ready,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    Off,
+    Starting,
+    Running,
+    Paused(PauseReason),
+    /// The guest put itself to sleep (ACPI S3).
+    Asleep,
+    Stopping,
+    /// As off, after a crash.
+    Crashed,
+    /// Its host is silent. Never stored: it is concluded by [`crate::fleet::Fleet::state_of`].
+    Unknown,
+}
+
+impl State {
+    /// No process runs for it, for all that is known.
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Off | Self::Crashed)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    No,
+    /// The probe has to answer by then.
+    By(Timestamp),
+    Yes,
+}
