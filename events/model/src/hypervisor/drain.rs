@@ -8,8 +8,9 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::{HypervisorFact, MachineFact as Fact, OperationFact};
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, HypervisorId, MachineId};
-use crate::machine::{Machine, SnapshotState};
-use crate::operation::{self, PartEnd, Plan, Targets};
+use crate::machine::power::turn_off;
+use crate::machine::{Machine, SnapshotState, StopManner, migrate};
+use crate::operation::{self, Begun, Goal, PartEnd, Plan, Targets};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::hypervisor::MaintenanceChanged;
@@ -57,6 +58,31 @@ impl Decide for DrainHypervisor {
     }
 }
 
+/// A machine that runs moves, if it can. If it can't, one that nobody uses and that another of its
+/// pool can stand in for is shut down; everything else is waited for.
+pub(crate) fn turn(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    from: HypervisorId,
+) -> Result<Begun, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    let off = Begun::Part(Goal::Off { hypervisor: from });
+    if machine.place != Some(from) {
+        let is_leaving = machine.leaving == Some(from);
+        return Ok(if is_leaving { off } else { Begun::Done });
+    }
+    if machine.at_rest() || machine.is_external() {
+        follow(deciding, id);
+    } else if machine.power.deadline.is_none()
+        && migrate::can_migrate(&deciding.fleet, &machine, None).is_ok()
+    {
+        migrate::turn(deciding, id, None)?;
+    } else if is_spare(&deciding.fleet, &machine) {
+        turn_off(deciding, id, StopManner::Acpi);
+    }
+    Ok(off)
+}
+
 /// So many parts end in one decision, with room for what else there is to say. Whoever has more to
 /// call off says it once more.
 const CALLED_OFF_MAX: usize = 128;
@@ -99,7 +125,7 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
 }
 
 /// It runs for whoever comes next, and any other machine of its pool does as well.
-pub(super) fn is_spare(fleet: &Fleet, machine: &Machine) -> bool {
+fn is_spare(fleet: &Fleet, machine: &Machine) -> bool {
     machine.pool.is_some()
         && machine.leases.is_empty()
         && machine.owners.is_empty()

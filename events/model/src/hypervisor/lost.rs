@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use super::rejection::Rejection as Refused;
 use super::{Hypervisor, Reason};
 use crate::deciding::{Decide, Deciding};
-use crate::event::HypervisorFact as Fact;
-use crate::ids::HypervisorId;
+use crate::event::{HypervisorFact, MachineFact};
+use crate::ids::{HypervisorId, MachineId};
 use crate::image;
-use crate::operation::{self, Plan, Targets};
+use crate::machine::observe;
+use crate::operation::{self, Begun, Plan, Targets, failure};
+use crate::placement;
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::Switch;
 use crate::version::latest::hypervisor::MaintenanceChanged;
+use crate::version::latest::machine::WorkFailed;
 
 /// Confirms that a silent host is off and stays off, so that what ran there may start elsewhere.
 ///
@@ -39,10 +42,35 @@ impl Decide for ConfirmHypervisorLost {
         operation::start_with(deciding, lose, None, |deciding, _| {
             if !host.maintenance.contains(&Reason::Lost) {
                 let (reason, switch) = (Reason::Lost, Switch::On);
-                deciding.fact(id, Fact::MaintenanceChanged(MaintenanceChanged { reason, switch }));
+                deciding.fact(
+                    id,
+                    HypervisorFact::MaintenanceChanged(MaintenanceChanged { reason, switch }),
+                );
             }
             image::outcome::host_lost(deciding, id);
             Ok(())
         })
     }
+}
+
+/// What ran there is off, and another host may have it.
+pub(crate) fn turn(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    host: HypervisorId,
+) -> Result<Begun, Rejection> {
+    observe::host_lost(deciding, id, host);
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    if machine.deleting && machine.place.is_none() {
+        // Its files are removed by another host. If none sees them, nobody waits any longer, and
+        // `DeleteMachine` can be said again when one does.
+        match placement::for_files(&deciding.fleet, &machine) {
+            Ok(placed) => deciding.fact(id, MachineFact::Placed(placed)),
+            Err(rejection) => {
+                let (generation, failure) = (machine.generation, failure(&rejection));
+                deciding.fact(id, MachineFact::WorkFailed(WorkFailed { generation, failure }));
+            }
+        }
+    }
+    Ok(Begun::Done)
 }

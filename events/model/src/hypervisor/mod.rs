@@ -15,14 +15,13 @@ pub use crate::version::latest::hypervisor::{Capacity, Overcommit, Reason, Setti
 
 pub(crate) mod drain;
 pub(crate) mod evolve;
-mod lost;
+pub(crate) mod lost;
 mod maintenance;
 mod register;
 pub mod rejection;
 mod signs;
 #[cfg(test)]
 mod tests;
-pub(crate) mod turn;
 
 /// The commands of this folder.
 pub mod commands {

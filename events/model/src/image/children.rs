@@ -162,7 +162,8 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
 }
 
 /// One that could not be made before. Its name is no longer kept for it.
-pub(super) fn make_again(
+/// A new child that could not be made when it was its turn first.
+pub(crate) fn make_again(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     plan: &Populate,

@@ -48,7 +48,7 @@ impl Decide for CopyFromSource {
 }
 
 /// One copy; also that of a clone, when it is tried again.
-pub(super) fn turn(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     id: MachineId,
     source: MachineId,

@@ -1,6 +1,8 @@
 //! Where the files of images and machines are, and what work on them is under way.
 
 use super::{File, FileState, Image};
+use crate::deciding::Deciding;
+use crate::event::MachineFact;
 use crate::fleet::Fleet;
 use crate::ids::{HypervisorId, MachineId};
 use crate::machine::{Machine, Placement, Reservation, Task};
@@ -56,6 +58,18 @@ pub(crate) fn host_for_files(
     let placed = placement::for_files(fleet, machine)?;
     let host = placed.hypervisor;
     Ok((host, (machine.place != Some(host)).then_some(placed)))
+}
+
+/// Somebody is responsible for its files from now on who can work on them.
+pub(crate) fn place_for_files(
+    deciding: &mut Deciding<'_>,
+    machine: &Machine,
+) -> Result<(), Rejection> {
+    let (_, placed) = host_for_files(&deciding.fleet, machine)?;
+    if let Some(placed) = placed {
+        deciding.fact(machine.id, MachineFact::Placed(placed));
+    }
+    Ok(())
 }
 
 impl Image {

@@ -62,7 +62,7 @@ impl Decide for ImportImage {
     }
 }
 
-pub(super) fn turn(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     id: MachineId,

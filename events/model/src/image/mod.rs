@@ -25,26 +25,25 @@ use crate::record::Version;
 pub use crate::version::latest::image::Origin;
 use crate::version::latest::machine::Settings;
 
-mod children;
-mod copy;
+pub(crate) mod children;
+pub(crate) mod copy;
 pub(crate) mod evolve;
 mod files;
-mod import;
+pub(crate) mod import;
 pub(crate) mod outcome;
-mod populate;
+pub(crate) mod populate;
 mod reference;
 pub mod rejection;
-mod retire;
-mod seal;
+pub(crate) mod retire;
+pub(crate) mod seal;
 mod tag;
 #[cfg(test)]
 pub(crate) mod tests;
-pub(crate) mod turn;
-mod virtual_snapshot;
+pub(crate) mod virtual_snapshot;
 
 pub(crate) use children::{make_children, name_reserved};
 pub use files::{FILES_DEEP_MAX, FileWork};
-pub(crate) use files::{file_work_on, host_for_files};
+pub(crate) use files::{file_work_on, host_for_files, place_for_files};
 pub use populate::CHILDREN_MADE_MAX;
 pub(crate) use populate::keeps_nothing;
 pub use reference::{ImageName, ImageRef};

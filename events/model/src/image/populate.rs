@@ -212,7 +212,7 @@ pub(super) fn as_last_time(initial: MachineId, image: ImageId) -> Planned {
 }
 
 /// One child's turn.
-pub(super) fn turn(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     populate: &Planned,

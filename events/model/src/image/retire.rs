@@ -36,7 +36,7 @@ impl Decide for RetireImage {
     }
 }
 
-pub(super) fn turn(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     _initial: MachineId,
     id: ImageId,

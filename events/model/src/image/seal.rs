@@ -69,7 +69,7 @@ impl Decide for SealImage {
     }
 }
 
-pub(super) fn turn(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     id: MachineId,

@@ -38,7 +38,7 @@ impl Decide for DisableVirtualSnapshot {
     }
 }
 
-pub(super) fn set(
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     id: MachineId,
     setting: Option<&VirtualSnapshot>,

@@ -33,9 +33,10 @@
 //!   unknown ----- host lost ----------------> off
 //! ```
 //!
-//! Where to read on: `create.rs` and `new.rs` make machines, the folder `turn` says what commands do
-//! to one, `power.rs` decides on and off, `observe.rs` what hosts say, `expire.rs` what happens when
-//! they don't.
+//! Where to read on: `create.rs` and `new.rs` make machines; `start.rs`, `delete.rs` and the like hold
+//! what people can have done with them, each with what it does to one; `power.rs` decides on and off,
+//! `observe.rs` what hosts say of a machine, `outcome.rs` what they say of their work, `expire.rs` what
+//! happens when they say nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,24 +60,31 @@ use crate::version::latest::renewal::{FirstBoot, Renewal, Then};
 pub use crate::version::latest::session::Subject;
 
 mod adopt;
-mod belongings;
 mod clone;
 mod create;
+pub(crate) mod delete;
+pub(crate) mod disk;
 mod draft;
 pub(crate) mod evolve;
 mod expire;
+pub(crate) mod maintenance;
+pub(crate) mod media;
+pub(crate) mod message;
+pub(crate) mod migrate;
 pub(crate) mod new;
 pub(crate) mod observe;
 pub(crate) mod obstacle;
 mod outcome;
 pub(crate) mod power;
 pub mod rejection;
-mod running;
-mod snapshot;
+pub(crate) mod restart;
+pub(crate) mod snapshot;
+pub(crate) mod start;
 mod state;
+pub(crate) mod stop;
+pub(crate) mod suspend;
 #[cfg(test)]
 pub(crate) mod tests;
-pub(crate) mod turn;
 mod update;
 
 pub use adopt::AdoptedDisk;
@@ -90,17 +98,21 @@ pub use state::{Observed, Power, Ready, Rest, State, Wish, Writes};
 /// The commands of this folder.
 pub mod commands {
     pub use super::adopt::AdoptMachine;
-    pub use super::belongings::{
-        AttachMedia, DeleteSnapshot, DetachMedia, ResizeDisk, RevertSnapshot, TakeSnapshot,
-    };
     pub use super::clone::CloneMachine;
     pub use super::create::CreateMachine;
+    pub use super::delete::DeleteMachine;
+    pub use super::disk::ResizeDisk;
     pub use super::expire::{ExpirePower, ExpireReadiness};
+    pub use super::maintenance::SetMaintenance;
+    pub use super::media::{AttachMedia, DetachMedia};
+    pub use super::message::MessageMachine;
+    pub use super::migrate::MigrateMachine;
     pub use super::outcome::ReportOutcome;
-    pub use super::running::{
-        DeleteMachine, MessageMachine, MigrateMachine, PowerOffMachine, RebootMachine,
-        ResetMachine, ResumeMachine, SetMaintenance, ShutdownMachine, StartMachine, SuspendMachine,
-    };
+    pub use super::restart::{RebootMachine, ResetMachine};
+    pub use super::snapshot::{DeleteSnapshot, RevertSnapshot, TakeSnapshot};
+    pub use super::start::StartMachine;
+    pub use super::stop::{PowerOffMachine, ShutdownMachine};
+    pub use super::suspend::{ResumeMachine, SuspendMachine};
     pub use super::update::{LockMachine, UnlockMachine, UpdateMachine};
 }
 

@@ -97,6 +97,18 @@ impl Machine {
         Err(Refused::NotOff { machine: self.name.clone(), state }.into())
     }
 
+    /// Its files may be worked on: it is off, or runs.
+    pub(crate) fn files_can_change(&self, fleet: &Fleet) -> Result<(), Rejection> {
+        self.is_not_external()?;
+        self.is_left_alone(fleet)?;
+        self.is_not_locked()?;
+        if self.at_rest() {
+            return self.is_off();
+        }
+        host_answers(fleet, self)?;
+        self.is_running()
+    }
+
     /// Running, and meant to be.
     pub(crate) fn is_running(&self) -> Result<(), Rejection> {
         let state = match (self.power.wish, self.observed.state) {

@@ -2,10 +2,15 @@
 
 use super::{Goal, Plan};
 use crate::deciding::Deciding;
+use crate::hypervisor::{drain, lost};
 use crate::ids::{CommandId, MachineId};
+use crate::image::{children, copy, import, populate, retire, seal, virtual_snapshot};
+use crate::machine::{
+    delete, disk, maintenance, media, message, migrate, restart, snapshot, start, stop, suspend,
+};
+use crate::pool::members;
 use crate::reference::NamedId;
 use crate::rejection::{Kind, Rejection, general};
-use crate::{hypervisor, image, machine, pool};
 
 /// What became of a machine's turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +19,14 @@ pub(crate) enum Begun {
     Done,
     /// It will be so when this has come about.
     Part(Goal),
+}
+
+impl Begun {
+    /// Done when the host has brought about what was decided just now.
+    pub(crate) fn until_applied(deciding: &Deciding<'_>, id: MachineId) -> Self {
+        let generation = deciding.fleet.machines.get(id).map_or(0, |machine| machine.generation);
+        Self::Part(Goal::Applied { generation })
+    }
 }
 
 /// Gives one machine its turn. What refuses has decided nothing before.
@@ -27,41 +40,35 @@ pub(crate) fn turn(
         return not_there(deciding, operation, plan, id);
     }
     match plan {
-        Plan::SetMaintenance { switch } => machine::turn::set_maintenance(deciding, id, *switch),
-        Plan::Start { persistent_once } => machine::turn::start(deciding, id, *persistent_once),
-        Plan::Stop { manner } => machine::turn::stop(deciding, id, *manner),
-        Plan::Restart { manner } => machine::turn::restart(deciding, id, *manner),
-        Plan::Suspend => machine::turn::suspend(deciding, id),
-        Plan::Resume => machine::turn::resume(deciding, id),
-        Plan::Delete { force } => machine::turn::delete(deciding, operation, id, *force),
-        Plan::Migrate { to } => machine::turn::migrate(deciding, id, *to),
-        Plan::ResizeDisk { disk, size_gib } => {
-            machine::turn::resize_disk(deciding, id, *disk, *size_gib)
-        }
-        Plan::AttachMedia { media } => machine::turn::attach_media(deciding, id, *media),
-        Plan::DetachMedia { media } => machine::turn::detach_media(deciding, id, *media),
+        Plan::SetMaintenance { switch } => maintenance::turn(deciding, id, *switch),
+        Plan::Start { persistent_once } => start::turn(deciding, id, *persistent_once),
+        Plan::Stop { manner } => stop::turn(deciding, id, *manner),
+        Plan::Restart { manner } => restart::turn(deciding, id, *manner),
+        Plan::Suspend => suspend::suspend(deciding, id),
+        Plan::Resume => suspend::resume(deciding, id),
+        Plan::Delete { force } => delete::turn(deciding, operation, id, *force),
+        Plan::Migrate { to } => migrate::turn(deciding, id, *to),
+        Plan::ResizeDisk { disk, size_gib } => disk::turn(deciding, id, *disk, *size_gib),
+        Plan::AttachMedia { media } => media::attach(deciding, id, *media),
+        Plan::DetachMedia { media } => media::detach(deciding, id, *media),
         Plan::TakeSnapshot { snapshot, name, quiesced } => {
-            machine::turn::take_snapshot(deciding, id, (*snapshot, name), *quiesced)
+            snapshot::take(deciding, id, (*snapshot, name), *quiesced)
         }
-        Plan::RevertSnapshot { snapshot } => {
-            machine::turn::revert_snapshot(deciding, id, *snapshot)
-        }
-        Plan::DeleteSnapshot { snapshot } => {
-            machine::turn::delete_snapshot(deciding, id, *snapshot)
-        }
-        Plan::Message { text } => machine::turn::message(deciding, id, text),
-        Plan::Drain { hypervisor } => hypervisor::turn::drain(deciding, id, *hypervisor),
-        Plan::Lose { hypervisor } => hypervisor::turn::lose(deciding, id, *hypervisor),
+        Plan::RevertSnapshot { snapshot } => snapshot::revert(deciding, id, *snapshot),
+        Plan::DeleteSnapshot { snapshot } => snapshot::delete(deciding, id, *snapshot),
+        Plan::Message { text } => message::turn(deciding, id, text),
+        Plan::Drain { hypervisor } => drain::turn(deciding, id, *hypervisor),
+        Plan::Lose { hypervisor } => lost::turn(deciding, id, *hypervisor),
         Plan::SetVirtualSnapshot { setting } => {
-            image::turn::set_virtual_snapshot(deciding, id, setting.as_ref())
+            virtual_snapshot::turn(deciding, id, setting.as_ref())
         }
-        Plan::Populate(populate) => image::turn::populate(deciding, operation, populate, id),
-        Plan::Copy { source } => image::turn::copy(deciding, id, *source),
-        Plan::Seal { tags } => image::turn::seal(deciding, operation, id, tags),
-        Plan::RetireImage { image } => image::turn::retire(deciding, id, *image),
-        Plan::ImportImage { media } => image::turn::import(deciding, operation, id, *media),
-        Plan::AddToPool { pool } => pool::turn::add(deciding, id, *pool),
-        Plan::RemoveFromPool { pool } => pool::turn::remove(deciding, id, *pool),
+        Plan::Populate(populate) => populate::turn(deciding, operation, populate, id),
+        Plan::Copy { source } => copy::turn(deciding, id, *source),
+        Plan::Seal { tags } => seal::turn(deciding, operation, id, tags),
+        Plan::RetireImage { image } => retire::turn(deciding, id, *image),
+        Plan::ImportImage { media } => import::turn(deciding, operation, id, *media),
+        Plan::AddToPool { pool } => members::add(deciding, id, *pool),
+        Plan::RemoveFromPool { pool } => members::remove(deciding, id, *pool),
     }
 }
 
@@ -78,7 +85,7 @@ fn not_there(
     let found = deciding.fleet.operations.get(operation);
     let unmade = found.and_then(|found| found.unmade.get(&id)).cloned();
     if let (Plan::Populate(populate), Some(name)) = (plan, unmade) {
-        return image::turn::make_child(deciding, operation, populate, (id, name));
+        return children::make_again(deciding, operation, populate, (id, name));
     }
     let (kind, given) = (Kind(MachineId::KIND), id.to_string());
     Err(general::Rejection::NoSuch { kind, given }.into())

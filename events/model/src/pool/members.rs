@@ -3,12 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Pool;
+use super::rejection::Rejection as Refused;
+use super::{Mode, Pool};
 use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact;
 use crate::ids::{HypervisorId, MachineId, PoolId};
-use crate::operation::{LabelSelector, Plan, Selection, start};
+use crate::machine::{Kind, Machine};
+use crate::operation::{Begun, LabelSelector, Plan, Selection, start};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
+use crate::version::latest::machine::PoolChanged;
 
 /// Puts machines into a pool.
 ///
@@ -43,6 +47,46 @@ impl Decide for AddToPool {
     }
 }
 
+pub(crate) fn add(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    pool: PoolId,
+) -> Result<Begun, Rejection> {
+    let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
+    let (_, into) = deciding.find::<Pool>(&Ref::Id(pool))?;
+    let name = || machine.name.clone();
+    if machine.pool == Some(pool) {
+        return Ok(Begun::Done);
+    }
+    if let Some(other) = machine.pool.and_then(|other| deciding.fleet.pools.get(other)) {
+        return Err(Refused::InAnotherPool { machine: name(), pool: other.name.clone() }.into());
+    }
+    if machine.deleting {
+        return Err(Refused::BeingDeleted { machine: name() }.into());
+    }
+    let can_be_cleaned = match machine.kind {
+        Kind::Source | Kind::Initial { .. } => {
+            return Err(Refused::NotForPeople { machine: name() }.into());
+        }
+        // Whoever keeps a terminal server keeps its users apart.
+        Kind::External(_) => true,
+        Kind::Simple | Kind::Vdi { .. } => {
+            // What is on further disks nothing takes away.
+            let renews = machine.image().is_some() || machine.virtual_snapshot.is_some();
+            renews && !machine.has_further_disks()
+        }
+    };
+    if into.settings.mode == Mode::Floating && !can_be_cleaned {
+        let pool = into.name.clone();
+        return Err(Refused::CannotBeCleaned { machine: name(), pool }.into());
+    }
+    if into.settings.mode == Mode::Floating && machine.kept.is_some() {
+        return Err(Refused::HoldsData { machine: name(), pool: into.name.clone() }.into());
+    }
+    deciding.fact(id, MachineFact::PoolChanged(PoolChanged { pool: Some(pool) }));
+    Ok(Begun::Done)
+}
+
 /// Takes machines out of a pool: those that are named, or all. A machine that somebody uses is
 /// refused, and the rest is taken out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,4 +109,21 @@ impl Decide for RemoveFromPool {
         };
         start(deciding, Plan::RemoveFromPool { pool }, &selection)
     }
+}
+
+/// A machine in use stays: its lease, its reset and its limits are the pool's.
+pub(crate) fn remove(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    pool: PoolId,
+) -> Result<Begun, Rejection> {
+    let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
+    if machine.pool != Some(pool) {
+        return Ok(Begun::Done);
+    }
+    if !machine.leases.is_empty() {
+        return Err(Refused::InUse { machine: machine.name.clone() }.into());
+    }
+    deciding.fact(id, MachineFact::PoolChanged(PoolChanged { pool: None }));
+    Ok(Begun::Done)
 }

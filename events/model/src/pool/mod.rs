@@ -18,13 +18,12 @@ mod calendar;
 mod draft;
 mod entitle;
 pub(crate) mod evolve;
-mod members;
+pub(crate) mod members;
 pub mod rejection;
 mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
-pub(crate) mod turn;
 
 pub(crate) use assign::unassign;
 pub use draft::{Draft, FollowDraft};

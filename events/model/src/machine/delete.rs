@@ -1,18 +1,34 @@
-//! A machine goes: first it shall be absent, and when its host has said that it is, it is forgotten.
+//! Machines go: first one shall be absent, and when its host has said that it is, it is forgotten.
 
-use super::place_for_files;
-use crate::deciding::Deciding;
+use super::obstacle::host_answers;
+use super::rejection::Rejection as Refused;
+use super::{Kind, Machine};
+use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::{CommandId, MachineId};
-use crate::machine::obstacle::host_answers;
-use crate::machine::rejection::Rejection as Refused;
-use crate::machine::{Kind, Machine};
-use crate::operation::{Begun, Goal};
+use crate::image::place_for_files;
+use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::{DeleteRequested, PoolChanged};
 
-pub(crate) fn delete(
+for_machines! {
+    /// Deletes machines with their disks. An initial goes when it has no versions and no children
+    /// left, a machine in use when its person has left.
+    DeleteMachine {
+        /// Also machines that run: their power is cut.
+        #[serde(default)]
+        force: bool,
+    }
+}
+
+impl Decide for DeleteMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        operation::start(deciding, Plan::Delete { force: self.force }, &self.selection())
+    }
+}
+
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     id: MachineId,

@@ -1,19 +1,41 @@
-//! A running machine moves to another host.
+//! Machines that run move to another host.
 
-use crate::deciding::Deciding;
+use super::Machine;
+use super::obstacle::host_answers;
+use super::rejection::Rejection as Refused;
+use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
+use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, MachineId};
-use crate::machine::Machine;
-use crate::machine::obstacle::host_answers;
-use crate::machine::rejection::Rejection as Refused;
-use crate::operation::{Begun, Goal};
+use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::placement;
+use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::machine::{MigrationRequested, Placed};
 use crate::version::latest::storage::Medium;
 
-pub(crate) fn migrate(
+for_machines! {
+    /// Moves running machines to another host without stopping them. Both hosts have to see the
+    /// files.
+    MigrateMachine {
+        /// If it is left out, the host that suits best.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Ref<HypervisorId>>,
+    }
+}
+
+impl Decide for MigrateMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let to = match &self.to {
+            Some(to) => Some(deciding.find::<Hypervisor>(to)?.0),
+            None => None,
+        };
+        operation::start(deciding, Plan::Migrate { to }, &self.selection())
+    }
+}
+
+pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     id: MachineId,
     to: Option<HypervisorId>,

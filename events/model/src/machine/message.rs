@@ -1,0 +1,37 @@
+//! Words are shown to whoever sits in front of machines.
+
+use super::obstacle::host_answers;
+use crate::deciding::{Decide, Deciding};
+use crate::event::MachineFact as Fact;
+use crate::ids::{MachineId, MessageId};
+use crate::operation::{self, Begun, Plan, for_machines};
+use crate::rejection::Rejection;
+use crate::text::Text;
+use crate::version::latest::machine::MessageSent;
+
+for_machines! {
+    /// Shows words to whoever sits in front of the machines.
+    MessageMachine {
+        text: Text,
+    }
+}
+
+impl Decide for MessageMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        operation::start(deciding, Plan::Message { text: self.text.clone() }, &self.selection())
+    }
+}
+
+pub(crate) fn turn(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    text: &Text,
+) -> Result<Begun, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    machine.is_not_external()?;
+    host_answers(&deciding.fleet, &machine)?;
+    machine.is_running()?;
+    let message: MessageId = deciding.fresh();
+    deciding.fact(id, Fact::MessageSent(MessageSent { message, text: text.clone() }));
+    Ok(Begun::until_applied(deciding, id))
+}

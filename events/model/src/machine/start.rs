@@ -1,0 +1,51 @@
+//! Machines are started.
+
+use super::power::turn_on;
+use super::rejection::Rejection as Refused;
+use super::{Machine, State, Wish, Writes};
+use crate::deciding::{Decide, Deciding};
+use crate::ids::MachineId;
+use crate::operation::{self, Begun, Goal, Plan, for_machines};
+use crate::rejection::Rejection;
+
+for_machines! {
+    /// Starts machines, each on the host that suits it best. External ones are woken.
+    StartMachine {
+        /// What is written until the next power-off is kept, although there is a virtual snapshot.
+        #[serde(default)]
+        persistent_once: bool,
+    }
+}
+
+impl Decide for StartMachine {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let plan = Plan::Start { persistent_once: self.persistent_once };
+        operation::start(deciding, plan, &self.selection())
+    }
+}
+
+pub(crate) fn turn(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    persistent_once: bool,
+) -> Result<Begun, Rejection> {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+    machine.can_start(&deciding.fleet)?;
+    if persistent_once {
+        keeps_what_is_written(&machine)?;
+    }
+    let runs = machine.observed.state == State::Running && machine.power.wish == Wish::On;
+    if runs && machine.power.deadline.is_none() && !machine.is_external() {
+        return Ok(Begun::Done);
+    }
+    let boot_epoch = turn_on(deciding, id, persistent_once)?;
+    Ok(Begun::Part(Goal::Started { boot_epoch }))
+}
+
+/// What it does with what is written is settled for as long as it is on.
+fn keeps_what_is_written(machine: &Machine) -> Result<(), Rejection> {
+    if machine.uses_host() && machine.power.writes == Writes::ThrownAway {
+        return Err(Refused::WritesThrownAway { machine: machine.name.clone() }.into());
+    }
+    Ok(())
+}
