@@ -62,23 +62,22 @@ impl Decide for DrainHypervisor {
 /// pool can stand in for is shut down; everything else is waited for.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     from: HypervisorId,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     let off = Begun::Part(Goal::Off { hypervisor: from });
     if machine.place != Some(from) {
         let is_leaving = machine.leaving == Some(from);
         return Ok(if is_leaving { off } else { Begun::Done });
     }
     if machine.at_rest() || machine.is_external() {
-        follow(deciding, id);
+        follow(deciding, machine.id);
     } else if machine.power.deadline.is_none()
-        && migrate::can_migrate(&deciding.fleet, &machine, None).is_ok()
+        && migrate::can_migrate(&deciding.fleet, machine, None).is_ok()
     {
-        migrate::turn(deciding, id, None)?;
-    } else if is_spare(&deciding.fleet, &machine) {
-        turn_off(deciding, id, StopManner::Acpi);
+        migrate::turn(deciding, machine, None)?;
+    } else if is_spare(&deciding.fleet, machine) {
+        turn_off(deciding, machine.id, StopManner::Acpi);
     }
     Ok(off)
 }

@@ -7,9 +7,9 @@ use super::rejection::Rejection as Refused;
 use super::{Hypervisor, Reason};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{HypervisorFact, MachineFact};
-use crate::ids::{HypervisorId, MachineId};
+use crate::ids::HypervisorId;
 use crate::image;
-use crate::machine::observe;
+use crate::machine::{Machine, observe};
 use crate::operation::{self, Begun, Plan, Targets, failure};
 use crate::placement;
 use crate::reference::Ref;
@@ -56,12 +56,15 @@ impl Decide for ConfirmHypervisorLost {
 /// What ran there is off, and another host may have it.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     host: HypervisorId,
 ) -> Result<Begun, Rejection> {
+    let id = machine.id;
     observe::host_lost(deciding, id, host);
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
-    if machine.deleting && machine.place.is_none() {
+    if let Some(machine) = deciding.fleet.machines.shared(id)
+        && machine.deleting
+        && machine.place.is_none()
+    {
         // Its files are removed by another host. If none sees them, nobody waits any longer, and
         // `DeleteMachine` can be said again when one does.
         match placement::for_files(&deciding.fleet, &machine) {

@@ -13,6 +13,7 @@ use crate::name::{Hostname, Name, NamePattern};
 use crate::operation::{
     self, Begun, Cause, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
 };
+use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::operation::{Advanced, PartBegun, PartFailed};
 
@@ -181,11 +182,12 @@ fn make(
 ) -> Result<Begun, Rejection> {
     let created = child(deciding, plan, name)?;
     deciding.fact(id, Fact::Created(created));
-    populate::turn(deciding, operation, plan, id)
+    let (_, child) = deciding.find::<Machine>(&Ref::Id(id))?;
+    populate::turn(deciding, operation, plan, &child)
 }
 
 fn child(deciding: &mut Deciding<'_>, plan: &Populate, name: Name) -> Result<Created, Rejection> {
-    let initial = super::copy::existing(deciding, plan.initial)?;
+    let (_, initial) = deciding.find::<Machine>(&Ref::Id(plan.initial))?;
     let image = deciding.fleet.images.shared(plan.image);
     let image = image
         .filter(|image| image.is_usable())

@@ -12,7 +12,7 @@ use crate::ids::{DiskId, MachineId};
 use crate::machine::{Disk, DiskSource, Kind, Machine};
 use crate::operation::{self, Begun, Goal, Plan, Targets};
 use crate::reference::Ref;
-use crate::rejection::{Kind as ThingKind, Rejection, general};
+use crate::rejection::Rejection;
 use crate::text::Text;
 use crate::version::latest::machine::CopyRequested;
 
@@ -38,7 +38,7 @@ impl Decide for CopyFromSource {
                 return Err(Refused::NoSource { initial: initial.name.clone() }.into());
             }
         };
-        let from = existing(deciding, source)?;
+        let (_, from) = deciding.find::<Machine>(&Ref::Id(source))?;
         if from.kind != Kind::Source {
             let (machine, wanted) = (from.name.clone(), "a source");
             return Err(Refused::OtherKind { machine, wanted }.into());
@@ -50,16 +50,15 @@ impl Decide for CopyFromSource {
 /// One copy; also that of a clone, when it is tried again.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    initial: &Machine,
     source: MachineId,
 ) -> Result<Begun, Rejection> {
-    let initial = existing(deciding, id)?;
-    let source = existing(deciding, source)?;
-    can_be_worked_on(&deciding.fleet, &initial)?;
+    let (_, source) = deciding.find::<Machine>(&Ref::Id(source))?;
+    can_be_worked_on(&deciding.fleet, initial)?;
     can_be_worked_on(&deciding.fleet, &source)?;
-    let disks = copied_disks(deciding, &initial, &source);
+    let disks = copied_disks(deciding, initial, &source);
     // One host has to see the source's files, the initial's as they are and as they will be.
-    let mut both = Machine::clone(&initial);
+    let mut both = Machine::clone(initial);
     both.disks.extend(source.disks.iter().chain(&disks).cloned());
     let (host, placed) = host_for_files(&deciding.fleet, &both).map_err(|why| {
         let (copied, initial) = (source.name.clone(), initial.name.clone());
@@ -67,14 +66,14 @@ pub(crate) fn turn(
         Rejection::from(Refused::NoCommonHost { copied, initial, why })
     })?;
     if source.place != Some(host) {
-        let placed = placed.clone().unwrap_or_else(|| super::files::beside(&initial, host));
+        let placed = placed.clone().unwrap_or_else(|| super::files::beside(initial, host));
         deciding.fact(source.id, Fact::Placed(placed));
     }
     if let Some(placed) = placed {
-        deciding.fact(id, Fact::Placed(placed));
+        deciding.fact(initial.id, Fact::Placed(placed));
     }
     let (source, traces) = (source.id, source.traces_on_disks());
-    deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
+    deciding.fact(initial.id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
     Ok(Begun::Part(Goal::Copied))
 }
 
@@ -96,14 +95,4 @@ fn copied_disks(deciding: &mut Deciding<'_>, initial: &Machine, source: &Machine
             }
         })
         .collect()
-}
-
-/// A machine whose turn it is; it may have been deleted in the meantime.
-pub(super) fn existing(
-    deciding: &Deciding<'_>,
-    id: MachineId,
-) -> Result<std::sync::Arc<Machine>, Rejection> {
-    deciding.fleet.machines.shared(id).ok_or_else(|| {
-        general::Rejection::NoSuch { kind: ThingKind("machine"), given: id.to_string() }.into()
-    })
 }

@@ -1,5 +1,7 @@
 //! A disk that was uploaded becomes a machine and the first version of its image.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::{MachineFact as Fact, OperationFact};
 use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
-use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind as MachineKind, Settings};
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind as MachineKind, Machine, Settings};
 use crate::media::{Kind, Media};
 use crate::name::Name;
 use crate::operation::{Begun, Goal, Plan, Targets, Task};
@@ -54,7 +56,8 @@ impl Decide for ImportImage {
         let task = Task { plan, targets, total: 1, until: None, after_seal: None };
         let operation = deciding.begin(task);
         deciding.fact(id, Fact::Created(created));
-        let Begun::Part(goal) = turn(deciding, operation, id, media)? else { return Ok(()) };
+        let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
+        let Begun::Part(goal) = turn(deciding, operation, &machine, media)? else { return Ok(()) };
         deciding.fact(operation, OperationFact::PartBegun(PartBegun { machine: id, goal }));
         let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
         deciding.fact(operation, OperationFact::Advanced(advanced));
@@ -65,10 +68,10 @@ impl Decide for ImportImage {
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
-    id: MachineId,
+    machine: &Arc<Machine>,
     media: MediaId,
 ) -> Result<Begun, Rejection> {
-    let prepared = prepare(deciding, id, (Origin::Imported { media }, &[]))?;
+    let prepared = prepare(deciding, machine, (Origin::Imported { media }, &[]))?;
     let image: ImageId = deciding.fresh();
     request(deciding, operation, image, prepared);
     Ok(Begun::Part(Goal::Imported { image }))

@@ -2,12 +2,13 @@
 //!
 //! What then happens to each child, step by step, is in the folder `renewal`.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
 use super::children::{planned, storage};
-use super::copy::existing;
 use super::reference::{self, ImageRef};
 use super::rejection::Rejection as Refused;
 use super::retire::is_usable;
@@ -90,12 +91,12 @@ impl Populate {
     fn version(
         &self,
         deciding: &Deciding<'_>,
-    ) -> Result<(std::sync::Arc<Machine>, Option<ImageId>), Rejection> {
+    ) -> Result<(Arc<Machine>, Option<ImageId>), Rejection> {
         match (&self.initial, &self.image) {
             (None, Some(image)) => {
                 let (id, image) = reference::find(deciding, image)?;
                 is_usable(&deciding.fleet, &image)?;
-                let initial = existing(deciding, image.initial)?;
+                let (_, initial) = deciding.find::<Machine>(&Ref::Id(image.initial))?;
                 is_initial(&initial)?;
                 Ok((initial, Some(id)))
             }
@@ -159,11 +160,11 @@ impl Populate {
     fn seal_and_populate(
         &self,
         deciding: &mut Deciding<'_>,
-        initial: &Machine,
+        initial: &Arc<Machine>,
         targets: Targets,
     ) -> Result<(), Rejection> {
         leaves_nobody_behind(&deciding.fleet, initial, &targets)?;
-        let prepared = prepare(deciding, initial.id, (Origin::Sealed, &[]))?;
+        let prepared = prepare(deciding, initial, (Origin::Sealed, &[]))?;
         let image: ImageId = deciding.fresh();
         let plan = Plan::Populate(self.planned(initial.id, image));
         operation::start_with(deciding, (plan, targets), Some(image), |deciding, operation| {
@@ -216,28 +217,28 @@ pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
     populate: &Planned,
-    id: MachineId,
+    machine: &Machine,
 ) -> Result<Begun, Rejection> {
-    let machine = existing(deciding, id)?;
     let Some(image) = deciding.fleet.images.shared(populate.image) else {
         let (kind, given) = (Kind("version"), populate.image.to_string());
         return Err(general::Rejection::NoSuch { kind, given }.into());
     };
     is_usable(&deciding.fleet, &image)?;
     if machine.initial() != Some(populate.initial) {
-        let initial = existing(deciding, populate.initial)?.name.clone();
-        return Err(Refused::OtherInitial { machine: machine.name.clone(), initial }.into());
+        let (_, initial) = deciding.find::<Machine>(&Ref::Id(populate.initial))?;
+        let (machine, initial) = (machine.name.clone(), initial.name.clone());
+        return Err(Refused::OtherInitial { machine, initial }.into());
     }
     machine.is_not_going()?;
     machine.is_not_locked()?;
     if !populate.discard_data {
-        keeps_nothing(&deciding.fleet, &machine)?;
+        keeps_nothing(&deciding.fleet, machine)?;
     }
     let follows_a_tag = populate.then.is_none();
     if follows_a_tag && machine.image() == Some(image.id) && machine.renewal.is_none() {
         return Ok(Begun::Done);
     }
-    renewal::request(deciding, id, renewal_of(operation, populate, &machine));
+    renewal::request(deciding, machine.id, renewal_of(operation, populate, machine));
     Ok(Begun::Part(Goal::Renewed))
 }
 

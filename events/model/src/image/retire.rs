@@ -36,11 +36,7 @@ impl Decide for RetireImage {
     }
 }
 
-pub(crate) fn turn(
-    deciding: &mut Deciding<'_>,
-    _initial: MachineId,
-    id: ImageId,
-) -> Result<Begun, Rejection> {
+pub(crate) fn turn(deciding: &mut Deciding<'_>, id: ImageId) -> Result<Begun, Rejection> {
     let Some(image) = deciding.fleet.images.shared(id) else {
         let (kind, given) = (Kind("version"), id.to_string());
         return Err(general::Rejection::NoSuch { kind, given }.into());

@@ -1,9 +1,10 @@
 //! An initial's disk becomes the next version of its image.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::copy::existing;
 use super::files::{can_be_worked_on, host_for_files};
 use super::populate::as_last_time;
 use super::reference::versions;
@@ -59,7 +60,7 @@ impl Decide for SealImage {
             return operation::start_on(deciding, Plan::Seal { tags }, Targets::Listed(vec![id]));
         }
         let image: ImageId = deciding.fresh();
-        let prepared = prepare(deciding, id, (Origin::Sealed, &tags))?;
+        let prepared = prepare(deciding, &initial, (Origin::Sealed, &tags))?;
         let plan = Plan::Populate(as_last_time(id, image));
         let targets = Targets::Following { initial: id, tags: moving };
         operation::start_with(deciding, (plan, targets), Some(image), |deciding, operation| {
@@ -72,10 +73,10 @@ impl Decide for SealImage {
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
-    id: MachineId,
+    initial: &Arc<Machine>,
     tags: &[Name],
 ) -> Result<Begun, Rejection> {
-    let prepared = prepare(deciding, id, (Origin::Sealed, tags))?;
+    let prepared = prepare(deciding, initial, (Origin::Sealed, tags))?;
     // Also when it is tried again: a version that failed is gone, with its id.
     let image: ImageId = deciding.fresh();
     request(deciding, operation, image, prepared);
@@ -85,7 +86,7 @@ pub(crate) fn turn(
 /// Everything that a version begins with, before anything is decided.
 pub(super) struct Prepared {
     placed: Option<Placed>,
-    initial: std::sync::Arc<Machine>,
+    initial: Arc<Machine>,
     origin: Origin,
     base: Option<ImageId>,
     depth: u8,
@@ -94,20 +95,20 @@ pub(super) struct Prepared {
 
 pub(super) fn prepare(
     deciding: &Deciding<'_>,
-    id: MachineId,
+    initial: &Arc<Machine>,
     (origin, tags): (Origin, &[Name]),
 ) -> Result<Prepared, Rejection> {
-    let initial = existing(deciding, id)?;
-    can_be_worked_on(&deciding.fleet, &initial)?;
+    can_be_worked_on(&deciding.fleet, initial)?;
     let of_a_disk = origin == Origin::Sealed;
     if of_a_disk && !initial.unsealed || initial.system_disk().is_none() {
         return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
     }
-    let (host, placed) = host_for_files(&deciding.fleet, &initial)?;
+    let (host, placed) = host_for_files(&deciding.fleet, initial)?;
     let base = initial.image().filter(|_| of_a_disk);
     let below = base.and_then(|base| deciding.fleet.images.get(base));
     let below = below.and_then(|base| base.nearest_file(&deciding.fleet, host));
     let depth = below.map_or(u8::from(base.is_some()), |file| file.depth).saturating_add(1);
+    let initial = Arc::clone(initial);
     Ok(Prepared { placed, initial, origin, base, depth, tags: tags.to_vec() })
 }
 

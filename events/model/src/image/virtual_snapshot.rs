@@ -1,10 +1,8 @@
 //! The virtual snapshot: from the next power-on, writes go to a throwaway overlay.
 
-use super::copy::existing;
 use super::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::MachineId;
 use crate::machine::{Kind, Machine, OnReboot, VirtualSnapshot};
 use crate::operation::{self, Begun, Plan, for_machines};
 use crate::rejection::Rejection;
@@ -40,14 +38,13 @@ impl Decide for DisableVirtualSnapshot {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     setting: Option<&VirtualSnapshot>,
 ) -> Result<Begun, Rejection> {
-    let machine = existing(deciding, id)?;
-    is_possible(&machine, setting)?;
+    is_possible(machine, setting)?;
     if machine.virtual_snapshot.as_ref() != setting {
         let setting = setting.cloned();
-        deciding.fact(id, Fact::VirtualSnapshotChanged(VirtualSnapshotChanged { setting }));
+        deciding.fact(machine.id, Fact::VirtualSnapshotChanged(VirtualSnapshotChanged { setting }));
     }
     Ok(Begun::Done)
 }

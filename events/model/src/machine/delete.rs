@@ -5,7 +5,7 @@ use super::rejection::Rejection as Refused;
 use super::{Kind, Machine};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::{CommandId, MachineId};
+use crate::ids::CommandId;
 use crate::image::place_for_files;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
@@ -31,25 +31,24 @@ impl Decide for DeleteMachine {
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
-    id: MachineId,
+    machine: &Machine,
     force: bool,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     if machine.deleting && machine.trouble.is_none() && machine.place.is_some() {
         return Ok(Begun::Part(Goal::Deleted));
     }
     if !machine.deleting {
-        can_go(deciding, &machine, force)?;
+        can_go(deciding, machine, force)?;
     }
-    if is_nowhere(&machine) {
-        leave_pool(deciding, &machine);
-        deciding.fact(id, Fact::Deleted(Nothing {}));
+    if is_nowhere(machine) {
+        leave_pool(deciding, machine);
+        deciding.fact(machine.id, Fact::Deleted(Nothing {}));
         return Ok(Begun::Done);
     }
-    place_for_files(deciding, &machine)?;
-    leave_pool(deciding, &machine);
+    place_for_files(deciding, machine)?;
+    leave_pool(deciding, machine);
     // Said once more to a machine whose deletion has failed, it is tried once more.
-    deciding.fact(id, Fact::DeleteRequested(DeleteRequested { operation }));
+    deciding.fact(machine.id, Fact::DeleteRequested(DeleteRequested { operation }));
     Ok(Begun::Part(Goal::Deleted))
 }
 

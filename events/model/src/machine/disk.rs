@@ -45,11 +45,10 @@ impl Decide for ResizeDisk {
 /// a smaller disk after a revert.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     disk: DiskId,
     size_gib: u32,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.files_can_change(&deciding.fleet)?;
     let name = machine.name.clone();
     let Some(disk) = machine.disk(disk) else {
@@ -72,10 +71,10 @@ pub(crate) fn turn(
     let resized = DiskResized { disk: disk.id, size_gib };
     if !machine.has_files {
         // It will be made with that size.
-        deciding.fact(id, Fact::DiskResized(resized));
+        deciding.fact(machine.id, Fact::DiskResized(resized));
         return Ok(Begun::Done);
     }
-    place_for_files(deciding, &machine)?;
-    deciding.fact(id, Fact::DiskResized(resized));
-    Ok(Begun::until_applied(deciding, id))
+    place_for_files(deciding, machine)?;
+    deciding.fact(machine.id, Fact::DiskResized(resized));
+    Ok(Begun::until_applied(deciding, machine.id))
 }

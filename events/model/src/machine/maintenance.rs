@@ -1,9 +1,8 @@
 //! Machines are kept from people.
 
-use super::Reason;
+use super::{Machine, Reason};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::MachineId;
 use crate::operation::{self, Begun, Plan, for_machines};
 use crate::rejection::Rejection;
 use crate::version::latest::Switch;
@@ -28,17 +27,17 @@ impl Decide for SetMaintenance {
 /// What Populate has begun is Populate's.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     switch: Switch,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     let reasons: &[Reason] = match switch {
         Switch::On => &[Reason::Admin],
         Switch::Off => &[Reason::Admin, Reason::Quarantine],
     };
     for reason in reasons.iter().copied() {
         if machine.maintenance.contains(&reason) != (switch == Switch::On) {
-            deciding.fact(id, Fact::MaintenanceChanged(MaintenanceChanged { reason, switch }));
+            deciding
+                .fact(machine.id, Fact::MaintenanceChanged(MaintenanceChanged { reason, switch }));
         }
     }
     Ok(Begun::Done)

@@ -35,10 +35,9 @@ impl Decide for AttachMedia {
 
 pub(crate) fn attach(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     medium: MediaId,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.is_not_external()?;
     machine.is_left_alone(&deciding.fleet)?;
     if machine.media.contains(&medium) {
@@ -52,8 +51,8 @@ pub(crate) fn attach(
         let machine = machine.name.clone();
         return Err(Refused::TooManyMedia { machine, most: MEDIA_MAX }.into());
     }
-    deciding.fact(id, Fact::MediaAttached(OfMedia { media: medium }));
-    Ok(at_once_or_at_the_next_start(deciding, &machine))
+    deciding.fact(machine.id, Fact::MediaAttached(OfMedia { media: medium }));
+    Ok(at_once_or_at_the_next_start(deciding, machine))
 }
 
 /// Takes it out again.
@@ -74,16 +73,15 @@ impl Decide for DetachMedia {
 
 pub(crate) fn detach(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     medium: MediaId,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.is_left_alone(&deciding.fleet)?;
     if !machine.media.contains(&medium) {
         return Ok(Begun::Done);
     }
-    deciding.fact(id, Fact::MediaDetached(OfMedia { media: medium }));
-    Ok(at_once_or_at_the_next_start(deciding, &machine))
+    deciding.fact(machine.id, Fact::MediaDetached(OfMedia { media: medium }));
+    Ok(at_once_or_at_the_next_start(deciding, machine))
 }
 
 fn at_once_or_at_the_next_start(deciding: &Deciding<'_>, machine: &Machine) -> Begun {

@@ -1,9 +1,10 @@
 //! Words are shown to whoever sits in front of machines.
 
+use super::Machine;
 use super::obstacle::host_answers;
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::{MachineId, MessageId};
+use crate::ids::MessageId;
 use crate::operation::{self, Begun, Plan, for_machines};
 use crate::rejection::Rejection;
 use crate::text::Text;
@@ -24,14 +25,13 @@ impl Decide for MessageMachine {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     text: &Text,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.is_not_external()?;
-    host_answers(&deciding.fleet, &machine)?;
+    host_answers(&deciding.fleet, machine)?;
     machine.is_running()?;
     let message: MessageId = deciding.fresh();
-    deciding.fact(id, Fact::MessageSent(MessageSent { message, text: text.clone() }));
-    Ok(Begun::until_applied(deciding, id))
+    deciding.fact(machine.id, Fact::MessageSent(MessageSent { message, text: text.clone() }));
+    Ok(Begun::until_applied(deciding, machine.id))
 }

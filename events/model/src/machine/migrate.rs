@@ -7,7 +7,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
 use crate::hypervisor::Hypervisor;
-use crate::ids::{HypervisorId, MachineId};
+use crate::ids::HypervisorId;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::placement;
 use crate::reference::Ref;
@@ -37,16 +37,15 @@ impl Decide for MigrateMachine {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     to: Option<HypervisorId>,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     if to.is_some() && machine.place == to {
         return Ok(Begun::Done);
     }
-    let placed = can_migrate(&deciding.fleet, &machine, to)?;
+    let placed = can_migrate(&deciding.fleet, machine, to)?;
     let (to, because) = (placed.hypervisor, placed.because);
-    deciding.fact(id, Fact::MigrationRequested(MigrationRequested { to, because }));
+    deciding.fact(machine.id, Fact::MigrationRequested(MigrationRequested { to, because }));
     Ok(Begun::Part(Goal::Migrated { to }))
 }
 

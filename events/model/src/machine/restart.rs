@@ -1,11 +1,10 @@
 //! Machines are restarted.
 
-use super::RestartManner;
 use super::obstacle::host_answers;
 use super::power::{SHUTDOWN_SECONDS, START_SECONDS};
+use super::{Machine, RestartManner};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::MachineId;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
 use crate::version::latest::machine::RestartRequested;
@@ -36,14 +35,13 @@ impl Decide for ResetMachine {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     manner: RestartManner,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.is_not_external()?;
     machine.is_left_alone(&deciding.fleet)?;
     machine.is_not_locked()?;
-    host_answers(&deciding.fleet, &machine)?;
+    host_answers(&deciding.fleet, machine)?;
     machine.is_running()?;
     let boot_epoch = machine.power.boot_epoch + 1;
     let seconds = match manner {
@@ -52,6 +50,6 @@ pub(crate) fn turn(
     };
     let deadline = deciding.now().plus_seconds(seconds);
     let restart = RestartRequested { boot_epoch, deadline, manner };
-    deciding.fact(id, Fact::RestartRequested(restart));
+    deciding.fact(machine.id, Fact::RestartRequested(restart));
     Ok(Begun::Part(Goal::Started { boot_epoch }))
 }

@@ -103,21 +103,20 @@ impl Decide for TakeSnapshot {
 
 pub(crate) fn take(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     (snapshot, name): (SnapshotId, &Name),
     quiesced: bool,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.files_can_change(&deciding.fleet)?;
-    can_have_another(&machine, name)?;
+    can_have_another(machine, name)?;
     if !machine.at_rest() && !quiesced {
         return Err(Refused::NotQuiesced { machine: machine.name.clone() }.into());
     }
     // A guest that is off holds still by itself.
     let quiesced = quiesced && !machine.at_rest();
-    place_for_files(deciding, &machine)?;
+    place_for_files(deciding, machine)?;
     let requested = SnapshotRequested { snapshot, name: name.clone(), quiesced };
-    deciding.fact(id, Fact::SnapshotRequested(requested));
+    deciding.fact(machine.id, Fact::SnapshotRequested(requested));
     Ok(Begun::Part(Goal::SnapshotTaken { snapshot }))
 }
 
@@ -161,15 +160,14 @@ impl Decide for RevertSnapshot {
 
 pub(crate) fn revert(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     snapshot: SnapshotId,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.files_can_change(&deciding.fleet)?;
     machine.is_off()?;
-    has(&machine, snapshot)?;
-    place_for_files(deciding, &machine)?;
-    deciding.fact(id, Fact::SnapshotRevertRequested(OfSnapshot { snapshot }));
+    has(machine, snapshot)?;
+    place_for_files(deciding, machine)?;
+    deciding.fact(machine.id, Fact::SnapshotRevertRequested(OfSnapshot { snapshot }));
     Ok(Begun::Part(Goal::SnapshotReverted { snapshot }))
 }
 
@@ -192,14 +190,13 @@ impl Decide for DeleteSnapshot {
 
 pub(crate) fn delete(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     snapshot: SnapshotId,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.files_can_change(&deciding.fleet)?;
-    has(&machine, snapshot)?;
-    place_for_files(deciding, &machine)?;
-    deciding.fact(id, Fact::SnapshotDeleteRequested(OfSnapshot { snapshot }));
+    has(machine, snapshot)?;
+    place_for_files(deciding, machine)?;
+    deciding.fact(machine.id, Fact::SnapshotDeleteRequested(OfSnapshot { snapshot }));
     Ok(Begun::Part(Goal::SnapshotDeleted { snapshot }))
 }
 

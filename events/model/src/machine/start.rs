@@ -4,7 +4,6 @@ use super::power::turn_on;
 use super::rejection::Rejection as Refused;
 use super::{Machine, State, Wish, Writes};
 use crate::deciding::{Decide, Deciding};
-use crate::ids::MachineId;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
 
@@ -26,19 +25,18 @@ impl Decide for StartMachine {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     persistent_once: bool,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.can_start(&deciding.fleet)?;
     if persistent_once {
-        keeps_what_is_written(&machine)?;
+        keeps_what_is_written(machine)?;
     }
     let runs = machine.observed.state == State::Running && machine.power.wish == Wish::On;
     if runs && machine.power.deadline.is_none() && !machine.is_external() {
         return Ok(Begun::Done);
     }
-    let boot_epoch = turn_on(deciding, id, persistent_once)?;
+    let boot_epoch = turn_on(deciding, machine.id, persistent_once)?;
     Ok(Begun::Part(Goal::Started { boot_epoch }))
 }
 

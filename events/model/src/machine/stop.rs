@@ -5,7 +5,6 @@ use super::power::turn_off;
 use super::rejection::Rejection as Refused;
 use super::{Machine, State, StopManner};
 use crate::deciding::{Decide, Deciding};
-use crate::ids::MachineId;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
 
@@ -36,21 +35,20 @@ impl Decide for PowerOffMachine {
 
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     manner: StopManner,
 ) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
     machine.is_not_external()?;
     machine.is_left_alone(&deciding.fleet)?;
     machine.is_not_locked()?;
     if machine.at_rest() {
         return Ok(Begun::Done);
     }
-    host_answers(&deciding.fleet, &machine)?;
+    host_answers(&deciding.fleet, machine)?;
     if manner == StopManner::Acpi {
-        hears_acpi(&machine)?;
+        hears_acpi(machine)?;
     }
-    turn_off(deciding, id, manner);
+    turn_off(deciding, machine.id, manner);
     Ok(Begun::Part(Goal::Stopped))
 }
 

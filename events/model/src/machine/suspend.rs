@@ -2,10 +2,9 @@
 
 use super::obstacle::host_answers;
 use super::rejection::Rejection as Refused;
-use super::{State, Wish};
+use super::{Machine, State, Wish};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
-use crate::ids::MachineId;
 use crate::operation::{self, Begun, Plan, for_machines};
 use crate::rejection::Rejection;
 use crate::version::latest::Nothing;
@@ -21,12 +20,11 @@ impl Decide for SuspendMachine {
     }
 }
 
-pub(crate) fn suspend(deciding: &mut Deciding<'_>, id: MachineId) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+pub(crate) fn suspend(deciding: &mut Deciding<'_>, machine: &Machine) -> Result<Begun, Rejection> {
     machine.is_not_external()?;
     machine.is_left_alone(&deciding.fleet)?;
     machine.is_not_locked()?;
-    host_answers(&deciding.fleet, &machine)?;
+    host_answers(&deciding.fleet, machine)?;
     if machine.power.wish == Wish::Suspended {
         return Ok(Begun::Done);
     }
@@ -35,8 +33,8 @@ pub(crate) fn suspend(deciding: &mut Deciding<'_>, id: MachineId) -> Result<Begu
         let (machine, state) = (machine.name.clone(), "about to restart");
         return Err(Refused::NotRunning { machine, state }.into());
     }
-    deciding.fact(id, Fact::SuspendRequested(Nothing {}));
-    Ok(Begun::until_applied(deciding, id))
+    deciding.fact(machine.id, Fact::SuspendRequested(Nothing {}));
+    Ok(Begun::until_applied(deciding, machine.id))
 }
 
 for_machines! {
@@ -51,12 +49,11 @@ impl Decide for ResumeMachine {
 }
 
 /// Also wakes a guest that put itself to sleep, and one that somebody paused past Carrel.
-pub(crate) fn resume(deciding: &mut Deciding<'_>, id: MachineId) -> Result<Begun, Rejection> {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(Begun::Done) };
+pub(crate) fn resume(deciding: &mut Deciding<'_>, machine: &Machine) -> Result<Begun, Rejection> {
     machine.is_not_external()?;
     machine.is_left_alone(&deciding.fleet)?;
     machine.is_not_locked()?;
-    host_answers(&deciding.fleet, &machine)?;
+    host_answers(&deciding.fleet, machine)?;
     match (machine.power.wish, machine.observed.state) {
         (Wish::On, State::Running) => return Ok(Begun::Done),
         (Wish::Suspended, _) | (Wish::On, State::Paused(_) | State::Asleep) => {}
@@ -65,6 +62,6 @@ pub(crate) fn resume(deciding: &mut Deciding<'_>, id: MachineId) -> Result<Begun
             return Err(Refused::NotRunning { machine, state }.into());
         }
     }
-    deciding.fact(id, Fact::ResumeRequested(Nothing {}));
-    Ok(Begun::until_applied(deciding, id))
+    deciding.fact(machine.id, Fact::ResumeRequested(Nothing {}));
+    Ok(Begun::until_applied(deciding, machine.id))
 }

@@ -36,39 +36,39 @@ pub(crate) fn turn(
     plan: &Plan,
     id: MachineId,
 ) -> Result<Begun, Rejection> {
-    if !deciding.fleet.machines.contains(id) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else {
         return not_there(deciding, operation, plan, id);
-    }
+    };
     match plan {
-        Plan::SetMaintenance { switch } => maintenance::turn(deciding, id, *switch),
-        Plan::Start { persistent_once } => start::turn(deciding, id, *persistent_once),
-        Plan::Stop { manner } => stop::turn(deciding, id, *manner),
-        Plan::Restart { manner } => restart::turn(deciding, id, *manner),
-        Plan::Suspend => suspend::suspend(deciding, id),
-        Plan::Resume => suspend::resume(deciding, id),
-        Plan::Delete { force } => delete::turn(deciding, operation, id, *force),
-        Plan::Migrate { to } => migrate::turn(deciding, id, *to),
-        Plan::ResizeDisk { disk, size_gib } => disk::turn(deciding, id, *disk, *size_gib),
-        Plan::AttachMedia { media } => media::attach(deciding, id, *media),
-        Plan::DetachMedia { media } => media::detach(deciding, id, *media),
+        Plan::SetMaintenance { switch } => maintenance::turn(deciding, &machine, *switch),
+        Plan::Start { persistent_once } => start::turn(deciding, &machine, *persistent_once),
+        Plan::Stop { manner } => stop::turn(deciding, &machine, *manner),
+        Plan::Restart { manner } => restart::turn(deciding, &machine, *manner),
+        Plan::Suspend => suspend::suspend(deciding, &machine),
+        Plan::Resume => suspend::resume(deciding, &machine),
+        Plan::Delete { force } => delete::turn(deciding, operation, &machine, *force),
+        Plan::Migrate { to } => migrate::turn(deciding, &machine, *to),
+        Plan::ResizeDisk { disk, size_gib } => disk::turn(deciding, &machine, *disk, *size_gib),
+        Plan::AttachMedia { media } => media::attach(deciding, &machine, *media),
+        Plan::DetachMedia { media } => media::detach(deciding, &machine, *media),
         Plan::TakeSnapshot { snapshot, name, quiesced } => {
-            snapshot::take(deciding, id, (*snapshot, name), *quiesced)
+            snapshot::take(deciding, &machine, (*snapshot, name), *quiesced)
         }
-        Plan::RevertSnapshot { snapshot } => snapshot::revert(deciding, id, *snapshot),
-        Plan::DeleteSnapshot { snapshot } => snapshot::delete(deciding, id, *snapshot),
-        Plan::Message { text } => message::turn(deciding, id, text),
-        Plan::Drain { hypervisor } => drain::turn(deciding, id, *hypervisor),
-        Plan::Lose { hypervisor } => lost::turn(deciding, id, *hypervisor),
+        Plan::RevertSnapshot { snapshot } => snapshot::revert(deciding, &machine, *snapshot),
+        Plan::DeleteSnapshot { snapshot } => snapshot::delete(deciding, &machine, *snapshot),
+        Plan::Message { text } => message::turn(deciding, &machine, text),
+        Plan::Drain { hypervisor } => drain::turn(deciding, &machine, *hypervisor),
+        Plan::Lose { hypervisor } => lost::turn(deciding, &machine, *hypervisor),
         Plan::SetVirtualSnapshot { setting } => {
-            virtual_snapshot::turn(deciding, id, setting.as_ref())
+            virtual_snapshot::turn(deciding, &machine, setting.as_ref())
         }
-        Plan::Populate(populate) => populate::turn(deciding, operation, populate, id),
-        Plan::Copy { source } => copy::turn(deciding, id, *source),
-        Plan::Seal { tags } => seal::turn(deciding, operation, id, tags),
-        Plan::RetireImage { image } => retire::turn(deciding, id, *image),
-        Plan::ImportImage { media } => import::turn(deciding, operation, id, *media),
-        Plan::AddToPool { pool } => members::add(deciding, id, *pool),
-        Plan::RemoveFromPool { pool } => members::remove(deciding, id, *pool),
+        Plan::Populate(populate) => populate::turn(deciding, operation, populate, &machine),
+        Plan::Copy { source } => copy::turn(deciding, &machine, *source),
+        Plan::Seal { tags } => seal::turn(deciding, operation, &machine, tags),
+        Plan::RetireImage { image } => retire::turn(deciding, *image),
+        Plan::ImportImage { media } => import::turn(deciding, operation, &machine, *media),
+        Plan::AddToPool { pool } => members::add(deciding, &machine, *pool),
+        Plan::RemoveFromPool { pool } => members::remove(deciding, &machine, *pool),
     }
 }
 

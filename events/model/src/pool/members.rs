@@ -49,10 +49,9 @@ impl Decide for AddToPool {
 
 pub(crate) fn add(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     pool: PoolId,
 ) -> Result<Begun, Rejection> {
-    let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
     let (_, into) = deciding.find::<Pool>(&Ref::Id(pool))?;
     let name = || machine.name.clone();
     if machine.pool == Some(pool) {
@@ -83,7 +82,7 @@ pub(crate) fn add(
     if into.settings.mode == Mode::Floating && machine.kept.is_some() {
         return Err(Refused::HoldsData { machine: name(), pool: into.name.clone() }.into());
     }
-    deciding.fact(id, MachineFact::PoolChanged(PoolChanged { pool: Some(pool) }));
+    deciding.fact(machine.id, MachineFact::PoolChanged(PoolChanged { pool: Some(pool) }));
     Ok(Begun::Done)
 }
 
@@ -114,16 +113,15 @@ impl Decide for RemoveFromPool {
 /// A machine in use stays: its lease, its reset and its limits are the pool's.
 pub(crate) fn remove(
     deciding: &mut Deciding<'_>,
-    id: MachineId,
+    machine: &Machine,
     pool: PoolId,
 ) -> Result<Begun, Rejection> {
-    let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
     if machine.pool != Some(pool) {
         return Ok(Begun::Done);
     }
     if !machine.leases.is_empty() {
         return Err(Refused::InUse { machine: machine.name.clone() }.into());
     }
-    deciding.fact(id, MachineFact::PoolChanged(PoolChanged { pool: None }));
+    deciding.fact(machine.id, MachineFact::PoolChanged(PoolChanged { pool: None }));
     Ok(Begun::Done)
 }
