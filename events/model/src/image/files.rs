@@ -5,11 +5,9 @@ use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::Fleet;
 use crate::ids::{HypervisorId, MachineId};
-use crate::machine::{Machine, Placement, Reservation, Task};
-use crate::name::PlatformName;
+use crate::machine::{Machine, Task};
 use crate::placement;
 use crate::rejection::Rejection;
-use crate::text::Text;
 use crate::version::latest::machine::Placed;
 
 /// Each file in a chain is one more place where a read may have to look. Four are not felt; beyond
@@ -108,13 +106,4 @@ impl Image {
         }
         Some(chain)
     }
-}
-
-/// A machine is to be on the same host as another one, for work on both their files.
-pub(super) fn beside(other: &Machine, host: HypervisorId) -> Placed {
-    #[expect(clippy::expect_used, reason = "a literal that the tests have seen")]
-    let policy = PlatformName::new("beside").expect("`beside` is a name");
-    let chosen_for = Text::new(&format!("{} is there", other.name)).unwrap_or_default();
-    let because = Placement { policy, chosen_for, considered: 1, refused: Default::default() };
-    Placed { hypervisor: host, reserved: Reservation::default(), because }
 }

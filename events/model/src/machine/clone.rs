@@ -4,17 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::new::{Platform, identity, storage_for_disks};
-use super::obstacle::host_answers;
 use super::{Created, Disk, DiskSource, Machine, Settings};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{MachineFact as Fact, OperationFact};
 use crate::ids::{DiskId, MachineId, StorageId};
+use crate::image::copy;
 use crate::name::Name;
-use crate::operation::{Cursor, Goal, Plan, Targets, Task};
+use crate::operation::{Begun, Cursor, Plan, Targets, Task};
 use crate::placement;
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::version::latest::machine::CopyRequested;
 use crate::version::latest::operation::{Advanced, PartBegun};
 
 /// Makes a machine of the same kind with the same settings and a full copy of the disks of one that
@@ -38,7 +37,7 @@ impl Decide for CloneMachine {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (source, original) = deciding.find::<Machine>(&self.machine)?;
         deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
-        can_be_cloned(deciding, &original)?;
+        copy::can_be_copied(&deciding.fleet, &original)?;
         let beside: Vec<StorageId> = original.disks.iter().map(|disk| disk.storage).collect();
         let storage = storage_for_disks(deciding, self.storage.as_ref().into(), &[beside])?;
         let disks = original.disks.iter().map(|disk| Disk {
@@ -58,7 +57,7 @@ impl Decide for CloneMachine {
         };
         let id: MachineId = deciding.fresh();
         let clone = super::evolve::created_from(&deciding.fleet, id, &created);
-        let placed = placement::for_copy(&deciding.fleet, &clone, &original)?;
+        let placed = placement::for_copy(&deciding.fleet, &clone, &original, &[])?;
         let operation = deciding.begin(Task {
             plan: Plan::Copy { source },
             targets: Targets::Listed(vec![id]),
@@ -68,21 +67,12 @@ impl Decide for CloneMachine {
         });
         deciding.fact(id, Fact::Created(created));
         deciding.fact(id, Fact::Placed(placed));
-        let (disks, traces) = (clone.disks.to_vec(), original.traces_on_disks());
-        deciding.fact(id, Fact::CopyRequested(CopyRequested { source, disks, traces }));
-        let begun = PartBegun { machine: id, goal: Goal::Copied };
-        deciding.fact(operation, OperationFact::PartBegun(begun));
+        if let Begun::Part(goal) = copy::request(deciding, id, &original, clone.disks.to_vec()) {
+            let begun = PartBegun { machine: id, goal };
+            deciding.fact(operation, OperationFact::PartBegun(begun));
+        }
         let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
         deciding.fact(operation, OperationFact::Advanced(advanced));
         Ok(())
     }
-}
-
-/// Several copies of one machine may be made at the same time: all of them only read.
-fn can_be_cloned(deciding: &Deciding<'_>, original: &Machine) -> Result<(), Rejection> {
-    original.is_not_external()?;
-    original.is_at_most_read(&deciding.fleet)?;
-    original.is_not_locked()?;
-    host_answers(&deciding.fleet, original)?;
-    original.is_off()
 }

@@ -20,7 +20,7 @@ use crate::fleet::Fleet;
 use crate::hypervisor::Hypervisor;
 use crate::ids::HypervisorId;
 use crate::machine::rejection::Rejection as Refused;
-use crate::machine::{Machine, Placement};
+use crate::machine::{Disk, Machine, Placement};
 use crate::name::PlatformName;
 use crate::rejection::Rejection;
 use crate::text::Text;
@@ -46,21 +46,28 @@ pub(crate) fn for_start(
 
 /// The host for work on the files of a machine that is off. It reserves nothing that runs.
 pub(crate) fn for_files(fleet: &Fleet, machine: &Machine) -> Result<Placed, Rejection> {
-    let (only, need) = (where_it_may_go(fleet, machine)?, Need::of_files(fleet, &[machine]));
-    // Its own host need not let go of it first.
-    let own = machine.place.filter(|own| only.allows(*own)).map(Only::This);
-    let own = own.and_then(|own| place(fleet, machine, &need, own).ok());
-    own.map_or_else(|| place(fleet, machine, &need, only), Ok)
+    for_work(fleet, machine, &Need::of_files(fleet, machine.disks.iter()))
 }
 
-/// The host that copies the disks of one machine to those of another: it sees the files of both.
+/// The host that copies the disks of one machine to another that is off: it sees the files of both,
+/// as they are and as those of the copy will be. Where the source is does not matter, nor change:
+/// it is only read.
 pub(crate) fn for_copy(
     fleet: &Fleet,
     machine: &Machine,
     source: &Machine,
+    disks: &[Disk],
 ) -> Result<Placed, Rejection> {
+    let all = machine.disks.iter().chain(&source.disks).chain(disks);
+    for_work(fleet, machine, &Need::of_files(fleet, all))
+}
+
+fn for_work(fleet: &Fleet, machine: &Machine, need: &Need<'_>) -> Result<Placed, Rejection> {
     let only = where_it_may_go(fleet, machine)?;
-    place(fleet, machine, &Need::of_files(fleet, &[machine, source]), only)
+    // Its own host need not let go of it first.
+    let own = machine.place.filter(|own| only.allows(*own)).map(Only::This);
+    let own = own.and_then(|own| place(fleet, machine, need, own).ok());
+    own.map_or_else(|| place(fleet, machine, need, only), Ok)
 }
 
 /// Another host for a machine that runs: the one that was asked for, or the best.

@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use crate::ids::StorageId;
-use crate::machine::{DiskSource, Machine, Reservation, Settings, Writes};
+use crate::machine::{Disk, DiskSource, Machine, Reservation, Settings, Writes};
 use crate::storage::Storage;
 use crate::version::latest::machine::Volatile;
 use crate::version::latest::storage::Medium;
@@ -25,7 +25,7 @@ pub(super) struct Need<'a> {
 
 impl<'a> Need<'a> {
     pub(super) fn of_start(fleet: &'a Fleet, machine: &'a Machine, writes: Writes) -> Self {
-        let mut need = Self::of_files(fleet, &[machine]);
+        let mut need = Self::of_files(fleet, machine.disks.iter());
         if machine.is_external() {
             // A host sends the packet that wakes it, and that is all.
             return need;
@@ -40,7 +40,7 @@ impl<'a> Need<'a> {
 
     /// It goes on with what it runs with; its throwaway overlay stays where it is.
     pub(super) fn of_migration(fleet: &'a Fleet, machine: &'a Machine) -> Self {
-        let mut need = Self::of_files(fleet, &[machine]);
+        let mut need = Self::of_files(fleet, machine.disks.iter());
         need.runs = Some(machine.running_with.as_deref().unwrap_or(&machine.settings));
         let overlay = machine.reserved.volatile.as_ref();
         let overlay = overlay.and_then(|volatile| fleet.storages.get(volatile.storage));
@@ -48,10 +48,10 @@ impl<'a> Need<'a> {
         need
     }
 
-    pub(super) fn of_files(fleet: &'a Fleet, machines: &[&'a Machine]) -> Self {
+    pub(super) fn of_files(fleet: &'a Fleet, disks: impl Iterator<Item = &'a Disk>) -> Self {
         let mut need =
             Self { runs: None, throwaway_mib: None, storages: Vec::new(), choices: Vec::new() };
-        for disk in machines.iter().flat_map(|machine| &machine.disks) {
+        for disk in disks {
             if let Some(storage) = fleet.storages.get(disk.storage)
                 && !need.storages.iter().any(|it| it.id == storage.id)
             {
