@@ -10,6 +10,7 @@ use crate::ids::{
     CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, TerminalId,
     TokenId,
 };
+use crate::image::Image;
 use crate::record::Timestamp;
 use crate::session::{Subject, Target};
 use crate::version::latest::admin::Bearer;
@@ -68,6 +69,16 @@ impl Fleet {
         let from = (initial, 0, ImageId::MIN);
         let to = (initial, u32::MAX, ImageId::from_bytes([0xff; 16]));
         self.index.versions.range(from..=to).map(|(_, _, image)| *image)
+    }
+
+    /// Those that something may be put on, the newest first.
+    pub fn usable_versions_of(&self, initial: MachineId) -> impl Iterator<Item = ImageId> {
+        self.versions_of(initial).rev().filter(|image| self.is_usable(*image))
+    }
+
+    /// Something may be put on this version.
+    pub fn is_usable(&self, image: ImageId) -> bool {
+        self.images.get(image).is_some_and(Image::is_usable)
     }
 
     /// Operations that wait for something of a machine.

@@ -97,9 +97,7 @@ fn populating(fleet: &Fleet, image: ImageId) -> Option<crate::ids::CommandId> {
 
 /// Tags that have to be on some version, each with the one that gets it.
 fn tags_to_hand_on(fleet: &Fleet, image: &Image) -> Result<Vec<(Name, ImageId)>, Rejection> {
-    let successor = versions(fleet, image.initial)
-        .find(|(id, other)| *id != image.id && other.is_usable())
-        .map(|(id, _)| id);
+    let successor = fleet.usable_versions_of(image.initial).find(|other| *other != image.id);
     let mut handed_on = Vec::new();
     for tag in image.tags.keys() {
         let name = || ImageName::of(fleet, image);

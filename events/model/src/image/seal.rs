@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{can_be_worked_on, host_for_files};
 use super::populate::as_last_time;
-use super::reference::versions;
 use super::rejection::Rejection as Refused;
 use super::tag::{self, HEAD, is_followed};
-use super::{Hold, Image, Origin};
+use super::{Hold, Origin};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::Fleet;
@@ -144,10 +143,8 @@ pub(super) fn request(
 
 /// The version that an initial's disk stands on, or else its newest.
 pub(super) fn current(fleet: &Fleet, initial: &Machine) -> Option<ImageId> {
-    let own = initial.image();
-    let usable = |id: &ImageId| fleet.images.get(*id).is_some_and(Image::is_usable);
-    let newest = || versions(fleet, initial.id).find(|(_, it)| it.is_usable()).map(|(id, _)| id);
-    own.filter(usable).or_else(newest)
+    let own = initial.image().filter(|own| fleet.is_usable(*own));
+    own.or_else(|| fleet.usable_versions_of(initial.id).next())
 }
 
 pub(super) fn is_initial(machine: &Machine) -> Result<(), Rejection> {

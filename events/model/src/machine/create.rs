@@ -13,7 +13,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::fleet::{Fleet, Space};
 use crate::ids::{DiskId, FromUuid, ImageId, MachineId, NetworkId, StorageId, TemplateId};
-use crate::image::{self, Image};
+use crate::image;
 use crate::name::{Name, PlatformName};
 use crate::reference::{Patch, Ref};
 use crate::rejection::{Rejection, general};
@@ -375,8 +375,8 @@ fn default_network(fleet: &Fleet) -> Option<NetworkId> {
 
 /// The version tagged `default`, or else the newest that can be used.
 fn version_for_children(fleet: &Fleet, initial: MachineId) -> Option<ImageId> {
-    let usable = |id: &ImageId| fleet.images.get(*id).is_some_and(Image::is_usable);
     let tag = Name::new(image::DEFAULT).ok()?;
-    let tagged = fleet.index.tags.get(&(initial, tag)).copied().filter(usable);
-    tagged.or_else(|| fleet.versions_of(initial).rev().find(usable))
+    let tagged = fleet.index.tags.get(&(initial, tag)).copied();
+    let tagged = tagged.filter(|image| fleet.is_usable(*image));
+    tagged.or_else(|| fleet.usable_versions_of(initial).next())
 }
