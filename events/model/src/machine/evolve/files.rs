@@ -1,10 +1,8 @@
 //! How a machine's disks change.
 
-use thin_vec::ThinVec;
-
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
-use crate::machine::{Disk, DiskSource, Kind, Machine, Task};
+use crate::machine::{Kind, Machine, Task};
 
 /// It stays what it is, with other disks. An initial takes its next copy from the same source; one
 /// that is a clone of another initial takes it from where that one did.
@@ -41,13 +39,4 @@ fn take_traces(machine: &mut Machine) {
     let holder = machine.written.filter(|_| !machine.leases.is_empty());
     machine.written = traces.or(holder);
     machine.kept = traces;
-}
-
-pub(super) fn written_anew(disks: &[Disk]) -> ThinVec<Disk> {
-    let anew = |disk: &Disk| Disk {
-        source: DiskSource::Blank,
-        overlay_generation: disk.overlay_generation + 1,
-        ..disk.clone()
-    };
-    disks.iter().map(anew).collect()
 }

@@ -17,7 +17,7 @@ mod power;
 mod renewal;
 
 pub(super) use created::created_from;
-use files::{copied, written_anew};
+use files::copied;
 use power::{failed_at, leave, shall_run, went_off, wished};
 use renewal::put_overlay;
 
@@ -228,9 +228,6 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.task = Some(Task::Copying { source: copy.source });
             machine.task_since = machine.generation + 1;
             machine.disks_to_come = copy.disks.iter().cloned().collect();
-            if copy.disks.is_empty() {
-                machine.disks_to_come = written_anew(&machine.disks);
-            }
             machine.traces_to_come = copy.traces;
             machine.generation += 1;
         }
