@@ -168,7 +168,7 @@ facts! {
         OverlayRequested "machine.overlay_requested": 1 => renewal::OverlayRequested;
         RenewalDelayed "machine.renewal_delayed": 1 => renewal::Delayed;
         FirstBootBegun "machine.first_boot_begun": 1 => renewal::FirstBootBegun;
-        FirstBootEnded "machine.first_boot_ended": 1 => renewal::FirstBootEnded;
+        FirstBootEnded "machine.first_boot_ended": 1 => Nothing;
         Populated "machine.populated": 1 => renewal::Done;
         Cleaned "machine.cleaned": 1 => renewal::Done;
         RenewalFailed "machine.renewal_failed": 1 => renewal::Failed;
@@ -250,7 +250,7 @@ facts! {
         TicketIssued "session.ticket_issued": 1 => session::TicketIssued;
         DisplayArmed "session.display_armed": 1 => session::DisplayArmed;
         TicketSpent "session.ticket_spent": 1 => session::TicketSpent;
-        Disconnected "session.disconnected": 1 => session::Disconnected;
+        Disconnected "session.disconnected": 1 => Nothing;
         LeaseEnded "lease.ended": 1 => session::Ended;
     }
     Admin(AdminId, AdminFact) "admin" {

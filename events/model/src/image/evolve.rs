@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{File, FileState, Hold, Image, State};
+use super::{File, FileState, Image, State};
 use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::ImageId;
@@ -69,7 +69,7 @@ fn change(image: &mut Image, fact: &Fact) {
             }
         }
         Fact::Tagged(tagged) => {
-            image.tags.insert(tagged.tag.clone(), Hold::new(tagged.fixed));
+            image.tags.insert(tagged.tag.clone(), tagged.hold);
         }
         Fact::Untagged(untagged) => {
             image.tags.remove(&untagged.tag);

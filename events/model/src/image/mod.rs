@@ -22,7 +22,7 @@ use crate::hash::Digest;
 use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
-pub use crate::version::latest::image::Origin;
+pub use crate::version::latest::image::{Hold, Origin};
 use crate::version::latest::machine::Settings;
 
 pub(crate) mod children;
@@ -49,7 +49,7 @@ pub(crate) use populate::keeps_nothing;
 pub use reference::{ImageName, ImageRef};
 pub(crate) use retire::follow;
 pub(crate) use tag::follows;
-pub use tag::{DEFAULT, HEAD, Hold};
+pub use tag::{DEFAULT, HEAD};
 
 /// The commands of this folder.
 pub mod commands {

@@ -24,8 +24,8 @@ use crate::pool::Reset;
 use crate::reference::Ref;
 use crate::rejection::{Kind, Rejection, general};
 use crate::renewal;
-use crate::version::latest::operation::Populate as Planned;
-use crate::version::latest::renewal::{FirstBoot, Renewal, Then, When, Why};
+use crate::version::latest::operation::{Populate as Planned, RecipeOf};
+use crate::version::latest::renewal::{FirstBoot, Recipe, Renewal, Then, When, Why};
 
 /// One command can't make more children than this: names and addresses are found for all of them
 /// while other commands wait, and a site of 20,000 desktops fits five times.
@@ -148,8 +148,10 @@ impl Populate {
         Planned {
             initial,
             image,
-            first_boot: self.first_boot.clone(),
-            then: Some(self.then.clone().unwrap_or_default()),
+            recipe: RecipeOf::Now(Recipe {
+                first_boot: self.first_boot.clone(),
+                then: self.then.clone().unwrap_or_default(),
+            }),
             when: self.when.clone(),
             warn_seconds: self.warn_seconds,
             discard_data: self.discard_data,
@@ -204,8 +206,7 @@ pub(super) fn as_last_time(initial: MachineId, image: ImageId) -> Planned {
     Planned {
         initial,
         image,
-        first_boot: None,
-        then: None,
+        recipe: RecipeOf::LastTime,
         when: When::OnRelease,
         warn_seconds: 0,
         discard_data: false,
@@ -234,7 +235,7 @@ pub(crate) fn turn(
     if !populate.discard_data {
         keeps_nothing(&deciding.fleet, machine)?;
     }
-    let follows_a_tag = populate.then.is_none();
+    let follows_a_tag = populate.recipe == RecipeOf::LastTime;
     if follows_a_tag && machine.image() == Some(image.id) && machine.renewal.is_none() {
         return Ok(Begun::Done);
     }
@@ -261,10 +262,9 @@ pub(crate) fn keeps_nothing(fleet: &Fleet, machine: &Machine) -> Result<(), Reje
 }
 
 fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Renewal {
-    let (first_boot, then) = match (&populate.then, &machine.recipe) {
-        (Some(then), _) => (populate.first_boot.clone(), then.clone()),
-        (None, Some(recipe)) => (recipe.first_boot.clone(), recipe.then.clone()),
-        (None, None) => (None, Then::default()),
+    let Recipe { first_boot, then } = match &populate.recipe {
+        RecipeOf::Now(recipe) => recipe.clone(),
+        RecipeOf::LastTime => machine.recipe.as_deref().cloned().unwrap_or_default(),
     };
     Renewal {
         why: Why::Populate { operation },

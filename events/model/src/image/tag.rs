@@ -19,25 +19,10 @@ use crate::name::Name;
 use crate::operation::{self, Plan, Targets};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::version::latest::image::{Tagged, Untagged};
+use crate::version::latest::image::{Hold, Tagged, Untagged};
 
 pub const HEAD: &str = "head";
 pub const DEFAULT: &str = "default";
-
-/// How firmly a tag stands on a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// It may move to another version.
-    Movable,
-    /// It never moves.
-    Fixed,
-}
-
-impl Hold {
-    pub(super) const fn new(fixed: bool) -> Self {
-        if fixed { Self::Fixed } else { Self::Movable }
-    }
-}
 
 #[expect(clippy::expect_used, reason = "literals that the tests have seen")]
 pub(super) fn head() -> Name {
@@ -84,7 +69,8 @@ impl Decide for TagImage {
         if of_its_own {
             return Err(Refused::TagOfItsOwn { tag: self.tag.clone() }.into());
         }
-        set(deciding, id, &self.tag, Hold::new(self.fixed))
+        let hold = if self.fixed { Hold::Fixed } else { Hold::Movable };
+        set(deciding, id, &self.tag, hold)
     }
 }
 
@@ -140,8 +126,7 @@ pub(super) fn put(deciding: &mut Deciding<'_>, id: ImageId, tag: &Name, hold: Ho
     if let Some(holder) = holder.filter(|holder| *holder != id) {
         deciding.fact(holder, Fact::Untagged(Untagged { tag: tag.clone() }));
     }
-    let fixed = hold == Hold::Fixed;
-    deciding.fact(id, Fact::Tagged(Tagged { tag: tag.clone(), fixed }));
+    deciding.fact(id, Fact::Tagged(Tagged { tag: tag.clone(), hold }));
 }
 
 /// A pool follows one of these tags.

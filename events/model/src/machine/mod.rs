@@ -53,10 +53,11 @@ use crate::version::latest::display::Policy;
 pub use crate::version::latest::machine::{
     Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Hardware,
     Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement, Probe, Readiness, Reason,
-    Reservation, RestartManner, Settings, StopCause, StopManner, Tpm, VirtualSnapshot,
+    Reservation, Rest, RestartManner, Settings, StopCause, StopManner, Tpm, VirtualSnapshot,
 };
 use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::{FirstBoot, Renewal, Then};
+pub use crate::version::latest::renewal::Recipe;
+use crate::version::latest::renewal::Renewal;
 pub use crate::version::latest::session::Subject;
 
 mod adopt;
@@ -93,7 +94,7 @@ pub use draft::Draft;
 pub use evolve::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
 pub use outcome::{Outcome, Reported};
 pub use snapshot::{SNAPSHOTS_DEEP_MAX, SNAPSHOTS_MAX, Snapshot, SnapshotState};
-pub use state::{Observed, Power, Ready, Rest, State, Wish, Writes};
+pub use state::{Observed, Power, Ready, State, Wish, Writes};
 
 /// The commands of this folder.
 pub mod commands {
@@ -239,12 +240,6 @@ pub enum RenewalStep {
     FirstBoot,
     /// The first boot has done its work; the machine is going off.
     Finishing,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
-    pub first_boot: Option<FirstBoot>,
-    pub then: Then,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,6 @@ use crate::version::latest::machine::{
     SnapshotFailed, StartFailed, Started, StopRequested, Stopped, WorkFailed,
 };
 use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::FirstBootEnded;
 use crate::version::latest::{Nothing, Switch};
 use crate::{image, session};
 
@@ -179,8 +178,7 @@ pub(super) fn start_failed(
     rest: Rest,
 ) {
     let (boot_epoch, at) = (machine.power.boot_epoch, deciding.now());
-    let presumed = rest == Rest::Presumed;
-    let failed = StartFailed { boot_epoch, at, failure, presumed };
+    let failed = StartFailed { boot_epoch, at, failure, rest };
     deciding.fact(machine.id, Fact::StartFailed(failed));
     put_aside_if_it_fails_often(deciding, machine.id);
 }
@@ -265,7 +263,7 @@ fn resumed(deciding: &mut Deciding<'_>, machine: &Machine) {
 fn first_boot_ended(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
     let step = machine.renewal.as_ref().map(|renewing| renewing.step);
     if step == Some(RenewalStep::FirstBoot) && boot_epoch == machine.power.boot_epoch {
-        deciding.fact(machine.id, Fact::FirstBootEnded(FirstBootEnded {}));
+        deciding.fact(machine.id, Fact::FirstBootEnded(Nothing {}));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a machine's power shall be, and what is known of it.
 
-use super::{PauseReason, RestartManner, StopManner};
+use super::{PauseReason, Rest, RestartManner, StopManner};
 use crate::record::Timestamp;
 
 /// What its power shall be.
@@ -21,17 +21,6 @@ pub struct Power {
     pub restart: Option<RestartManner>,
     /// What is known of its rest, while it is at rest.
     pub rest: Rest,
-}
-
-/// Whether a machine that is off for all that is known is known to be off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// Its host has said so, or no host ever had it.
-    Confirmed,
-    /// A start took too long, or who could tell is lost. Its host turns it off, and says so; until
-    /// then a start is in order, because the host does one after the other, but nobody else touches
-    /// its files.
-    Presumed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use crate::image::Image;
 use crate::machine::{Machine, RenewalStep, Renewing, StopCause, StopManner};
 use crate::operation::Cause;
 use crate::text::Text;
+use crate::version::latest::Nothing;
 use crate::version::latest::machine::MessageSent;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
-    Announced, Done, DropCause, Dropped, Failed, FirstBootDone, FirstBootEnded, Renewal, Requested,
-    Then, When, Why,
+    Announced, Done, DropCause, Dropped, Failed, FirstBootDone, Renewal, Requested, Then, When, Why,
 };
 
 mod advance;
@@ -198,7 +198,7 @@ fn first_boot_went_off(
     let done = renewing.renewal.first_boot.as_ref().map(|first_boot| &first_boot.done);
     let ended = done == Some(&FirstBootDone::GuestPoweroff) && cause == StopCause::Guest;
     if ended {
-        deciding.fact(id, Fact::FirstBootEnded(FirstBootEnded {}));
+        deciding.fact(id, Fact::FirstBootEnded(Nothing {}));
         return;
     }
     let detail = match cause {

@@ -10,7 +10,7 @@ use crate::event::SessionFact as Fact;
 use crate::ids::SessionId;
 use crate::rejection::{Kind, Rejection, general};
 use crate::session::lease::end;
-use crate::version::latest::session::Disconnected;
+use crate::version::latest::Nothing;
 
 fn find(deciding: &Deciding<'_>, id: SessionId) -> Result<std::sync::Arc<Session>, Rejection> {
     let kind = Kind("session");
@@ -29,7 +29,7 @@ impl Decide for DisconnectSession {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let session = find(deciding, self.session)?;
         if session.machine().is_some() && session.ticket.number > 0 {
-            deciding.fact(self.session, Fact::Disconnected(Disconnected {}));
+            deciding.fact(self.session, Fact::Disconnected(Nothing {}));
         }
         Ok(())
     }

@@ -19,12 +19,11 @@ use crate::machine::tests::scene::{
 use crate::machine::{Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
 use crate::session::Target;
 use crate::testing::{Dice, Story, command};
+use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{FileDone, FileRequested, FileRetired};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
-use crate::version::latest::session::{
-    Disconnected, DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent,
-};
+use crate::version::latest::session::{DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent};
 
 fn of(story: &Story, name: &str) -> Option<Work> {
     work(&story.fleet, Thing::Machine(machine(story, name).id))
@@ -219,7 +218,7 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     let spent = TicketSpent { ticket: 1, by: SpentBy::Used };
     fact(&mut story, session, SessionFact::TicketSpent(spent));
     assert_eq!(ticket(&story), [(1, false)], "its viewer may stay");
-    fact(&mut story, session, SessionFact::Disconnected(Disconnected {}));
+    fact(&mut story, session, SessionFact::Disconnected(Nothing {}));
     assert!(spec(&story, "m").tickets.is_empty());
 }
 

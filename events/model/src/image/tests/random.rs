@@ -12,7 +12,7 @@ use crate::operation::{Goal, State as OperationState};
 use crate::testing::{Dice, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::WorkFailed;
-use crate::version::latest::renewal::{FirstBootEnded, Why};
+use crate::version::latest::renewal::Why;
 use crate::version::latest::session::{EndCause, Ended};
 
 fn holds(site: &Site) {
@@ -151,7 +151,7 @@ fn something_happens(site: &mut Site, dice: &mut Dice) {
         12 if crate::renewal::tests::step(site, id)
             == Some(crate::machine::RenewalStep::FirstBoot) =>
         {
-            site.happens(id, MachineFact::FirstBootEnded(FirstBootEnded {}));
+            site.happens(id, MachineFact::FirstBootEnded(Nothing {}));
         }
         _ => machines.into_iter().for_each(|id| drop(site.applied(id))),
     }

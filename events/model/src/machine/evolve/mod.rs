@@ -193,8 +193,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.running_with.get_or_insert_with(|| Arc::clone(&machine.settings));
         }
         Fact::StartFailed(failed) => {
-            let rest = if failed.presumed { Rest::Presumed } else { Rest::Confirmed };
-            went_off(machine, State::Off, rest);
+            went_off(machine, State::Off, failed.rest);
             machine.trouble = Some(Arc::new(failed.failure.clone()));
             failed_at(machine, failed.at);
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{ImageFact, MachineFact as Machine};
 use crate::ids::{HypervisorId, SnapshotId, StorageId};
-use crate::machine::{Placement, RestartManner, Settings, StopCause, StopManner};
+use crate::machine::{Placement, Rest, RestartManner, Settings, StopCause, StopManner};
 use crate::name::Name;
 use crate::operation::plan::Begun;
 use crate::operation::run::can_wait_for;
@@ -73,7 +73,12 @@ fn started(boot_epoch: u64) -> Machine {
 
 fn start_failed(boot_epoch: u64) -> Machine {
     let at = crate::testing::BEGINNING;
-    Machine::StartFailed(facts::StartFailed { boot_epoch, at, failure: failure(), presumed: false })
+    Machine::StartFailed(facts::StartFailed {
+        boot_epoch,
+        at,
+        failure: failure(),
+        rest: Rest::Confirmed,
+    })
 }
 
 fn stopped() -> Machine {

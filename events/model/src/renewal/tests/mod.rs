@@ -13,7 +13,7 @@ use crate::event::{Event, MachineFact};
 use crate::ids::MachineId;
 use crate::image::tests::Site;
 use crate::machine::{RenewalStep, StopCause};
-use crate::version::latest::renewal::FirstBootEnded;
+use crate::version::latest::Nothing;
 
 /// One child that is populated with this beside `initial`.
 pub(super) fn populating(beside: Value) -> (Site, MachineId) {
@@ -93,13 +93,13 @@ fn every_step_of_the_diagram_is_reached_and_no_other() {
     site.applied(child);
     see(&site, child);
     site.started(child);
-    site.happens(child, MachineFact::FirstBootEnded(FirstBootEnded {}));
+    site.happens(child, MachineFact::FirstBootEnded(Nothing {}));
     see(&site, child);
     site.off(child, StopCause::Command);
     site.decides(|deciding| crate::renewal::reset(deciding, child));
     site.applied(child);
     site.started(child);
-    site.happens(child, MachineFact::FirstBootEnded(FirstBootEnded {}));
+    site.happens(child, MachineFact::FirstBootEnded(Nothing {}));
     site.off(child, StopCause::Command);
     populate(&mut site, json!({}));
     populate(&mut site, json!({}));

@@ -6,14 +6,13 @@ use super::{in_first_boot, populate, populating, step};
 use crate::event::{Event, MachineFact, StorageFact};
 use crate::ids::{MachineId, StorageId};
 use crate::image::tests::{Site, ended, failure};
-use crate::machine::{Reason, RenewalStep, StopCause, StopManner, Wish};
+use crate::machine::{Reason, RenewalStep, Rest, StopCause, StopManner, Wish};
 use crate::operation::Outcome;
 use crate::renewal::{OVERLAY_SECONDS, ROOM_SECONDS, TRIES_MAX};
 use crate::testing::kinds;
-use crate::version::latest::Switch;
 use crate::version::latest::machine::{Released, StartFailed, StartRequested, WorkFailed};
-use crate::version::latest::renewal::FirstBootEnded;
 use crate::version::latest::storage::SpaceLowChanged;
+use crate::version::latest::{Nothing, Switch};
 
 /// The machine's part failed, and nobody gets the machine.
 fn has_failed(site: &Site, id: MachineId, events: &[Event]) {
@@ -46,7 +45,7 @@ fn a_guest_that_powers_itself_off_has_done_its_first_boot() {
 #[test]
 fn a_guest_whose_agent_has_answered_is_shut_down() {
     let (mut site, child) = in_first_boot("agent");
-    let events = site.happens(child, MachineFact::FirstBootEnded(FirstBootEnded {}));
+    let events = site.happens(child, MachineFact::FirstBootEnded(Nothing {}));
     assert_eq!(kinds(&events), ["machine.first_boot_ended", "machine.stop_requested"]);
     assert_eq!(site.get(child).power.wish, Wish::Off(StopManner::Acpi));
     let events = site.off(child, StopCause::Command);
@@ -64,7 +63,7 @@ fn what_follows_follows_by_itself() {
     site.applied(child);
     assert!(site.get(child).power.persistent_once);
     site.started(child);
-    site.happens(child, MachineFact::FirstBootEnded(FirstBootEnded {}));
+    site.happens(child, MachineFact::FirstBootEnded(Nothing {}));
     site.off(child, StopCause::Guest);
     assert!(site.get(child).virtual_snapshot.is_some());
     let recipe = site.get(child).recipe.clone().expect("how it was populated");
@@ -91,7 +90,7 @@ fn a_first_boot_that_does_not_start_has_failed() {
     let (mut site, child) = populating(json!({ "first_boot": { "done": "agent" } }));
     site.applied(child);
     let (boot_epoch, at) = (site.get(child).power.boot_epoch, site.story.now);
-    let failed = StartFailed { boot_epoch, at, failure: failure(), presumed: false };
+    let failed = StartFailed { boot_epoch, at, failure: failure(), rest: Rest::Confirmed };
     let events = site.happens(child, MachineFact::StartFailed(failed));
     has_failed(&site, child, &events);
 }
@@ -247,7 +246,7 @@ fn a_machine_that_keeps_other_disks_is_shut_down_in_order() {
 #[test]
 fn a_first_boot_that_is_done_and_does_not_go_off_is_cut() {
     let (mut site, child) = in_first_boot("agent");
-    site.happens(child, MachineFact::FirstBootEnded(FirstBootEnded {}));
+    site.happens(child, MachineFact::FirstBootEnded(Nothing {}));
     site.story.wait(1800);
     assert_eq!(kinds(&site.advance()), ["machine.stop_requested", "machine.renewal_delayed"]);
     assert_eq!(ended(&site.off(child, StopCause::Command)), Some(Outcome::Succeeded));

@@ -308,7 +308,9 @@ impl Site {
     pub(crate) fn start_failed(&mut self, n: u32) -> Vec<Event> {
         let failure = json!({ "code": "libvirt", "detail": "no such bridge" });
         let boot_epoch = self.at(n).power.boot_epoch;
-        let failed = json!({ "boot_epoch": boot_epoch, "at": BEGINNING, "failure": failure });
+        let failed = json!({
+            "boot_epoch": boot_epoch, "at": BEGINNING, "failure": failure, "rest": "confirmed",
+        });
         self.story.happened(machine(n), MachineFact::StartFailed(fact(failed)))
     }
 

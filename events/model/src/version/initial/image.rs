@@ -63,13 +63,23 @@ pub struct Failed {
     pub failure: Failure,
 }
 
+/// How firmly a tag stands on a version.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// It may move to another version.
+    Movable,
+    /// It never moves.
+    Fixed,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Tagged {
     pub tag: Name,
-    /// A fixed tag never moves to another version.
-    #[serde(default)]
-    pub fixed: bool,
+    pub hold: Hold,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

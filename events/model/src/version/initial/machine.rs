@@ -272,6 +272,20 @@ pub struct Started {
     pub ready_by: Timestamp,
 }
 
+/// Whether a machine that is off for all that is known is known to be off.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// Its host has said so, or no host ever had it.
+    Confirmed,
+    /// A start took too long, or who could tell is lost. Its host turns it off, and says so; until
+    /// then a start is in order, because the host does one after the other, but nobody else touches
+    /// its files.
+    Presumed,
+}
+
 /// It did not start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -279,9 +293,7 @@ pub struct StartFailed {
     pub boot_epoch: u64,
     pub at: Timestamp,
     pub failure: Failure,
-    /// Its host has not said so, it only took too long: something may still come to run there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub presumed: bool,
+    pub rest: Rest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

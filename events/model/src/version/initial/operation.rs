@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Switch;
 use super::machine::{RestartManner, StopManner, VirtualSnapshot};
-use super::renewal::{FirstBoot, Then, When};
+use super::renewal::{Recipe, When};
 use crate::hash::Fingerprint;
 use crate::ids::{DiskId, HypervisorId, ImageId, MachineId, MediaId, PoolId, SnapshotId};
 use crate::name::{Label, Name, NamePattern, PlatformName};
@@ -137,16 +137,22 @@ pub enum Plan {
     },
 }
 
+/// By which recipe machines are populated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RecipeOf {
+    /// Each by the one that it was populated by before.
+    LastTime,
+    /// All by this one.
+    Now(Recipe),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Populate {
     pub initial: MachineId,
     pub image: ImageId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_boot: Option<FirstBoot>,
-    /// None: the first boot and what follows are for each machine as they were the last time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub then: Option<Then>,
+    pub recipe: RecipeOf,
     #[serde(default)]
     pub when: When,
     #[serde(default)]

@@ -45,6 +45,17 @@ pub struct Then {
     pub maintenance: bool,
 }
 
+/// How a machine's fresh disks become what people get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Default)]
+pub struct Recipe {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_boot: Option<FirstBoot>,
+    #[serde(default)]
+    pub then: Then,
+}
+
 /// When a machine that somebody uses is taken from them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -124,11 +135,6 @@ pub struct FirstBootBegun {
     pub boot_epoch: u64,
     pub deadline: Timestamp,
 }
-
-/// The guest has done what a first boot is for; it is to be off again before the rest follows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct FirstBootEnded {}
 
 /// The step that it is in gets more time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -150,8 +150,3 @@ pub struct TicketSpent {
     pub ticket: u32,
     pub by: SpentBy,
 }
-
-/// The viewers are gone; the lease goes on for its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Disconnected {}

@@ -74,7 +74,7 @@ fn the_overlay_before_is_kept_until_the_new_one_has_booted() {
     site.applied(child);
     site.started(child);
     assert_eq!(kept(&site), both, "while it boots for the first time");
-    let ended = crate::version::latest::renewal::FirstBootEnded {};
+    let ended = crate::version::latest::Nothing {};
     site.happens(child, crate::event::MachineFact::FirstBootEnded(ended));
     site.off(child, crate::machine::StopCause::Guest);
     assert_eq!(kept(&site), (vec![2], vec![], vec![]));
