@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{Fleet, Free, Tally};
 use crate::ids::{
-    CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, TerminalId,
-    TokenId,
+    CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, StorageId,
+    TerminalId, TokenId,
 };
 use crate::image::Image;
 use crate::record::Timestamp;
@@ -30,6 +30,12 @@ fn beside<A: Ord + Copy, B: Ord + Copy + FromUuid>(
 }
 
 impl Fleet {
+    /// The host sees what lies there.
+    pub fn sees(&self, host: HypervisorId, storage: StorageId) -> bool {
+        let storage = self.storages.get(storage);
+        storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
+    }
+
     /// Everything that a host is responsible for, has yet to let go, or is about to get.
     pub fn machines_on(&self, host: HypervisorId) -> impl Iterator<Item = MachineId> {
         self.machines_on_after(host, None)

@@ -74,13 +74,9 @@ impl Image {
     /// The file that a new overlay on this host stands on: of those that the host sees together with
     /// all files under them, the one with the fewest.
     pub fn nearest_file(&self, fleet: &Fleet, host: HypervisorId) -> Option<&File> {
-        let seen = |storage| {
-            let storage = fleet.storages.get(storage);
-            storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
-        };
         let seen_down_to_the_ground = |file: &&File| {
             let chain = self.chain(fleet, file);
-            chain.is_some_and(|chain| chain.iter().all(|(_, file)| seen(file.storage)))
+            chain.is_some_and(|chain| chain.iter().all(|(_, file)| fleet.sees(host, file.storage)))
         };
         let files = self.files_there().filter(seen_down_to_the_ground);
         files.min_by_key(|file| (file.depth, file.number))

@@ -6,8 +6,7 @@ use super::Identity;
 use super::rejection::Rejection as Refused;
 use crate::deciding::Deciding;
 use crate::fleet::Fleet;
-use crate::hypervisor::Hypervisor;
-use crate::ids::{CommandId, StorageId};
+use crate::ids::{CommandId, HypervisorId, StorageId};
 use crate::mac::Mac;
 use crate::name::{Hostname, Name, PlatformName};
 use crate::reference::Ref;
@@ -156,11 +155,9 @@ fn why_not(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -> Optio
 }
 
 fn some_host_sees(fleet: &Fleet, storage: &Storage, beside: &[Vec<StorageId>]) -> bool {
-    let sees = |host: &Hypervisor, id: &StorageId| {
-        let storage = fleet.storages.get(*id);
-        storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host.id))
-    };
-    let mut hosts = storage.settings.hosts.keys().filter_map(|id| fleet.hypervisors.get(*id));
-    beside.is_empty()
-        || hosts.any(|host| beside.iter().any(|group| group.iter().all(|id| sees(host, id))))
+    let sees_all =
+        |host: HypervisorId, group: &Vec<_>| group.iter().all(|id| fleet.sees(host, *id));
+    let hosts = storage.settings.hosts.keys().copied();
+    let mut hosts = hosts.filter(|host| fleet.hypervisors.contains(*host));
+    beside.is_empty() || hosts.any(|host| beside.iter().any(|group| sees_all(host, group)))
 }

@@ -136,10 +136,7 @@ impl<'a> Filters<'a> {
     }
 
     fn sees_image(&self, id: HypervisorId) -> bool {
-        let sees = |storage: &StorageId| {
-            let storage = self.fleet.storages.get(*storage);
-            storage.is_some_and(|storage| storage.settings.hosts.contains_key(&id))
-        };
+        let sees = |storage: &StorageId| self.fleet.sees(id, *storage);
         self.need.choices.iter().all(|groups| groups.iter().any(|group| group.iter().all(sees)))
     }
 }

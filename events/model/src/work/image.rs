@@ -75,11 +75,8 @@ pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
         file: describe(fleet, image, file, host),
         from: best_chain(fleet, image, host),
     });
-    let is_removed_here = |file: &&File| {
-        let storage = fleet.storages.get(file.storage);
-        file.state == FileState::Retired
-            && storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
-    };
+    let is_removed_here =
+        |file: &&File| file.state == FileState::Retired && fleet.sees(host, file.storage);
     let remove = image.files.iter().filter(is_removed_here);
     let remove = remove.map(|file| OldFile { file: describe(fleet, image, file, host) });
     let digest = match image.state {
