@@ -319,6 +319,16 @@ impl Machine {
         self.power.persistent_once && self.virtual_snapshot.is_some() && !self.at_rest()
     }
 
+    /// Something is done with it during which nobody gets it.
+    pub fn is_busy(&self) -> bool {
+        self.locked
+            || self.deleting
+            || self.task.is_some()
+            || self.snapshot_at_work().is_some()
+            || self.is_kept_up()
+            || self.leaving.is_some() && self.place.is_none()
+    }
+
     /// Off, and nothing is on its way to change that.
     pub fn at_rest(&self) -> bool {
         self.power.wish.is_off() && self.observed.state.is_off()

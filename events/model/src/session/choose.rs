@@ -65,10 +65,7 @@ fn own(deciding: &mut Deciding<'_>, claim: &Claim, owned: &[MachineId]) -> Chose
 /// use is made clean first, and can be had after that.
 fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> bool {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return false };
-    let gone = machine.leaving.is_some() && machine.place.is_none();
-    let at_work = machine.task.is_some() || machine.snapshot_at_work().is_some();
-    let busy = machine.locked || machine.deleting || at_work || gone;
-    if busy || !machine.maintenance.is_empty() || machine.being_renewed() {
+    if machine.is_busy() || !machine.maintenance.is_empty() || machine.being_renewed() {
         return false;
     }
     if machine.leases.len() >= machine.seats() {

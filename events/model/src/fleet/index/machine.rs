@@ -257,14 +257,7 @@ fn standing(machine: &Machine) -> Standing {
         return Standing::Owned;
     }
     let going_off = machine.power.wish.is_off() && !machine.observed.state.is_off();
-    let busy = machine.locked
-        || machine.deleting
-        || machine.task.is_some()
-        || machine.snapshot_at_work().is_some()
-        || machine.is_kept_up()
-        || going_off && !machine.being_renewed()
-        || machine.leaving.is_some() && machine.place.is_none();
-    if busy {
+    if machine.is_busy() || going_off && !machine.being_renewed() {
         return Standing::Busy;
     }
     if machine.being_renewed() {

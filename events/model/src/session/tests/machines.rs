@@ -33,6 +33,22 @@ fn a_guest_that_shuts_down_ends_the_lease() {
 }
 
 #[test]
+fn nobody_gets_their_own_machine_while_it_is_kept_up() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    site.assign(0, 0);
+    let name = site.at(0).name.to_string();
+    site.given("EnableVirtualSnapshot", json!({ "machines": [name] }));
+    site.given("StartMachine", json!({ "machines": [name], "persistent_once": true }));
+    site.started(0);
+    assert!(site.at(0).is_kept_up());
+    site.ask(0);
+    assert_eq!(site.machine_of(0), None, "they wait");
+    site.stopped(0, StopCause::Guest);
+    site.ask(0);
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+#[test]
 fn a_machine_that_crashes_under_somebody_ends_the_lease() {
     let mut site = Site::with_pool(json!({}), 2, 1);
     site.ask(0);
