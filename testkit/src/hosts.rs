@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::hash::Digest;
 use carrel_model::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId};
+use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
 use carrel_model::work::{
@@ -35,22 +36,23 @@ struct Domain {
 impl Hosts {
     /// Does the work, and answers what is to be reported, in order.
     pub fn take(&mut self, work: &Work) -> Vec<ReportOutcome> {
-        let (thing, outcomes) = match (work.thing, &work.shall) {
-            (Thing::Image(image), Shall::Files(spec)) => (Reported::Image(image), files(spec)),
-            (Thing::Image(image), _) => (Reported::Image(image), Vec::new()),
-            (Thing::Machine(machine), shall) => {
-                (Reported::Machine(machine), self.machine(work, machine, shall))
+        let mut said: Vec<Reported> = match (work.thing, &work.shall) {
+            (Thing::Image(id), Shall::Files(spec)) => {
+                files(spec).into_iter().map(|outcome| Reported::Image { id, outcome }).collect()
+            }
+            (Thing::Image(_), _) => Vec::new(),
+            (Thing::Machine(id), shall) => {
+                let outcomes = self.machine(work, id, shall).into_iter();
+                outcomes.map(|outcome| Reported::Machine { id, outcome }).collect()
             }
         };
-        let report = |thing, outcome| ReportOutcome {
-            hypervisor: work.hypervisor,
-            thing,
-            generation: work.generation,
-            outcome,
-        };
-        let verified = sealing(work)
-            .map(|image| report(Reported::Image(image), Outcome::Verified { digest: CONTENT }));
-        outcomes.into_iter().map(|outcome| report(thing, outcome)).chain(verified).collect()
+        said.extend(sealing(work).map(|id| {
+            let outcome = image::Outcome::Verified { digest: CONTENT };
+            Reported::Image { id, outcome }
+        }));
+        let (hypervisor, generation) = (work.hypervisor, work.generation);
+        let report = |thing| ReportOutcome { hypervisor, generation, thing };
+        said.into_iter().map(report).collect()
     }
 
     fn machine(&mut self, work: &Work, machine: MachineId, shall: &Shall) -> Vec<Outcome> {
@@ -105,9 +107,11 @@ impl Hosts {
         domain.running = false;
         Some(ReportOutcome {
             hypervisor: host,
-            thing: Reported::Machine(machine),
             generation: domain.generation,
-            outcome: Outcome::Stopped { boot_epoch: domain.boot_epoch, cause },
+            thing: Reported::Machine {
+                id: machine,
+                outcome: Outcome::Stopped { boot_epoch: domain.boot_epoch, cause },
+            },
         })
     }
 }
@@ -224,9 +228,9 @@ fn sealing(work: &Work) -> Option<ImageId> {
     }
 }
 
-fn files(spec: &ImageSpec) -> Vec<Outcome> {
+fn files(spec: &ImageSpec) -> Vec<image::Outcome> {
     let digest = spec.digest.unwrap_or(CONTENT);
-    let made = spec.make.iter().map(|new| Outcome::FileDone { file: new.file.file, digest });
-    let removed = spec.remove.iter().map(|old| Outcome::FileRemoved { file: old.file.file });
+    let made = spec.make.iter().map(|new| image::Outcome::FileDone { file: new.file.file, digest });
+    let removed = spec.remove.iter().map(|old| image::Outcome::FileRemoved { file: old.file.file });
     made.chain(removed).collect()
 }

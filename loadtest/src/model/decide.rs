@@ -161,7 +161,7 @@ fn mixed(desk: &mut Desk) -> Value {
     }
 }
 
-/// A host reports that one of its machines is ready.
+/// A host reports that one of its machines runs.
 fn report(desk: &mut Desk) -> Value {
     let id = site::machine(desk.below(desk.site.machines));
     let machine = desk.fleet.machines.get(id);
@@ -169,13 +169,9 @@ fn report(desk: &mut Desk) -> Value {
     let generation = machine.map_or(0, |machine| machine.generation);
     let boot_epoch = machine.map_or(0, |machine| machine.power.boot_epoch);
     let outcome = json!({ "started": { "boot_epoch": boot_epoch } });
-    let thing = json!({ "machine": id });
-    command(
-        "ReportOutcome",
-        json!({
-            "hypervisor": host, "thing": thing, "generation": generation, "outcome": outcome,
-        }),
-    )
+    let thing = json!({ "machine": { "id": id, "outcome": outcome } });
+    let data = json!({ "hypervisor": host, "generation": generation, "thing": thing });
+    command("ReportOutcome", data)
 }
 
 pub(super) fn run(rounds: u16) -> Result<Section, Failure> {

@@ -44,6 +44,7 @@ pub(crate) mod virtual_snapshot;
 pub(crate) use children::{make_children, name_reserved};
 pub use files::{FILES_DEEP_MAX, FileWork};
 pub(crate) use files::{file_work_on, host_for_files, place_for_files};
+pub use outcome::Outcome;
 pub use populate::CHILDREN_MADE_MAX;
 pub(crate) use populate::keeps_nothing;
 pub use reference::{ImageName, ImageRef};

@@ -1,6 +1,9 @@
 //! What hosts say about copies, seals and the files of images. Whoever calls has checked that the
 //! host is responsible.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::evolve::FIRST_FILE;
 use super::tag::{self, default, head};
 use super::{FILES_DEEP_MAX, FileState, Hold, Image, State};
@@ -15,6 +18,38 @@ use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved, F
 use crate::version::latest::image::{Sealed, Verified};
 use crate::version::latest::machine::{Failed as MachineFailed, Sealed as MachineSealed};
 use crate::version::latest::operation::Failure;
+
+/// What a host says about the files of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    Verified { digest: Digest },
+    FileDone { file: u16, digest: Digest },
+    FileFailed { file: u16, failure: Failure },
+    FileRemoved { file: u16 },
+}
+
+/// Hears a report about a version. Only a host is heard that sees one of its files.
+pub(crate) fn hear(
+    deciding: &mut Deciding<'_>,
+    host: HypervisorId,
+    id: ImageId,
+    outcome: &Outcome,
+) {
+    let fleet = &deciding.fleet;
+    let Some(image) = fleet.images.get(id) else { return };
+    if !image.files.iter().any(|file| fleet.sees(host, file.storage)) {
+        return;
+    }
+    match outcome {
+        Outcome::Verified { digest } => verified(deciding, id, *digest),
+        Outcome::FileDone { file, digest } => file_done(deciding, host, (id, *file), *digest),
+        Outcome::FileFailed { file, failure } => {
+            file_failed(deciding, host, (id, *file), failure);
+        }
+        Outcome::FileRemoved { file } => file_removed(deciding, host, (id, *file)),
+    }
+}
 
 /// The disks of an initial are a full copy of its source's.
 pub(crate) fn copied(deciding: &mut Deciding<'_>, machine: MachineId) {

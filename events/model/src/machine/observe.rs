@@ -3,7 +3,7 @@
 //! Reports may be late, repeated, contradict each other, or come from a host that has nothing to do
 //! with the machine. What changes nothing decides nothing.
 
-use super::outcome::{Outcome, ReportOutcome};
+use super::outcome::Outcome;
 use super::power::POWER_OFF_SECONDS;
 use super::{
     FAILURES_MAX, Machine, PauseReason, Ready, Reason, RenewalStep, Rest, SnapshotState, State,
@@ -23,37 +23,41 @@ use crate::version::latest::{Nothing, Switch};
 use crate::{image, session};
 
 /// Hears a report, if it comes from a host that has a say.
-pub(super) fn hear(deciding: &mut Deciding<'_>, id: MachineId, report: &ReportOutcome) {
+pub(super) fn hear(
+    deciding: &mut Deciding<'_>,
+    (host, generation): (HypervisorId, u64),
+    id: MachineId,
+    outcome: &Outcome,
+) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
-    if report.generation > machine.generation {
+    if generation > machine.generation {
         // It was given by a Carrel that knew more than this one.
         return;
     }
-    if machine.leaving == Some(report.hypervisor) {
-        if report.outcome == Outcome::Released && report.generation >= machine.leaving_since {
-            let hypervisor = report.hypervisor;
-            deciding.fact(id, Fact::Released(Released { hypervisor }));
+    if machine.leaving == Some(host) {
+        if *outcome == Outcome::Released && generation >= machine.leaving_since {
+            deciding.fact(id, Fact::Released(Released { hypervisor: host }));
         }
-        if let Outcome::Failed { failure } = &report.outcome {
-            work_failed(deciding, &machine, report.generation, failure);
+        if let Outcome::Failed { failure } = outcome {
+            work_failed(deciding, &machine, generation, failure);
         }
         return;
     }
-    if machine.place == Some(report.hypervisor) {
-        of_its_host(deciding, &machine, report);
+    if machine.place == Some(host) {
+        of_its_host(deciding, &machine, generation, outcome);
         return;
     }
-    let is_target = machine.task == Some(Task::Migrating { to: report.hypervisor });
-    if is_target && report.outcome == Outcome::Migrated {
-        migrated(deciding, &machine, report.generation);
+    let is_target = machine.task == Some(Task::Migrating { to: host });
+    if is_target && *outcome == Outcome::Migrated {
+        migrated(deciding, &machine, generation);
     }
 }
 
-fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, report: &ReportOutcome) {
-    let (id, generation) = (machine.id, report.generation);
+fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, outcome: &Outcome) {
+    let id = machine.id;
     let about_task = generation >= machine.task_since;
     let about_power = generation >= machine.power.since;
-    match &report.outcome {
+    match outcome {
         Outcome::Applied => applied(deciding, machine, generation),
         Outcome::Absent if machine.deleting => deciding.fact(id, Fact::Deleted(Nothing {})),
         // It was not asked to let go or to forget it.
@@ -112,16 +116,12 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, report: &ReportOu
                 session::end(deciding, *session, EndCause::Guest);
             }
         }
-        // They are late, or are said about images.
+        // They are late.
         Outcome::Paused { .. }
         | Outcome::Asleep
         | Outcome::Resumed
         | Outcome::Copied
-        | Outcome::Sealed { .. }
-        | Outcome::Verified { .. }
-        | Outcome::FileDone { .. }
-        | Outcome::FileFailed { .. }
-        | Outcome::FileRemoved { .. } => {}
+        | Outcome::Sealed { .. } => {}
     }
 }
 
@@ -228,9 +228,9 @@ fn ready(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
 }
 
 /// Of an earlier epoch it is no news: the machine has been told to run again since. But one that
-/// ignored that runs in the earlier one, and going off is then the end of it. While it
-/// migrates, its old host can't tell an end from a departure; what became of it is known with the end
-/// of the migration.
+/// ignored that runs in the earlier one, and going off is then the end of it. While it migrates, its
+/// old host can't tell an end from a departure; what became of it is known with the end of the
+/// migration.
 fn stopped(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64, cause: StopCause) {
     if let Some(Task::Migrating { .. }) = machine.task {
         return;

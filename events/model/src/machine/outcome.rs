@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deciding::{Decide, Deciding};
-use crate::hash::Digest;
 use crate::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId};
 use crate::image;
 use crate::machine::{PauseReason, StopCause};
@@ -18,19 +17,20 @@ use crate::version::latest::operation::Failure;
 #[serde(deny_unknown_fields)]
 pub struct ReportOutcome {
     pub hypervisor: HypervisorId,
-    pub thing: Reported,
     /// The generation of the work that this is about, or that was the newest when it was seen.
     pub generation: u64,
-    pub outcome: Outcome,
+    pub thing: Reported,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// What a report is about, and what is said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reported {
-    Machine(MachineId),
-    Image(ImageId),
+    Machine { id: MachineId, outcome: Outcome },
+    Image { id: ImageId, outcome: image::Outcome },
 }
 
+/// What a host says about a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
@@ -70,20 +70,6 @@ pub enum Outcome {
     Sealed {
         size_bytes: u64,
     },
-    Verified {
-        digest: Digest,
-    },
-    FileDone {
-        file: u16,
-        digest: Digest,
-    },
-    FileFailed {
-        file: u16,
-        failure: Failure,
-    },
-    FileRemoved {
-        file: u16,
-    },
     SnapshotTaken {
         snapshot: SnapshotId,
     },
@@ -118,62 +104,14 @@ pub enum Outcome {
 
 impl Decide for ReportOutcome {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        match self.thing {
-            Reported::Machine(machine) => {
-                super::observe::hear(deciding, machine, self);
+        match &self.thing {
+            Reported::Machine { id, outcome } => {
+                super::observe::hear(deciding, (self.hypervisor, self.generation), *id, outcome);
             }
-            Reported::Image(image) => of_image(deciding, image, self),
+            Reported::Image { id, outcome } => {
+                image::outcome::hear(deciding, self.hypervisor, *id, outcome);
+            }
         }
         Ok(())
-    }
-}
-
-/// About files of an image only a host is heard that sees one of them.
-fn of_image(deciding: &mut Deciding<'_>, id: ImageId, report: &ReportOutcome) {
-    let host = report.hypervisor;
-    let fleet = &deciding.fleet;
-    let Some(image) = fleet.images.get(id) else { return };
-    let sees = |storage| {
-        let storage = fleet.storages.get(storage);
-        storage.is_some_and(|storage| storage.settings.hosts.contains_key(&host))
-    };
-    if !image.files.iter().any(|file| sees(file.storage)) {
-        return;
-    }
-    match &report.outcome {
-        Outcome::Verified { digest } => image::outcome::verified(deciding, id, *digest),
-        Outcome::FileDone { file, digest } => {
-            image::outcome::file_done(deciding, host, (id, *file), *digest);
-        }
-        Outcome::FileFailed { file, failure } => {
-            image::outcome::file_failed(deciding, host, (id, *file), failure);
-        }
-        Outcome::FileRemoved { file } => {
-            image::outcome::file_removed(deciding, host, (id, *file));
-        }
-        // These are said about machines.
-        Outcome::Applied
-        | Outcome::Released
-        | Outcome::Absent
-        | Outcome::Failed { .. }
-        | Outcome::Started { .. }
-        | Outcome::Ready { .. }
-        | Outcome::Stopping { .. }
-        | Outcome::Stopped { .. }
-        | Outcome::Paused { .. }
-        | Outcome::Asleep
-        | Outcome::Resumed
-        | Outcome::FirstBootEnded { .. }
-        | Outcome::Copied
-        | Outcome::Sealed { .. }
-        | Outcome::SnapshotTaken { .. }
-        | Outcome::SnapshotReverted { .. }
-        | Outcome::SnapshotDeleted { .. }
-        | Outcome::SnapshotFailed { .. }
-        | Outcome::Migrated
-        | Outcome::MigrationFailed { .. }
-        | Outcome::DisplayArmed { .. }
-        | Outcome::TicketSpent { .. }
-        | Outcome::LoggedOff { .. } => {}
     }
 }

@@ -321,8 +321,8 @@ fn something_happens(story: &mut Story, dice: &mut Dice) {
             let hypervisor = if dice.throw(5) == 0 { hypervisor } else { own };
             let generation = machine.generation.saturating_sub(dice.throw(3) as u64 / 2);
             let outcome = any_outcome(dice, machine);
-            let thing = crate::machine::Reported::Machine(machine.id);
-            ReportOutcome { hypervisor, thing, generation, outcome }.into()
+            let thing = crate::machine::Reported::Machine { id: machine.id, outcome };
+            ReportOutcome { hypervisor, generation, thing }.into()
         }
         (4, Some(machine)) if dice.throw(2) == 0 => ExpirePower { machine: machine.id }.into(),
         (4, Some(machine)) => ExpireReadiness { machine: machine.id }.into(),

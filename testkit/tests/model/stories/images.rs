@@ -68,8 +68,8 @@ fn image_roll_out_qvd() {
     let failed = json!({ "failed": { "failure": { "code": "io", "detail": "the disk is full" } } });
     let initial = machine(&world, "win11");
     let report = json!({
-        "hypervisor": initial.place, "thing": { "machine": initial.id },
-        "generation": initial.generation, "outcome": failed,
+        "hypervisor": initial.place, "generation": initial.generation,
+        "thing": { "machine": { "id": initial.id, "outcome": failed } },
     });
     let told = given(&mut world, "ReportOutcome", &report);
     let kinds: Vec<_> = told.iter().map(carrel_model::event::Event::kind).collect();

@@ -3,7 +3,7 @@
 use carrel_model::command::Command;
 use carrel_model::event::Event;
 use carrel_model::ids::{MachineId, SessionId};
-use carrel_model::machine::{Machine, Outcome};
+use carrel_model::machine::{Machine, Outcome, Reported};
 use carrel_model::rejection::Rejection;
 use carrel_testkit::world::World;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn given(world: &mut World, name: &str, data: &Value) -> Vec<Event> {
     told
 }
 
-/// As [`given`], but its hosts don't say all.
+/// As [`given`], but its hosts don't say all about machines.
 #[track_caller]
 fn given_without(
     world: &mut World,
@@ -51,7 +51,10 @@ fn given_without(
     assert!(told.is_ok(), "{name} is refused: {told:?}");
     let said = |report: &Command| {
         let Command::ReportOutcome(report) = report else { return true };
-        is_said(&report.outcome)
+        match &report.thing {
+            Reported::Machine { outcome, .. } => is_said(outcome),
+            Reported::Image { .. } => true,
+        }
     };
     loop {
         world.publish();

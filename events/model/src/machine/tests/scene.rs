@@ -130,8 +130,8 @@ pub(crate) fn report_from(
     generation: u64,
     outcome: Outcome,
 ) -> Vec<Event> {
-    let thing = Reported::Machine(machine(story, named).id);
-    story.given(ReportOutcome { hypervisor, thing, generation, outcome })
+    let thing = Reported::Machine { id: machine(story, named).id, outcome };
+    story.given(ReportOutcome { hypervisor, generation, thing })
 }
 
 /// Starts it, and its host says that it runs.

@@ -221,8 +221,8 @@ fn arm_second(site: &mut Site) {
 
 fn log_off(session: crate::ids::SessionId, host: crate::ids::HypervisorId) -> serde_json::Value {
     let outcome = json!({ "logged_off": { "session": session } });
-    let thing = json!({ "machine": machine(0) });
-    json!({ "hypervisor": host, "thing": thing, "generation": 1, "outcome": outcome })
+    let thing = json!({ "machine": { "id": machine(0), "outcome": outcome } });
+    json!({ "hypervisor": host, "generation": 1, "thing": thing })
 }
 
 #[test]
