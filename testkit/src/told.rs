@@ -13,7 +13,7 @@ use carrel_model::name::Method;
 use carrel_model::record::{Fingerprint, Timestamp};
 use serde_json::Deserializer;
 
-/// A day: enough for every time limit to pass.
+/// 64 commands are a day: enough for every time limit to pass.
 const SECONDS_BETWEEN: u32 = 86_400 / 64;
 
 /// Decides one JSON command after the other until one is none, and answers what became of the fleet.

@@ -14,89 +14,81 @@ use carrel_model::image::Image;
 use carrel_model::machine::{Machine, Reservation};
 use carrel_model::operation;
 use carrel_model::version::latest::session::Granted;
+use carrel_testkit::world::Told;
 
-/// Before, the facts, and after them.
-pub(crate) struct Step<'a> {
-    pub(crate) before: &'a Fleet,
-    pub(crate) events: &'a [Event],
-    pub(crate) after: &'a Fleet,
+pub(crate) fn check(told: &Told<'_>) {
+    assert!(told.events.len() <= EVENTS_MAX);
+    let mut fleet = told.before.clone();
+    for event in told.events {
+        before_fact(&fleet, event);
+        fleet = evolve(fleet, event);
+        after_fact(&fleet, event);
+    }
+    assert_eq!(fleet, *told.after, "folding the facts gives another fleet");
+    generations_never_fall(told);
+    names_are_unique(told.after);
+    leases_have_seats(told.after);
+    finished_operations_are_gone(told.after);
 }
 
-impl Step<'_> {
-    pub(crate) fn check(&self) {
-        assert!(self.events.len() <= EVENTS_MAX);
-        let mut fleet = self.before.clone();
-        for event in self.events {
-            self.before_fact(&fleet, event);
-            fleet = evolve(fleet, event);
-            self.after_fact(&fleet, event);
+/// What must hold at the moment in which something becomes so.
+fn before_fact(fleet: &Fleet, event: &Event) {
+    match event {
+        Event::Session(_, SessionFact::LeaseGranted(granted)) => handed_out(fleet, granted),
+        Event::Image(id, ImageFact::Retired(_)) => {
+            assert_eq!(fleet.on_image(*id).count(), 0, "{id} is retired, and used");
         }
-        assert_eq!(fleet, *self.after, "folding the facts gives another fleet");
-        self.generations_never_fall();
-        names_are_unique(self.after);
-        leases_have_seats(self.after);
-        finished_operations_are_gone(self.after);
-    }
-
-    /// What must hold at the moment in which something becomes so.
-    fn before_fact(&self, fleet: &Fleet, event: &Event) {
-        match event {
-            Event::Session(_, SessionFact::LeaseGranted(granted)) => handed_out(fleet, granted),
-            Event::Image(id, ImageFact::Retired(_)) => {
-                assert_eq!(fleet.on_image(*id).count(), 0, "{id} is retired, and used");
-            }
-            Event::Image(id, ImageFact::FileRemoved(_) | ImageFact::Removed(_)) => {
-                assert_eq!(fleet.on_image(*id).count(), 0, "{id} loses a file, and is used");
-            }
-            _ => {}
+        Event::Image(id, ImageFact::FileRemoved(_) | ImageFact::Removed(_)) => {
+            assert_eq!(fleet.on_image(*id).count(), 0, "{id} loses a file, and is used");
         }
+        _ => {}
     }
+}
 
-    fn after_fact(&self, fleet: &Fleet, event: &Event) {
-        match event {
-            Event::Machine(id, MachineFact::Placed(placed)) => {
-                let usage = fleet.index.usage.get(&placed.hypervisor);
-                let host = fleet.hypervisors.get(placed.hypervisor);
-                let (Some(usage), Some(host)) = (usage, host) else { return };
-                // Somebody may have said that a host has less than it has promised. Whoever takes
-                // nothing of it may still come.
-                if placed.reserved == Reservation::default() {
-                    return;
-                }
-                assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
-                assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
-                counters_suffice(fleet, placed.hypervisor);
+fn after_fact(fleet: &Fleet, event: &Event) {
+    match event {
+        Event::Machine(id, MachineFact::Placed(placed)) => {
+            let usage = fleet.index.usage.get(&placed.hypervisor);
+            let host = fleet.hypervisors.get(placed.hypervisor);
+            let (Some(usage), Some(host)) = (usage, host) else { return };
+            // Somebody may have said that a host has less than it has promised. Whoever takes
+            // nothing of it may still come.
+            if placed.reserved == Reservation::default() {
+                return;
             }
-            Event::Machine(_, MachineFact::MigrationRequested(asked)) => {
-                counters_suffice(fleet, asked.to);
-            }
-            Event::Machine(id, MachineFact::Created(_) | MachineFact::OverlayRequested(_)) => {
-                let image = fleet.machines.get(*id).and_then(Machine::image);
-                let Some(image) = image else { return };
-                let usable = fleet.images.get(image).is_some_and(Image::is_usable);
-                assert!(usable, "{id} stands on {image}, which isn't sealed or is retired");
-            }
-            _ => {}
+            assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
+            assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
+            counters_suffice(fleet, placed.hypervisor);
         }
-    }
-
-    fn generations_never_fall(&self) {
-        for id in self.machines() {
-            let (before, after) = (self.before.machines.get(id), self.after.machines.get(id));
-            let (Some(before), Some(after)) = (before, after) else { continue };
-            assert!(before.generation <= after.generation, "{id}: the generation fell");
-            assert!(before.applied <= after.applied, "{id}: what is applied fell");
-            assert!(before.power.boot_epoch <= after.power.boot_epoch, "{id}: the epoch fell");
-            assert_eq!(before.identity, after.identity, "{id}: the identity changed");
+        Event::Machine(_, MachineFact::MigrationRequested(asked)) => {
+            counters_suffice(fleet, asked.to);
         }
+        Event::Machine(id, MachineFact::Created(_) | MachineFact::OverlayRequested(_)) => {
+            let image = fleet.machines.get(*id).and_then(Machine::image);
+            let Some(image) = image else { return };
+            let usable = fleet.images.get(image).is_some_and(Image::is_usable);
+            assert!(usable, "{id} stands on {image}, which isn't sealed or is retired");
+        }
+        _ => {}
     }
+}
 
-    fn machines(&self) -> impl Iterator<Item = MachineId> {
-        self.events.iter().filter_map(|event| match event {
-            Event::Machine(id, _) => Some(*id),
-            _ => None,
-        })
+fn generations_never_fall(told: &Told<'_>) {
+    for id in machines(told) {
+        let (before, after) = (told.before.machines.get(id), told.after.machines.get(id));
+        let (Some(before), Some(after)) = (before, after) else { continue };
+        assert!(before.generation <= after.generation, "{id}: the generation fell");
+        assert!(before.applied <= after.applied, "{id}: what is applied fell");
+        assert!(before.power.boot_epoch <= after.power.boot_epoch, "{id}: the epoch fell");
+        assert_eq!(before.identity, after.identity, "{id}: the identity changed");
     }
+}
+
+fn machines(told: &Told<'_>) -> impl Iterator<Item = MachineId> {
+    told.events.iter().filter_map(|event| match event {
+        Event::Machine(id, _) => Some(*id),
+        _ => None,
+    })
 }
 
 /// A host has as many of everything as it has promised.
@@ -192,7 +184,7 @@ pub(crate) fn indexes_follow_from_things(fleet: &Fleet) {
         )*};
     }
     same! {
-        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image copying owned free tally idle_since usage volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
+        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image copying owned free tally idle_since usage capacity roomiest volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
     }
     assert!(fleet.index == made);
 }

@@ -14,7 +14,7 @@ use carrel_testkit::told::again;
 use carrel_testkit::world::{Told, World};
 use serde_json::json;
 
-use crate::invariants::{Step, indexes_follow_from_things};
+use crate::invariants::{self, indexes_follow_from_things};
 
 const SEEDS: std::ops::Range<u64> = 0..120;
 const STEPS: u32 = 2_000;
@@ -22,7 +22,7 @@ const STEPS: u32 = 2_000;
 const MOMENTS: u64 = 100;
 
 fn check(told: &Told<'_>) {
-    Step { before: told.before, events: told.events, after: told.after }.check();
+    invariants::check(told);
 }
 
 /// Hosts with storage, an initial with an image, children in pools, and people who may use them:
@@ -206,9 +206,8 @@ fn somebody_logs_off(world: &mut World) {
     let Some(hypervisor) = machine.place else { return };
     let report = ReportOutcome {
         hypervisor,
-        thing: Reported::Machine(machine.id),
         generation: machine.generation,
-        outcome: Outcome::LoggedOff { session },
+        thing: Reported::Machine { id: machine.id, outcome: Outcome::LoggedOff { session } },
     };
     let _ = world.tell(&report.into(), &mut check);
 }

@@ -197,9 +197,9 @@ fn lacks_spares(fleet: &Fleet, pool: &Pool) -> bool {
     pool.settings.mode != Mode::Dedicated && tally.stopped > 0 && tally.ready + tally.running < kept
 }
 
-/// Somebody waits for the pool, or it has too few spares, or a machine that nobody made clean: a [`ServePool`] may find something to do.
-/// Things that touch no machine of the pool come to it in this way, such as a host that is enabled
-/// again.
+/// Somebody waits for the pool, or it has too few spares, or a machine that nobody made clean: a
+/// [`ServePool`] may find something to do. Things that touch no machine of the pool come to it in
+/// this way, such as a host that is enabled again.
 pub fn wants_service(fleet: &Fleet, id: PoolId) -> bool {
     let Some(pool) = fleet.pools.get(id).filter(|pool| !pool.closed()) else { return false };
     let was_left = resets_what_was_left(pool) && fleet.tally(id).written > 0;
