@@ -226,11 +226,18 @@ fn nothing_is_kept_running(world: &mut World) {
     }
 }
 
-/// With all hosts there and time enough, nothing is on its way any more: whatever was accepted has
+/// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was accepted has
 /// an end, and nobody waits beside a machine that they could have.
 fn comes_to_rest(world: &mut World) {
     let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
     nothing_is_kept_running(world);
+    for host in &hosts {
+        let room = json!({
+            "capacity": { "memory_mib": 1 << 20, "vcpus": 512, "counters": { "gpu/a16": 64 } },
+            "overcommit": null,
+        });
+        let _ = world.send("UpdateHypervisor", &json!({ "hypervisor": host, "settings": room }));
+    }
     for _ in 0..HOURS_TO_REST {
         for host in &hosts {
             let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
