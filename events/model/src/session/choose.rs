@@ -10,7 +10,7 @@ use super::{Subject, Target};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::{Fleet, Free, Rank};
-use crate::hypervisor::Hypervisor;
+use crate::hypervisor::{Hypervisor, Reason};
 use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
 use crate::machine::{Machine, PauseReason, State, power};
 use crate::pool::{Mode, Pool, Reset};
@@ -78,12 +78,19 @@ fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> boo
     machine.written.is_none_or(|by| by == subject) && turn_on(deciding, &machine)
 }
 
-/// An external one is woken when they have it: nobody knows whether it is on.
+/// An external one is woken when they have it: nobody knows whether it is on. Nor does anybody know
+/// of what a silent or lost host had, and that can't be had before the host is heard or its machines
+/// are given up. On a host that only gets no further machines, it goes on.
 fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
     if machine.is_external() {
         return true;
     }
-    match machine.observed.state {
+    let host = machine.place.filter(|_| !machine.at_rest());
+    let host = host.and_then(|host| deciding.fleet.hypervisors.get(host));
+    if host.is_some_and(|host| host.maintenance.contains(&Reason::Lost)) {
+        return false;
+    }
+    match deciding.fleet.state_of(machine) {
         State::Off | State::Crashed => power::turn_on(deciding, machine.id, false).is_ok(),
         State::Starting | State::Running => !machine.power.wish.is_off(),
         State::Asleep | State::Paused(PauseReason::Command) => {

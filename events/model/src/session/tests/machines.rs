@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::site::{HOST, Site, armed, fact, machine, of_sessions, person};
-use crate::event::{Event, MachineFact, SessionFact};
+use crate::event::{Event, HypervisorFact, MachineFact, SessionFact};
 use crate::machine::{State, StopCause};
 use crate::session::{EndCause, Subject, Use};
 
@@ -293,5 +293,48 @@ fn a_pc_that_can_not_be_woken_is_given_all_the_same_and_outlives_the_host_that_w
     while let Some(operation) = site.story.fleet.operations.last() {
         site.given("AdvanceOperation", json!({ "operation": operation }));
     }
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+/// A site where somebody's own machine runs, and they are away.
+fn own_runs() -> Site {
+    let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
+    site.assign(0, 0);
+    site.ask(0);
+    site.started(0);
+    site.leave(0);
+    assert_eq!(site.at(0).observed.state, State::Running);
+    site
+}
+
+#[test]
+fn an_owner_waits_until_the_silent_host_of_their_machine_is_heard() {
+    let mut site = own_runs();
+    let host = json!({ "hypervisor": HOST });
+    site.given("ReportHostSilent", host.clone());
+    site.ask(0);
+    assert!(site.waits(0), "nobody knows whether it runs");
+    site.given("ReportHostHeard", host);
+    site.ask(0);
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+#[test]
+fn an_owner_waits_while_the_host_of_their_machine_counts_as_lost() {
+    let mut site = own_runs();
+    let lost = |switch: &str| fact(json!({ "reason": "lost", "switch": switch }));
+    site.story.was(HOST, HypervisorFact::MaintenanceChanged(lost("on")));
+    site.ask(0);
+    assert!(site.waits(0), "its machines are given up, one after the other");
+    site.story.was(HOST, HypervisorFact::MaintenanceChanged(lost("off")));
+    site.ask(0);
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+#[test]
+fn an_owner_goes_on_where_a_host_only_gets_no_further_machines() {
+    let mut site = own_runs();
+    site.given("SetHypervisorMaintenance", json!({ "hypervisor": HOST, "on": true }));
+    site.ask(0);
     assert_eq!(site.machine_of(0), Some(machine(0)));
 }
