@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::follow::ticket_spent;
-use super::{EndCause, Session, SpentBy, Subject};
+use super::{EndCause, Session, SpentBy, Subject, TicketState};
 use crate::deciding::{Decide, Deciding};
 use crate::event::SessionFact as Fact;
 use crate::ids::SessionId;
@@ -28,7 +28,7 @@ pub struct DisconnectSession {
 impl Decide for DisconnectSession {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let session = find(deciding, self.session)?;
-        if session.machine().is_some() && session.ticket.number > 0 {
+        if session.machine().is_some() && session.ticket.state != TicketState::None {
             deciding.fact(self.session, Fact::Disconnected(Nothing {}));
         }
         Ok(())

@@ -58,9 +58,12 @@ fn who_is_cut_off_can_come_back_to_the_same_machine() {
     site.ask(0);
     let (session, generation) = (site.session_id(0), site.at(0).generation);
     let disconnect = json!({ "session": session });
-    let events = site.given("DisconnectSession", disconnect);
+    let events = site.given("DisconnectSession", disconnect.clone());
     assert_eq!(of_sessions(&events), ["session.disconnected"]);
-    assert!(site.at(0).generation > generation, "its viewers are cut off");
+    let cut_off = site.at(0).generation;
+    assert!(cut_off > generation, "its viewers are cut off");
+    assert_eq!(of_sessions(&site.given("DisconnectSession", disconnect)), [""; 0]);
+    assert_eq!(site.at(0).generation, cut_off, "there is nothing to cut any more");
     assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"]);
     assert_eq!((site.session_id(0), site.machine_of(0)), (session, Some(machine(0))));
 }
