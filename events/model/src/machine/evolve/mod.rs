@@ -193,6 +193,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.running_with.get_or_insert_with(|| Arc::clone(&machine.settings));
         }
         Fact::StartFailed(failed) => {
+            machine.failed = machine.generation;
             went_off(machine, State::Off, failed.rest);
             machine.trouble = Some(Arc::new(failed.failure.clone()));
             failed_at(machine, failed.at);
@@ -252,6 +253,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.disks_to_come.clear();
             machine.traces_to_come = None;
             machine.trouble = Some(Arc::new(failed.failure.clone()));
+            machine.failed = machine.generation;
             machine.generation += 1;
         }
 

@@ -249,3 +249,16 @@ fn work_that_can_not_be_done_is_remembered_once() {
     assert!(machine(&story, "m").trouble.is_none());
     assert_eq!(machine(&story, "m").observed.ready, Ready::By(story.now.plus_seconds(180)));
 }
+
+#[test]
+fn what_failed_is_said_once() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    story.given(on("StartMachine", "m"));
+    let (node, generation) = (host(&story, "node1"), machine(&story, "m").generation);
+    let failed = Outcome::Failed { failure: Failure::new("define", "no such bridge") };
+    let events = report_from(&mut story, node, "m", generation, failed.clone());
+    assert!(kinds(&events).contains(&"machine.start_failed"));
+    let again = report_from(&mut story, node, "m", generation, failed);
+    assert_eq!(kinds(&again), [""; 0]);
+}
