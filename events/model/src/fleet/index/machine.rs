@@ -101,7 +101,13 @@ impl Thing for Machine {
                 .zip(self.observed.started)
                 .filter(|_| self.leases.is_empty() && self.observed.state == State::Running),
             uses: self.place.filter(|_| self.uses_host()).map(reserving),
-            will_use: next_host.map(reserving),
+            // Its throwaway overlay stays where it is.
+            will_use: next_host.map(|host| {
+                (
+                    host,
+                    Arc::new(Reservation { volatile: None, ..Reservation::clone(&self.reserved) }),
+                )
+            }),
             times: times(self),
         }
     }
