@@ -1,5 +1,6 @@
 //! Tests say what was given, what is asked for, and what comes of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use uuid::Uuid;
@@ -192,19 +193,35 @@ pub(crate) fn command(name: &str, data: serde_json::Value) -> Command {
     }
 }
 
-/// The states in the first drawing of a module, in the order of the alphabet: words between arrows
-/// and lines, without what stands in brackets.
-pub(crate) fn drawn(source: &str) -> Vec<String> {
-    let lines = source.lines().map(|line| line.trim_start_matches("//!"));
-    let drawing = lines.skip_while(|line| line.trim() != "```text").skip(1);
-    let drawing: Vec<_> = drawing.take_while(|line| line.trim() != "```").collect();
-    let mut states: Vec<String> = drawing
-        .iter()
-        .flat_map(|line| line.split(['-', '>', '<', '|', '+', '^', '*', '(', ')', ',', ':']))
-        .map(|word| word.trim().to_owned())
-        .filter(|word| !word.is_empty() && word != "v")
-        .collect();
-    states.sort();
-    states.dedup();
-    states
+/// The lines of the first drawing of a module.
+pub(crate) fn drawn(source: &str) -> Vec<&str> {
+    let lines = source.lines().map(|line| line.trim_start_matches("//!").trim());
+    let drawing = lines.skip_while(|line| *line != "```text").skip(1);
+    drawing.take_while(|line| *line != "```").collect()
+}
+
+/// An arrow of a drawing: `from --- what happens ---> to`. What happens may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Arrow {
+    pub(crate) from: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) to: &'static str,
+}
+
+/// All arrows in the first drawing below a line that has this in it, each on a line of its own.
+pub(crate) fn arrows(source: &'static str, below: &str) -> Vec<Arrow> {
+    let from = source.find(below).expect("what the drawing is below of");
+    let lines = source[from..].lines().map(|line| line.trim_start_matches(['/', '!', ' ']).trim());
+    let drawing = lines.skip_while(|line| *line != "```text").take_while(|line| *line != "```");
+    let arrow = |line: &'static str| {
+        let (from, rest) = line.split_once(" -")?;
+        let (what, to) = rest.rsplit_once("> ")?;
+        Some(Arrow { from: from.trim(), what: what.trim_matches(['-', ' ']), to: to.trim() })
+    };
+    drawing.filter_map(arrow).collect()
+}
+
+/// Where arrows lead from and to, whatever it is that happens.
+pub(crate) fn ways(arrows: &[Arrow]) -> BTreeSet<(&'static str, &'static str)> {
+    arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect()
 }

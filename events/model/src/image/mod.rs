@@ -1,14 +1,24 @@
 //! One version of an image: content that never changes, and the files that have it.
 //!
 //! ```text
-//!   sealing --> sealed --> verified --> retired --> (removed, when nothing stands on it)
-//!      |                                   ^
-//!      +--> (failed)      sealed ----------+
+//!   sealing ----> sealed
+//!   sealing ----> failed
+//!   sealed -----> verified
+//!   sealed -----> retired
+//!   verified ---> retired
+//!   retired ----> removed
+//! ```
 //!
-//!   a file:  making --> there --> retired --> (removed)
-//!              | |        ^          ^
-//!              | +--> unverified ----+
-//!              +--> (failed)
+//! The states of a file:
+//!
+//! ```text
+//!   making -----> there
+//!   making -----> unverified
+//!   making -----> failed
+//!   unverified -> there
+//!   unverified -> retired
+//!   there ------> retired
+//!   retired ----> removed
 //! ```
 //!
 //! The way of a change to people's desktops: `copy.rs` copies a source's disks to an initial,

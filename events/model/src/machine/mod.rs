@@ -17,20 +17,37 @@
 //!   running ----- stopping -----------------> stopping
 //!   running ----- stopped ------------------> off
 //!   running ----- stopped by a crash -------> crashed
+//!   starting ---- stopped by a crash -------> crashed
 //!   paused ------ resumed ------------------> running
+//!   paused ------ restarted ----------------> running
 //!   paused ------ stopped ------------------> off
+//!   paused ------ stopped by a crash -------> crashed
 //!   asleep ------ resumed ------------------> running
+//!   asleep ------ restarted ----------------> running
+//!   asleep ------ paused by its host -------> paused
 //!   asleep ------ stopped ------------------> off
+//!   asleep ------ stopped by a crash -------> crashed
+//!   stopping ---- paused by its host -------> paused
+//!   stopping ---- restarted ----------------> running
 //!   stopping ---- stopped ------------------> off
+//!   stopping ---- stopped by a crash -------> crashed
 //!   stopping ---- shutdown ignored ---------> running
 //!   stopping ---- restart ignored ----------> running
 //!   off --------- started past Carrel ------> running
+//!   crashed ----- started past Carrel ------> running
+//!   running ----- power cut ----------------> off
 //!
 //!   and while its host is silent, whatever is not off is, for all that is known:
 //!
+//!   starting ---- host silent --------------> unknown
 //!   running ----- host silent --------------> unknown
+//!   paused ------ host silent --------------> unknown
+//!   asleep ------ host silent --------------> unknown
+//!   stopping ---- host silent --------------> unknown
 //!   unknown ----- host heard ---------------> running
 //!   unknown ----- host lost ----------------> off
+//!   unknown ----- stopped ------------------> off
+//!   unknown ----- stopped by a crash -------> crashed
 //! ```
 //!
 //! Where to read on: `create.rs` and `new.rs` make machines; `start.rs`, `delete.rs` and the like hold
@@ -140,7 +157,7 @@ pub struct Machine {
     pub generation: u64,
     /// The last generation that its host has brought about.
     pub applied: u64,
-    /// The last generation that its host could not bring about.
+    /// The last generation that its host could not bring about. That it couldn't is said once.
     pub failed: u64,
     pub power: Power,
     /// The host that is responsible for it.

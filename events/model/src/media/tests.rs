@@ -34,7 +34,7 @@ fn given() -> (Story, MediaId) {
 
 #[test]
 fn every_state_that_is_drawn_is_reached() {
-    assert_eq!(crate::testing::drawn(include_str!("mod.rs")), ["added", "removed"]);
+    assert_eq!(crate::testing::drawn(include_str!("mod.rs")), ["added --> removed"]);
     let (mut story, _) = given();
     story.refused(add("debian", "iso"), "CRL-0002");
     story.refused(add("win11", "tape"), "CRL-0001");

@@ -32,7 +32,7 @@ fn given() -> Story {
 #[test]
 fn every_state_that_is_drawn_is_reached() {
     let drawn = crate::testing::drawn(include_str!("mod.rs"));
-    assert_eq!(drawn, ["created", "removed", "updated"]);
+    assert_eq!(drawn, ["created --> (updated)* --> removed"]);
     let mut story = given();
     story.refused(create("lan", &json!({})), "CRL-0002");
     let policy = json!({ "policy": { "isolated": true } });

@@ -3,16 +3,16 @@
 //! Only those that have something left to do are in the fleet.
 //!
 //! ```text
-//!   accepted --> sealing --> running --> (succeeded)
-//!       |           |         ^ | |
-//!       |           |         | | +--> (cancelled)
-//!       |           |  retried| |
-//!       |           |         | +--> ended --> (forgotten)
-//!       |           |         |        |
-//!       |           |         +--------+
-//!       |           +--> (failed)
-//!       |           +--> (cancelled)
-//!       +--> running
+//!   accepted ---- a version comes first --> sealing
+//!   accepted -----------------------------> running
+//!   sealing ----- sealed -----------------> running
+//!   sealing ----- not sealed -------------> failed
+//!   sealing ----- cancelled --------------> cancelled
+//!   running ----- all done ---------------> succeeded
+//!   running ----- cut short --------------> cancelled
+//!   running ----- some or all failed -----> ended
+//!   ended ------- retried ----------------> running
+//!   ended ------- too late to retry ------> forgotten
 //! ```
 
 use std::sync::Arc;

@@ -203,7 +203,7 @@ fn a_host_that_is_gone_is_in_nobodys_way() {
 #[test]
 fn every_state_that_is_drawn_is_reached() {
     let drawn = crate::testing::drawn(include_str!("mod.rs"));
-    assert_eq!(drawn, ["created", "low on space", "removed", "usable"]);
+    assert_eq!(drawn, ["created --> usable <--> low on space --> removed"]);
     let (mut story, storage, _) = given();
     let low = |story: &Story| story.fleet.storages.get(storage).map(|it| it.low_on_space);
     assert_eq!(low(&story), Some(false));

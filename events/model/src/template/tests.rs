@@ -16,7 +16,7 @@ fn update(settings: &Value) -> Command {
 #[test]
 fn every_state_that_is_drawn_is_reached() {
     let drawn = crate::testing::drawn(include_str!("mod.rs"));
-    assert_eq!(drawn, ["created", "deleted", "updated"]);
+    assert_eq!(drawn, ["created --> (updated)* --> deleted"]);
     let mut story = Story::new();
     let events = story.given(command("CreateTemplate", json!({ "name": "default" })));
     assert_eq!(kinds(&events), ["operation.accepted", "template.created"]);

@@ -45,7 +45,7 @@ fn line(story: &Story) -> Result<String, Missing> {
 #[test]
 fn every_state_that_is_drawn_is_reached() {
     let drawn = crate::testing::drawn(include_str!("mod.rs"));
-    assert_eq!(drawn, ["registered", "removed", "updated"]);
+    assert_eq!(drawn, ["registered --> (updated)* --> removed"]);
     let mut story = given("run", &json!({}));
     story.refused(register("desk-1", &json!({ "lab": "b12", "class": "pc" })), "CRL-0002");
     let kiosk = update(&json!({ "class": "kiosk" }));

@@ -1,91 +1,98 @@
-//! The diagram of a version is what the code has.
+//! Versions and their files go the ways that are drawn, and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::{Site, failure};
+use crate::event::{Event, ImageFact};
+use crate::evolve::evolve;
+use crate::fleet::Fleet;
 use crate::hash::Digest;
+use crate::ids::ImageId;
 use crate::image::outcome;
+use crate::testing::{arrows, ways};
 
-/// What is drawn on lines that begin like this, without arrows.
-fn drawn(file: bool) -> BTreeSet<String> {
-    let source = include_str!("../mod.rs");
-    let diagram = source.split("```").nth(1).expect("the diagram");
-    let lines = diagram.lines().map(|line| line.trim_start_matches("//!")).skip(1);
-    let (versions, files): (Vec<&str>, Vec<&str>) = {
-        let all: Vec<&str> = lines.collect();
-        let at = all.iter().position(|line| line.contains("a file:")).expect("a file's states");
-        (all[..at].to_vec(), all[at..].to_vec())
-    };
-    let mut found = BTreeSet::new();
-    for line in if file { files } else { versions } {
-        let line = line.replace("a file:", "");
-        for word in line.split(['-', '>', '|', '+', '^', '(', ')']) {
-            let word = word.split(',').next().unwrap_or_default().trim();
-            if !word.is_empty() {
-                found.insert(word.to_owned());
-            }
+const DRAWN: &str = include_str!("../mod.rs");
+const CONTENT: Digest = Digest([1; 32]);
+
+type Ways = BTreeSet<(&'static str, &'static str)>;
+
+/// Where versions and files come from and to, by everything that was ever said of them.
+fn walked(log: &[Event]) -> (Ways, Ways) {
+    let (mut versions, mut files) = (Ways::new(), Ways::new());
+    let mut fleet = Fleet::default();
+    for event in log {
+        let before = fleet.clone();
+        fleet = evolve(fleet, event);
+        let Event::Image(id, fact) = event else { continue };
+        let state = |fleet: &Fleet| fleet.images.get(*id).map(|image| image.state.name());
+        let of_files = |fleet: &Fleet| -> BTreeMap<u16, &'static str> {
+            let image = fleet.images.get(*id);
+            let files = image.into_iter().flat_map(|image| &image.files);
+            files.map(|file| (file.number, file.state.name())).collect()
+        };
+        let (from, to) = (state(&before), state(&fleet));
+        versions.extend(from.map(|from| (from, to.unwrap_or_else(|| end(fact)))));
+        let to = of_files(&fleet);
+        for (file, from) in of_files(&before) {
+            files.insert((from, to.get(&file).copied().unwrap_or_else(|| end(fact))));
         }
     }
-    found
+    versions.retain(|(from, to)| from != to);
+    files.retain(|(from, to)| from != to);
+    (versions, files)
 }
 
-#[derive(Default)]
-struct Seen {
-    versions: BTreeSet<String>,
-    files: BTreeSet<String>,
+/// What it is that a fact is the end of.
+fn end(fact: &ImageFact) -> &'static str {
+    let failed = matches!(fact, ImageFact::Failed(_) | ImageFact::FileFailed(_));
+    if failed { "failed" } else { "removed" }
 }
 
-impl Seen {
-    fn look(&mut self, site: &Site) {
-        for (_, image) in site.story.fleet.images.iter() {
-            self.versions.insert(image.state.name().to_owned());
-            self.files.extend(image.files.iter().map(|file| file.state.name().to_owned()));
-        }
+/// A new version, so deep that a file that stands alone is being made of it.
+fn deep(site: &mut Site) -> ImageId {
+    site.copy();
+    for _ in 0..5 {
+        site.seal();
+        site.prepare();
     }
-
-    fn log(&mut self, site: &Site) {
-        for kind in site.story.log.iter().map(crate::event::Event::kind) {
-            let (all, end) = match kind {
-                "image.failed" => (&mut self.versions, "failed"),
-                "image.removed" => (&mut self.versions, "removed"),
-                "image.file_failed" => (&mut self.files, "failed"),
-                "image.file_removed" => (&mut self.files, "removed"),
-                _ => continue,
-            };
-            all.insert(end.to_owned());
-        }
-    }
+    let newest = site.story.fleet.images.iter().max_by_key(|(_, image)| image.number);
+    let (id, image) = newest.expect("a version");
+    assert_eq!(image.files.len(), 2, "{image:?}");
+    id
 }
 
 #[test]
-fn every_state_of_the_diagram_is_reached_and_no_other() {
-    let mut seen = Seen::default();
+fn versions_and_files_go_the_ways_that_are_drawn_and_no_other() {
     let mut site = Site::new();
     let (initial, host) = (site.initial, site.host);
     site.copy();
     site.given("SealImage", json!({ "initial": "win11" }));
-    seen.look(&site);
     site.decides(|deciding| outcome::task_failed(deciding, initial, &failure()));
-    for _ in 0..5 {
-        site.seal();
-        seen.look(&site);
-        site.prepare();
-    }
-    let deepest = site.version(6).id;
-    site.decides(|it| outcome::file_done(it, host, (deepest, 1), Digest([2; 32])));
-    seen.look(&site);
-    site.decides(|it| outcome::verified(it, deepest, Digest([1; 32])));
-    seen.look(&site);
+
+    // One is verified after its second file was made, one before, and of one no second file comes.
+    let after = deep(&mut site);
+    site.decides(|it| outcome::file_done(it, host, (after, 1), CONTENT));
+    site.decides(|it| outcome::verified(it, after, CONTENT));
+    let before = deep(&mut site);
+    site.decides(|it| outcome::verified(it, before, CONTENT));
+    site.decides(|it| outcome::file_done(it, host, (before, 1), CONTENT));
+    let never = deep(&mut site);
+    site.decides(|it| outcome::file_failed(it, host, (never, 1), &failure()));
+    let other = deep(&mut site);
+    site.decides(|it| outcome::file_done(it, host, (other, 1), Digest([2; 32])));
+    site.decides(|it| outcome::verified(it, other, CONTENT));
+
     site.copy();
     site.seal();
-    site.given("RetireImage", json!({ "image": "win11@6" }));
-    seen.look(&site);
-    for file in [0, 1] {
-        site.decides(|it| outcome::file_removed(it, host, (deepest, file)));
+    for image in [after, never] {
+        site.given("RetireImage", json!({ "image": image }));
+        for file in [0, 1] {
+            site.decides(|it| outcome::file_removed(it, host, (image, file)));
+        }
     }
-    seen.log(&site);
-    assert_eq!(drawn(false), seen.versions);
-    assert_eq!(drawn(true), seen.files);
+    let (versions, files) = walked(&site.story.log);
+    assert_eq!(versions, ways(&arrows(DRAWN, "One version of an image")));
+    assert_eq!(files, ways(&arrows(DRAWN, "The states of a file")));
 }

@@ -1,5 +1,5 @@
 //! The diagram in the first lines of the folder is held against the code: every state that there is
-//! is drawn, and every arrow leads where it says.
+//! is drawn, every arrow leads where it says, and nothing leads where there is no arrow.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent};
 use crate::machine::commands::{ExpirePower, ExpireReadiness};
 use crate::machine::{Outcome, PauseReason, State, StopCause};
 use crate::operation::Failure;
-use crate::testing::{Story, command};
+use crate::testing::{Arrow, Story, command, ways};
 
 const DRAWN: &str = include_str!("../mod.rs");
 
@@ -39,15 +39,8 @@ const ALL: [State; 8] = [
     State::Unknown,
 ];
 
-/// `from --- what happens ---> to`
-fn arrows() -> Vec<(&'static str, &'static str, &'static str)> {
-    let lines = DRAWN.lines().filter_map(|line| line.strip_prefix("//!   "));
-    let arrow = |line: &'static str| {
-        let (from, rest) = line.split_once(" -")?;
-        let (what, to) = rest.rsplit_once("-> ")?;
-        Some((from.trim(), what.trim_matches('-').trim(), to.trim()))
-    };
-    lines.filter_map(arrow).collect()
+fn arrows() -> Vec<Arrow> {
+    crate::testing::arrows(DRAWN, "A desktop or a server.")
 }
 
 fn state(story: &Story) -> &'static str {
@@ -96,7 +89,7 @@ fn happen(story: &mut Story, what: &str) {
     let hypervisor = host(story, "node1");
     let id = machine(story, "m").id;
     match what {
-        "start requested" => drop(story.given(on("StartMachine", "m"))),
+        "start requested" => drop(story.tell(on("StartMachine", "m"))),
         "started" | "started past Carrel" => {
             drop(report(story, "m", Outcome::Started { boot_epoch }));
         }
@@ -109,7 +102,7 @@ fn happen(story: &mut Story, what: &str) {
             report(story, "m", Outcome::Ready { boot_epoch });
         }
         "paused" => {
-            story.given(on("SuspendMachine", "m"));
+            let _ = story.tell(on("SuspendMachine", "m"));
             report(story, "m", Outcome::Paused { reason: PauseReason::Command });
         }
         "slept" => drop(report(story, "m", Outcome::Asleep)),
@@ -121,22 +114,55 @@ fn happen(story: &mut Story, what: &str) {
         "restart ignored" => {
             // It is not asked to shut down any more, but to reboot.
             story.wait(3600).given(ExpirePower { machine: id });
-            story.given(on("RebootMachine", "m"));
+            let _ = story.tell(on("RebootMachine", "m"));
             report(story, "m", Outcome::Stopping { boot_epoch: boot_epoch + 1 });
             story.wait(3600).given(ExpirePower { machine: id });
         }
         "host silent" => drop(story.given(ReportHostSilent { hypervisor })),
         "host heard" => drop(story.given(ReportHostHeard { hypervisor })),
         "host lost" => {
-            story.given(command("ConfirmHypervisorLost", json!({ "hypervisor": "node1" })));
+            let _ = story.tell(command("ConfirmHypervisorLost", json!({ "hypervisor": "node1" })));
         }
+        "restarted" => is_restarted(story),
+        "paused by its host" => {
+            drop(report(story, "m", Outcome::Paused { reason: PauseReason::Io }));
+        }
+        "power cut" => {
+            let _ = story.tell(on("PowerOffMachine", "m"));
+            report(story, "m", Outcome::Applied);
+        }
+        "applied" => drop(report(story, "m", Outcome::Applied)),
+        "released" => drop(report(story, "m", Outcome::Released)),
+        "absent" => drop(report(story, "m", Outcome::Absent)),
+        "first boot ended" => {
+            drop(report(story, "m", Outcome::FirstBootEnded { boot_epoch }));
+        }
+        "migrated" => drop(report(story, "m", Outcome::Migrated)),
         other => panic!("the diagram says {other:?}, and nobody knows how that comes about"),
     }
 }
 
+/// It was asked for while the machine ran, and comes about in the state that it is in now.
+fn is_restarted(story: &mut Story) {
+    let (was, machine) = (state(story), machine(story, "m").id);
+    let boot_epoch = epoch(story, "m") + 1;
+    let again = match was {
+        "paused" => Outcome::Paused { reason: PauseReason::Io },
+        "asleep" => Outcome::Asleep,
+        "stopping" => Outcome::Stopping { boot_epoch },
+        _ => return,
+    };
+    report(story, "m", Outcome::Resumed);
+    story.wait(3600).given(ExpirePower { machine });
+    story.given(on("ResetMachine", "m"));
+    report(story, "m", again);
+    assert_eq!(state(story), was);
+    report(story, "m", Outcome::Started { boot_epoch });
+}
+
 #[test]
 fn every_state_is_drawn_and_reached() {
-    let drawn: BTreeSet<&str> = arrows().into_iter().flat_map(|(from, _, to)| [from, to]).collect();
+    let drawn: BTreeSet<&str> = arrows().iter().flat_map(|it| [it.from, it.to]).collect();
     assert_eq!(drawn, ALL.map(drawn_as).into());
     for state in ALL {
         machine_that_is(drawn_as(state));
@@ -146,11 +172,33 @@ fn every_state_is_drawn_and_reached() {
 #[test]
 fn every_arrow_leads_where_it_says() {
     assert!(arrows().len() > 20, "the diagram is there");
-    for (from, what, to) in arrows() {
+    for Arrow { from, what, to } in arrows() {
         let mut story = machine_that_is(from);
         happen(&mut story, what);
         assert_eq!(state(&story), to, "{from}: {what}");
     }
+}
+
+/// What can be said of a machine, too, and changes none of its states.
+const LEADS_NOWHERE: [&str; 5] = ["applied", "released", "absent", "first boot ended", "migrated"];
+
+#[test]
+fn nothing_leads_where_no_arrow_is_drawn() {
+    let drawn = ways(&arrows());
+    let named: BTreeSet<&str> =
+        arrows().iter().map(|arrow| arrow.what).chain(LEADS_NOWHERE).collect();
+    let mut undrawn = BTreeSet::new();
+    for from in ALL.map(drawn_as) {
+        for what in &named {
+            let mut story = machine_that_is(from);
+            happen(&mut story, what);
+            let to = state(&story);
+            if from != to && !drawn.contains(&(from, to)) {
+                undrawn.insert((from, *what, to));
+            }
+        }
+    }
+    assert_eq!(undrawn, BTreeSet::new());
 }
 
 #[test]

@@ -122,19 +122,17 @@ fn counts(finished: &Finished) -> (Outcome, [u32; 4]) {
     (finished.outcome, counts)
 }
 
-/// Where an operation stands in the drawing.
-fn stands(story: &Story, operation: CommandId) -> &'static str {
-    if let Some(operation) = story.fleet.operations.get(operation) {
-        return match operation.state {
-            State::Sealing => "sealing",
-            State::Running => "running",
-            State::Ended { .. } => "ended",
-        };
+/// As it is called in the drawing.
+fn name(state: State) -> &'static str {
+    match state {
+        State::Sealing => "sealing",
+        State::Running => "running",
+        State::Ended { .. } => "ended",
     }
-    let last = story.log.iter().rev().find_map(|event| {
-        let Event::Operation(id, fact) = event else { return None };
-        (*id == operation).then_some(fact)
-    });
+}
+
+/// What became of an operation that is no longer in the fleet, by the last fact about it.
+fn end(last: Option<&Fact>) -> &'static str {
     match last {
         Some(Fact::Finished(finished)) => match finished.outcome {
             Outcome::Succeeded => "succeeded",
@@ -146,4 +144,16 @@ fn stands(story: &Story, operation: CommandId) -> &'static str {
             "forgotten"
         }
     }
+}
+
+/// Where an operation stands in the drawing.
+fn stands(story: &Story, operation: CommandId) -> &'static str {
+    if let Some(operation) = story.fleet.operations.get(operation) {
+        return name(operation.state);
+    }
+    let last = story.log.iter().rev().find_map(|event| {
+        let Event::Operation(id, fact) = event else { return None };
+        (*id == operation).then_some(fact)
+    });
+    end(last)
 }
