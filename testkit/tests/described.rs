@@ -48,6 +48,31 @@ fn codes_are_given_once() {
     }
 }
 
+/// The tests of the model and those of the whole: files of their own, and the ends of others.
+fn tests(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            tests(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let alone =
+            path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"));
+        let from = if alone { Some(0) } else { text.find("\nmod tests {") };
+        found.push_str(from.map_or("", |from| &text[from..]));
+    }
+}
+
+#[test]
+fn every_refusal_occurs_in_some_test() {
+    let mut found = String::new();
+    tests(&root().join("events/model/src"), &mut found);
+    tests(&root().join("testkit/tests"), &mut found);
+    let untested = Rejection::pages().map(|page| page.code).filter(|code| !found.contains(code));
+    assert_eq!(untested.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
 #[test]
 fn every_schema_of_every_fact_has_its_golden_files_and_means_what_it_meant() {
     let folder = root().join(facts::FOLDER);
