@@ -1,5 +1,5 @@
 //! Who can have left traces where, kept apart from the model's own books: told by the facts alone
-//! what was on, on which overlay, and who had it.
+//! what was on, on which disks and snapshots, and who had it.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use carrel_model::event::{Event, MachineFact, SessionFact};
 use carrel_model::evolve::evolve;
 use carrel_model::fleet::Fleet;
-use carrel_model::ids::{MachineId, SessionId};
-use carrel_model::machine::{Machine, Subject};
+use carrel_model::ids::{DiskId, MachineId, SessionId, SnapshotId};
+use carrel_model::machine::{Disk, DiskRole, Machine, Reason, Subject};
+use carrel_model::version::latest::Switch;
+use carrel_model::version::latest::machine::CopyRequested;
 
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
@@ -20,20 +22,28 @@ pub struct Audit {
     leases: BTreeMap<SessionId, (Subject, MachineId)>,
 }
 
+/// Whose traces are on each disk of a machine.
+type OnDisks = BTreeMap<DiskId, BTreeSet<Subject>>;
+
 #[derive(Clone, Debug, Default)]
 struct Traces {
     on: bool,
-    /// What is written in this epoch goes with the power.
+    /// What is written to the system disk in this epoch goes with the power.
     throwaway: bool,
-    on_disk: BTreeSet<Subject>,
+    on_disks: OnDisks,
     on_throwaway: BTreeSet<Subject>,
     /// What a copy that is being made to it will bring.
-    to_come: BTreeSet<Subject>,
+    to_come: OnDisks,
+    /// An administrator has looked at it since its last first boot, and let it out of quarantine.
+    looked_at: bool,
+    /// What was on its disks when each was taken.
+    in_snapshots: BTreeMap<SnapshotId, OnDisks>,
 }
 
 impl Audit {
     /// # Panics
-    /// If somebody gets a machine with the traces of somebody else.
+    /// If somebody gets a machine with the traces of somebody else, or one whose first boot came to
+    /// nothing and that nobody has looked at.
     pub fn hear(&mut self, before: &Fleet, events: &[Event]) {
         let mut fleet = before.clone();
         for event in events {
@@ -47,38 +57,69 @@ impl Audit {
     }
 
     fn machine(&mut self, fleet: &Fleet, id: MachineId, fact: &MachineFact) {
-        let source = match fact {
-            MachineFact::CopyRequested(copy) => self.machines.get(&copy.source),
-            _ => None,
+        let copied = match fact {
+            MachineFact::CopyRequested(copy) => self.of_copy(fleet, id, copy),
+            _ => OnDisks::new(),
         };
-        let source = source.map(|traces| traces.on_disk.clone()).unwrap_or_default();
         let holders: Vec<Subject> =
             self.leases.values().filter(|(_, it)| *it == id).map(|(who, _)| *who).collect();
+        let machine = fleet.machines.get(id);
+        let disks = disks(fleet, id);
         let traces = self.machines.entry(id).or_default();
         match fact {
             MachineFact::StartRequested(start) => {
-                let machine = fleet.machines.get(id);
                 let set = machine.is_some_and(|machine| machine.virtual_snapshot.is_some());
                 traces.on = true;
                 traces.throwaway = set && !start.persistent_once;
                 traces.on_throwaway.clear();
-                holders.into_iter().for_each(|who| traces.write(who));
+                holders.into_iter().for_each(|who| traces.write(&disks, who));
             }
             MachineFact::FirstBootBegun(_) => {
                 traces.on = true;
                 traces.throwaway = false;
+                traces.looked_at = false;
+            }
+            MachineFact::MaintenanceChanged(changed) => {
+                let ended = (changed.reason, changed.switch) == (Reason::Quarantine, Switch::Off);
+                traces.looked_at |= ended;
             }
             MachineFact::Stopped(_) | MachineFact::StartFailed(_) => {
                 traces.on = false;
                 traces.on_throwaway.clear();
             }
-            MachineFact::OverlayRequested(_) => traces.on_disk.clear(),
-            MachineFact::CopyRequested(_) => traces.to_come = source,
-            MachineFact::Copied(_) => traces.on_disk = std::mem::take(&mut traces.to_come),
+            // Only the system disk is another one; snapshots of the old one are of no use any more.
+            MachineFact::OverlayRequested(_) => {
+                for disk in disks.iter().filter(|disk| disk.role == DiskRole::System) {
+                    traces.on_disks.remove(&disk.id);
+                }
+                traces.in_snapshots.clear();
+            }
+            MachineFact::SnapshotTaken(of) => {
+                traces.in_snapshots.insert(of.snapshot, traces.on_disks.clone());
+            }
+            MachineFact::SnapshotReverted(of) => {
+                let then = traces.in_snapshots.get(&of.snapshot).cloned();
+                traces.on_disks = then.unwrap_or_default();
+            }
+            MachineFact::CopyRequested(_) => traces.to_come = copied,
+            MachineFact::Copied(_) => traces.on_disks = std::mem::take(&mut traces.to_come),
             // Whoever gets it with the data on it was given the data.
-            MachineFact::Written(written) => traces.on_disk = BTreeSet::from([written.by]),
+            MachineFact::Written(written) => {
+                let theirs = BTreeSet::from([written.by]);
+                traces.on_disks = disks.iter().map(|disk| (disk.id, theirs.clone())).collect();
+            }
             _ => {}
         }
+    }
+
+    /// Each disk is the copy of the source's disk at the same place.
+    fn of_copy(&self, fleet: &Fleet, id: MachineId, copy: &CopyRequested) -> OnDisks {
+        let own = disks(fleet, id);
+        let own = if copy.disks.is_empty() { own } else { copy.disks.clone() };
+        let Some(source) = self.machines.get(&copy.source) else { return OnDisks::new() };
+        let traces = |from: &Disk| source.on_disks.get(&from.id).cloned().unwrap_or_default();
+        let from = disks(fleet, copy.source);
+        own.iter().zip(&from).map(|(own, from)| (own.id, traces(from))).collect()
     }
 
     fn session(&mut self, fleet: &Fleet, id: SessionId, fact: &SessionFact) {
@@ -98,20 +139,33 @@ impl Audit {
         if fleet.machines.get(machine).is_none_or(Machine::is_external) {
             return;
         }
+        let half_made = fleet.machines.get(machine).is_some_and(|machine| machine.half_made);
         let traces = self.machines.entry(machine).or_default();
-        let theirs = BTreeSet::from([subject]);
-        let all: BTreeSet<_> = traces.on_disk.union(&traces.on_throwaway).copied().collect();
-        assert!(all.is_subset(&theirs), "{subject:?} gets {machine} with traces of {all:?}");
-        traces.write(subject);
+        assert!(traces.looked_at || !half_made, "{subject:?} gets {machine} half made");
+        let strangers: BTreeSet<_> = traces.all().filter(|who| **who != subject).collect();
+        assert!(strangers.is_empty(), "{subject:?} gets {machine} with traces of {strangers:?}");
+        traces.write(&disks(fleet, machine), subject);
     }
 }
 
+fn disks(fleet: &Fleet, machine: MachineId) -> Vec<Disk> {
+    let machine = fleet.machines.get(machine);
+    machine.into_iter().flat_map(|machine| machine.disks.iter().cloned()).collect()
+}
+
 impl Traces {
-    fn write(&mut self, who: Subject) {
-        match (self.on, self.throwaway) {
-            (true, true) => self.on_throwaway.insert(who),
-            (true, false) => self.on_disk.insert(who),
-            (false, _) => false,
-        };
+    fn all(&self) -> impl Iterator<Item = &Subject> {
+        self.on_disks.values().flatten().chain(&self.on_throwaway)
+    }
+
+    /// A guest may write to every disk that it has. A throwaway overlay covers the system disk.
+    fn write(&mut self, disks: &[Disk], who: Subject) {
+        for disk in disks.iter().filter(|_| self.on) {
+            if self.throwaway && disk.role == DiskRole::System {
+                self.on_throwaway.insert(who);
+            } else {
+                self.on_disks.entry(disk.id).or_default().insert(who);
+            }
+        }
     }
 }
