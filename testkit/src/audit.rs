@@ -58,7 +58,7 @@ impl Audit {
 
     fn machine(&mut self, fleet: &Fleet, id: MachineId, fact: &MachineFact) {
         let copied = match fact {
-            MachineFact::CopyRequested(copy) => self.of_copy(fleet, id, copy),
+            MachineFact::CopyRequested(copy) => self.of_copy(fleet, copy),
             _ => OnDisks::new(),
         };
         let holders: Vec<Subject> =
@@ -113,13 +113,11 @@ impl Audit {
     }
 
     /// Each disk is the copy of the source's disk at the same place.
-    fn of_copy(&self, fleet: &Fleet, id: MachineId, copy: &CopyRequested) -> OnDisks {
-        let own = disks(fleet, id);
-        let own = if copy.disks.is_empty() { own } else { copy.disks.clone() };
+    fn of_copy(&self, fleet: &Fleet, copy: &CopyRequested) -> OnDisks {
         let Some(source) = self.machines.get(&copy.source) else { return OnDisks::new() };
         let traces = |from: &Disk| source.on_disks.get(&from.id).cloned().unwrap_or_default();
         let from = disks(fleet, copy.source);
-        own.iter().zip(&from).map(|(own, from)| (own.id, traces(from))).collect()
+        copy.disks.iter().zip(&from).map(|(own, from)| (own.id, traces(from))).collect()
     }
 
     fn session(&mut self, fleet: &Fleet, id: SessionId, fact: &SessionFact) {

@@ -1,7 +1,7 @@
 //! Hosts as the model may rely on them: they do what their work says, in one step, and report it.
 //!
-//! It is no simulator of libvirt. It says what a host would say when nothing goes wrong; what goes
-//! wrong is added by whoever carries the reports.
+//! It is no simulator of libvirt. It says what a host would say when nothing goes wrong; what can go
+//! wrong instead is in `hosts/mishaps.rs`, and whoever carries the reports says when it does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,8 @@ use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
 use carrel_model::work::{
     FileTask, ImageSpec, MachineSpec, PowerSpec, Shall, SnapshotShall, Thing, Work,
 };
+
+mod mishaps;
 
 /// All hosts of a site, and what runs on them.
 #[derive(Clone, Debug, Default)]

@@ -161,13 +161,14 @@ fn arrivals(fleet: &Fleet, random: &mut Random) -> Option<(&'static str, Value)>
     let media = nth(fleet.media.iter().map(|(id, _)| id), fleet.media.len(), random);
     let lab = nth(fleet.labs.iter().map(|(id, _)| id), fleet.labs.len(), random);
     let terminal = nth(fleet.terminals.iter().map(|(id, _)| id), fleet.terminals.len(), random);
-    Some(match random.below(6) {
+    let token = nth(fleet.tokens.iter().map(|(id, _)| id), fleet.tokens.len(), random);
+    Some(match random.below(9) {
         0 => ("CreateMachine", json!({ "name": format!("m{number}"), "kind": "simple" })),
         1 => {
             let digest = format!("{number:064x}");
-            let name = format!("disk{number}");
+            let kind = ["disk", "iso"][random.index(2)];
             let data = json!({
-                "name": name, "kind": "disk", "storage": storage,
+                "name": format!("{kind}{number}"), "kind": kind, "storage": storage,
                 "size_bytes": 1 << 30, "digest": digest,
             });
             ("AddMedia", data)
@@ -187,6 +188,12 @@ fn arrivals(fleet: &Fleet, random: &mut Random) -> Option<(&'static str, Value)>
             let settings = json!({ "lab": lab?, "class": "kiosk" });
             ("RegisterTerminal", json!({ "termid": format!("t{number}"), "settings": settings }))
         }
+        5 => {
+            let data = json!({ "machine": machine(fleet, random)?, "name": format!("c{number}") });
+            ("CloneMachine", data)
+        }
+        6 => ("IssueToken", json!({ "of": { "client": person(fleet, random)? } })),
+        7 => ("RevokeToken", json!({ "token": token? })),
         _ => {
             let data = json!({ "terminal": terminal?, "machine": machine(fleet, random)? });
             ("AssignTerminal", data)

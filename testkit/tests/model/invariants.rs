@@ -5,17 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::decide::EVENTS_MAX;
-use carrel_model::event::{Event, ImageFact, MachineFact, SessionFact};
+use carrel_model::event::{Event, MachineFact, SessionFact};
 use carrel_model::evolve::evolve;
 use carrel_model::fleet::{Fleet, Index};
-use carrel_model::hypervisor::Hypervisor;
-use carrel_model::ids::{HypervisorId, MachineId};
+use carrel_model::hypervisor::{Hypervisor, Reason as HostReason};
+use carrel_model::ids::{HypervisorId, MachineId, StorageId};
 use carrel_model::image::Image;
-use carrel_model::machine::{Machine, Reservation};
+use carrel_model::machine::{Machine, Reservation, Subject};
 use carrel_model::operation;
-use carrel_model::version::latest::session::Granted;
+use carrel_model::version::latest::storage::Medium;
 use carrel_testkit::world::Told;
 
+mod files;
+
+pub(crate) use files::everything_stands;
+
+/// What holds of every decision.
 pub(crate) fn check(told: &Told<'_>) {
     assert!(told.events.len() <= EVENTS_MAX);
     let mut fleet = told.before.clone();
@@ -29,18 +34,22 @@ pub(crate) fn check(told: &Told<'_>) {
     names_are_unique(told.after);
     leases_have_seats(told.after);
     finished_operations_are_gone(told.after);
+    if told.events.iter().any(|event| matches!(event, Event::Image(..))) {
+        everything_stands(told.after);
+    }
 }
 
 /// What must hold at the moment in which something becomes so.
 fn before_fact(fleet: &Fleet, event: &Event) {
     match event {
-        Event::Session(_, SessionFact::LeaseGranted(granted)) => handed_out(fleet, granted),
-        Event::Image(id, ImageFact::Retired(_)) => {
-            assert_eq!(fleet.on_image(*id).count(), 0, "{id} is retired, and used");
+        Event::Session(_, SessionFact::LeaseGranted(granted)) => {
+            handed_out(fleet, granted.subject, granted.machine);
         }
-        Event::Image(id, ImageFact::FileRemoved(_) | ImageFact::Removed(_)) => {
-            assert_eq!(fleet.on_image(*id).count(), 0, "{id} loses a file, and is used");
+        Event::Session(id, SessionFact::Moved(moved)) => {
+            let subject = fleet.sessions.get(*id).map(|session| session.subject);
+            handed_out(fleet, subject.expect("a session that is moved"), moved.machine);
         }
+        Event::Image(id, fact) => files::may_happen(fleet, *id, fact),
         _ => {}
     }
 }
@@ -48,20 +57,17 @@ fn before_fact(fleet: &Fleet, event: &Event) {
 fn after_fact(fleet: &Fleet, event: &Event) {
     match event {
         Event::Machine(id, MachineFact::Placed(placed)) => {
-            let usage = fleet.index.usage.get(&placed.hypervisor);
-            let host = fleet.hypervisors.get(placed.hypervisor);
-            let (Some(usage), Some(host)) = (usage, host) else { return };
-            // Somebody may have said that a host has less than it has promised. Whoever takes
-            // nothing of it may still come.
-            if placed.reserved == Reservation::default() {
-                return;
-            }
-            assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
-            assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
-            counters_suffice(fleet, placed.hypervisor);
+            suffices(fleet, *id, placed.hypervisor);
         }
-        Event::Machine(_, MachineFact::MigrationRequested(asked)) => {
-            counters_suffice(fleet, asked.to);
+        // One that was adopted while it ran has no time to start in, and takes what it takes.
+        Event::Machine(id, MachineFact::StartRequested(start)) if start.deadline.is_some() => {
+            suffices(fleet, *id, place(fleet, *id));
+        }
+        Event::Machine(id, MachineFact::FirstBootBegun(_)) => {
+            suffices(fleet, *id, place(fleet, *id));
+        }
+        Event::Machine(id, MachineFact::MigrationRequested(asked)) => {
+            suffices(fleet, *id, asked.to);
         }
         Event::Machine(id, MachineFact::Created(_) | MachineFact::OverlayRequested(_)) => {
             let image = fleet.machines.get(*id).and_then(Machine::image);
@@ -91,34 +97,78 @@ fn machines(told: &Told<'_>) -> impl Iterator<Item = MachineId> {
     })
 }
 
-/// A host has as many of everything as it has promised.
-fn counters_suffice(fleet: &Fleet, host: HypervisorId) {
+fn place(fleet: &Fleet, id: MachineId) -> HypervisorId {
+    let place = fleet.machines.get(id).and_then(|machine| machine.place);
+    place.expect("what is started has a host")
+}
+
+/// A host has as much of everything as it has promised, and so have storages. Somebody may have said
+/// that one has less than that; whoever takes nothing of it may still come.
+fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
+    let reserved = fleet.machines.get(id).map(|machine| &machine.reserved);
+    let Some(reserved) = reserved.filter(|it| ***it != Reservation::default()) else { return };
     let (Some(usage), Some(host)) = (fleet.index.usage.get(&host), fleet.hypervisors.get(host))
     else {
         return;
     };
+    assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
+    assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
     for (counter, used) in &usage.counters {
         let has = host.settings.capacity.counters.get(counter).copied().unwrap_or_default();
         assert!(*used <= has, "{} has {has} of {counter}, and promises {used}", host.name);
     }
+    if let Some(volatile) = &reserved.volatile {
+        throwaway_fits(fleet, volatile.storage);
+    }
 }
 
-fn handed_out(fleet: &Fleet, granted: &Granted) {
-    let id = granted.machine;
+fn throwaway_fits(fleet: &Fleet, storage: StorageId) {
+    let promised: u64 = fleet
+        .machines
+        .iter()
+        .filter(|(_, machine)| machine.uses_host() && machine.place.is_some())
+        .filter_map(|(_, machine)| machine.reserved.volatile.as_ref())
+        .filter(|volatile| volatile.storage == storage)
+        .map(|volatile| volatile.size_mib)
+        .sum();
+    let counted = fleet.index.volatile.get(&storage).copied().unwrap_or_default();
+    assert_eq!(counted, promised, "what is promised of {storage} is counted once");
+    let Some(storage) = fleet.storages.get(storage) else { return };
+    if let (Medium::Disk, Some(free)) = (storage.settings.medium, storage.free_mib) {
+        assert!(promised <= free, "{} has {free} MiB, and promises {promised}", storage.name);
+    }
+}
+
+fn handed_out(fleet: &Fleet, subject: Subject, id: MachineId) {
     let machine = fleet.machines.get(id).unwrap_or_else(|| panic!("{id} isn't there"));
     assert!(machine.maintenance.is_empty(), "{id} is handed out in maintenance");
     assert!(!machine.locked, "{id} is handed out, and locked");
     assert!(!machine.deleting, "{id} is handed out, and being deleted");
+    assert!(!machine.being_renewed(), "{id} is handed out, and gets a fresh disk");
+    assert_eq!(machine.task, None, "{id} is handed out, and its files are worked on");
+    assert!(machine.snapshot_at_work().is_none(), "{id} is handed out in a snapshot's work");
+    // One host has let go before another one gets it; then it is on its way.
+    let in_between = machine.leaving.is_some() && machine.place.is_none();
+    assert!(!in_between, "{id} is handed out before its host has let go");
     assert!(machine.leases.len() < machine.seats(), "{id} is handed out twice");
-    let theirs = machine.written.is_none_or(|by| by == granted.subject);
+    let theirs = machine.written.is_none_or(|by| by == subject);
     assert!(theirs, "{id} has somebody else's traces");
-    let others = machine.owners.iter().filter(|owner| **owner != granted.subject).count();
+    let others = machine.owners.iter().filter(|owner| **owner != subject).count();
     assert!(others < machine.seats(), "{id} belongs to somebody else");
-    if let (Some(host), false) = (machine.place, machine.at_rest()) {
-        let enabled = fleet.hypervisors.get(host).is_some_and(Hypervisor::enabled);
-        let owned = machine.owners.contains(&granted.subject);
-        assert!(enabled || owned, "{id} is handed out on a disabled host");
+    let host = machine.place.filter(|_| machine.uses_host());
+    if let Some(host) = host.and_then(|host| fleet.hypervisors.get(host)) {
+        let owned = machine.owners.contains(&subject);
+        let fit = if owned { is_there(host) } else { host.enabled() };
+        assert!(fit, "{id} is handed out on {}, which is {:?}", host.name, host.maintenance);
     }
+}
+
+/// A person always gets the machine that is theirs. Maintenance and a drain keep new machines away
+/// from a host; those that are there stay until they are moved. Of what runs on a host that is silent
+/// or lost, nobody knows whether it does.
+fn is_there(host: &Hypervisor) -> bool {
+    let gone = [HostReason::Silent, HostReason::Lost];
+    gone.iter().all(|reason| !host.maintenance.contains(reason))
 }
 
 /// Nothing is called as another thing of its kind.
@@ -184,7 +234,8 @@ pub(crate) fn indexes_follow_from_things(fleet: &Fleet) {
         )*};
     }
     same! {
-        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image copying owned free tally idle_since usage capacity roomiest volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
+        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image
+        copying owned free tally idle_since usage capacity roomiest volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
     }
     assert!(fleet.index == made);
 }

@@ -7,5 +7,6 @@
 
 mod invariants;
 mod properties;
+mod rest;
 mod stories;
 mod told;

@@ -5,6 +5,7 @@ use carrel_model::machine::{Outcome, Reason, State};
 use serde_json::json;
 
 use super::{asks, desktops, given, given_without, machine, pool, refused, site, wait};
+use crate::invariants::check;
 
 #[test]
 fn node_loss() {
@@ -53,7 +54,7 @@ fn guest_not_answering() {
         world.wait(181);
         let due = carrel_model::clockwork::due(&world.fleet, world.now);
         for command in due {
-            let _ = world.tell(&command, &mut |_| {});
+            let _ = world.tell(&command, &mut check);
         }
         if machine(&world, &name).maintenance.is_empty() {
             given_without(&mut world, ("PowerOffMachine", &it), silent);
@@ -73,7 +74,7 @@ fn guest_that_ignores_its_power_button() {
     let due = carrel_model::clockwork::due(&world.fleet, world.now);
     let mut told: Vec<Event> = Vec::new();
     for command in due {
-        told.extend(world.tell(&command, &mut |_| {}).expect("it is due"));
+        told.extend(world.tell(&command, &mut check).expect("it is due"));
     }
     let kinds: Vec<_> = told.iter().map(Event::kind).collect();
     assert!(kinds.contains(&"machine.shutdown_ignored"), "{kinds:?}");

@@ -1,6 +1,10 @@
 //! How an image reaches people, and how nothing of it is lost.
 
+use std::collections::BTreeMap;
+
+use carrel_model::image::{DEFAULT, Hold};
 use carrel_model::machine::{Outcome, Ready, State};
+use carrel_model::name::Name;
 use serde_json::json;
 
 use super::{asks, desktops, given, given_without, machine, pool, refused, session, site, wait};
@@ -94,8 +98,18 @@ fn image_roll_out_qvd() {
     wait(&mut world, 600);
     assert_eq!((desktops(&world).len(), version(&world, hers)), (0, head));
 
-    // The old default goes; its tags stay with the one that took its place.
+    // The old default goes, and the newest version takes its place.
+    let newest = json!({ "image": { "initial": "win11", "tag": "head" } });
+    given(&mut world, "UpdatePool", &json!({ "pool": "room", "settings": newest }));
+    given(&mut world, "TagImage", &json!({ "image": "win11@1", "tag": "default" }));
+    let default = |world: &carrel_testkit::world::World| {
+        let tagged = |tags: &BTreeMap<Name, Hold>| tags.keys().any(|tag| tag.as_str() == DEFAULT);
+        let image = world.fleet.images.iter().find(|(_, image)| tagged(&image.tags));
+        image.map(|(_, image)| image.number)
+    };
+    assert_eq!(default(&world), Some(1));
     given(&mut world, "RetireImage", &json!({ "image": "win11@1" }));
+    assert_eq!(default(&world), head);
     asks(&mut world, "anna");
     assert_eq!(version(&world, desktops(&world)[0]), head);
     let gone = session(&world);
@@ -116,6 +130,8 @@ fn soft_delete_safety() {
     let used = desktops(&world)[0];
     refused(&mut world, "DeleteMachine", &json!({ "machines": [used] }));
     given(&mut world, "LockMachine", &json!({ "machine": "win11-002" }));
+    let locked = refused(&mut world, "DeleteMachine", &json!({ "machines": ["win11-002"] }));
+    assert_eq!(locked.code(), "CRL-0202");
     assert!(world.fleet.machines.iter().count() >= 4, "nothing is gone");
 
     // Step by step it can go, the children first.

@@ -8,6 +8,8 @@ use carrel_model::rejection::Rejection;
 use carrel_testkit::world::World;
 use serde_json::{Value, json};
 
+use crate::invariants::check;
+
 mod failures;
 mod images;
 mod people;
@@ -34,9 +36,9 @@ fn site() -> World {
 /// It is accepted, and everything that follows from it happens.
 #[track_caller]
 fn given(world: &mut World, name: &str, data: &Value) -> Vec<Event> {
-    let told = world.send(name, data);
+    let told = world.send_checked(name, data, &mut check);
     let told = told.unwrap_or_else(|refused| panic!("{name} is refused: {refused}"));
-    world.settle(&mut |_| {});
+    world.settle(&mut check);
     told
 }
 
@@ -47,7 +49,7 @@ fn given_without(
     (name, data): (&str, &Value),
     is_said: impl Fn(&Outcome) -> bool,
 ) {
-    let told = world.send(name, data);
+    let told = world.send_checked(name, data, &mut check);
     assert!(told.is_ok(), "{name} is refused: {told:?}");
     let said = |report: &Command| {
         let Command::ReportOutcome(report) = report else { return true };
@@ -60,14 +62,14 @@ fn given_without(
         world.publish();
         world.reports.retain(said);
         let Some(report) = world.reports.pop_front() else { return };
-        let _ = world.tell(&report, &mut |_| {});
+        let _ = world.tell(&report, &mut check);
     }
 }
 
 /// Time passes, and what is due happens.
 fn wait(world: &mut World, seconds: u32) {
     world.wait(seconds);
-    world.settle(&mut |_| {});
+    world.settle(&mut check);
 }
 
 #[track_caller]

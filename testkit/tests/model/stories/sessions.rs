@@ -1,10 +1,13 @@
 //! Who gets which desktop, and for how long.
 
+use std::collections::BTreeSet;
+
 use carrel_model::clockwork;
 use carrel_model::fleet::Silence;
 use serde_json::json;
 
 use super::{asks, desktops, given, pool, refused, session, site, wait, waiting};
+use crate::invariants::check;
 
 #[test]
 fn pool_exhaustion_and_race() {
@@ -12,9 +15,9 @@ fn pool_exhaustion_and_race() {
     let mut world = site();
     pool(&mut world, 3, &people);
     people.iter().for_each(|person| asks(&mut world, person));
-    let mut had = desktops(&world);
-    had.dedup();
+    let had: BTreeSet<_> = desktops(&world).into_iter().collect();
     assert_eq!((had.len(), waiting(&world)), (3, 1), "exactly one waits");
+    assert_eq!(desktops(&world).len(), had.len(), "no machine is given twice");
     let leased = world.fleet.sessions.iter().find(|(_, session)| session.machine().is_some());
     let (session, _) = leased.expect("somebody has a desktop");
     given(&mut world, "EndSession", &json!({ "session": session }));
@@ -47,8 +50,8 @@ fn session_takeover() {
     assert_eq!(desktops(&world).iter().filter(|it| **it == hers).count(), 1, "nobody else gets it");
 
     // Nothing is heard of her for longer: it is made clean and free.
-    let _ = world.tell(&clockwork::lapsed(Silence::Lease(first)), &mut |_| {});
-    world.settle(&mut |_| {});
+    let _ = world.tell(&clockwork::lapsed(Silence::Lease(first)), &mut check);
+    world.settle(&mut check);
     let machine = world.fleet.machines.get(hers).expect("the machine");
     assert!(machine.leases.is_empty() && machine.written.is_none());
 }

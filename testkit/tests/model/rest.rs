@@ -1,0 +1,218 @@
+//! When nothing more is asked for and nothing more goes wrong, everything comes to its end.
+
+use carrel_model::clockwork;
+use carrel_model::event::Event;
+use carrel_model::fleet::{Fleet, Silence};
+use carrel_model::hypervisor::Hypervisor;
+use carrel_model::ids::HypervisorId;
+use carrel_model::machine::{Kind, Machine, Ready, State as Power, Subject, Wish};
+use carrel_model::operation::State;
+use carrel_model::pool::{Mode, Pool};
+use carrel_model::session::{Session, Target};
+use carrel_testkit::world::World;
+use serde_json::json;
+
+use crate::invariants::check;
+
+/// What is kept for those who may come takes the room of what waits for it.
+fn nothing_is_kept_running(world: &mut World) {
+    let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
+    for pool in pools {
+        let none = json!({ "spares": { "keep_ready": 0, "keep_started": 0 } });
+        let _ = world.send("UpdatePool", &json!({ "pool": pool, "settings": none }));
+    }
+    let labs: Vec<_> = world.fleet.labs.iter().map(|(id, _)| id).collect();
+    for lab in labs {
+        let none = json!({ "start_instances": 0 });
+        let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": none }));
+    }
+}
+
+/// What was kept back on its way arrives in the end.
+fn everything_arrives(world: &mut World) {
+    for report in std::mem::take(&mut world.late) {
+        let _ = world.tell(&report, &mut check);
+    }
+}
+
+/// Somebody may have said that a host has next to nothing, and what doesn't fit waits for room.
+fn hosts_get_room(world: &mut World, hosts: &[HypervisorId]) {
+    for host in hosts {
+        let room = json!({
+            "capacity": { "memory_mib": 1 << 20, "vcpus": 512, "counters": { "gpu/a16": 64 } },
+            "overcommit": null,
+        });
+        let _ = world.send("UpdateHypervisor", &json!({ "hypervisor": host, "settings": room }));
+    }
+}
+
+/// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was accepted has
+/// an end, and nobody waits beside a machine that they could have.
+pub(crate) fn comes_to_rest(world: &mut World) {
+    let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
+    nothing_is_kept_running(world);
+    everything_arrives(world);
+    hosts_get_room(world, &hosts);
+    for _ in 0..HOURS_TO_REST {
+        for host in &hosts {
+            let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
+            let on = json!({ "hypervisor": host, "on": false });
+            let _ = world.send("SetHypervisorMaintenance", &on);
+        }
+        world.resend();
+        world.settle(&mut check);
+        chores_are_done(world);
+        nobody_waits_for_what_is_free(world);
+        // Everybody goes home.
+        let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
+        for silence in silences.into_iter().filter(|it| !matches!(it, Silence::Worker(_))) {
+            let _ = world.tell(&clockwork::lapsed(silence), &mut check);
+        }
+        world.settle(&mut check);
+        // What runs for nobody makes room for what waits for it.
+        let running: Vec<_> = world.hosts.running().map(|(_, machine)| machine).collect();
+        for machine in running {
+            let _ = world.send("PowerOffMachine", &json!({ "machines": [machine] }));
+        }
+        world.settle(&mut check);
+        chores_are_done(world);
+        world.wait(3_600);
+        world.settle(&mut check);
+    }
+    nothing_is_overdue(world);
+    for (id, operation) in world.fleet.operations.iter() {
+        let ended = matches!(operation.state, State::Ended { .. });
+        if !ended {
+            let part = operation.parts.iter().next();
+            let machine = part.map(|(machine, _)| *machine);
+            let facts = world
+                .log
+                .iter()
+                .filter(|event| matches!(event, Event::Machine(id, _) if Some(*id) == machine));
+            let facts: Vec<_> = facts.map(|event| format!("{event:?}")).collect();
+            let last = &facts[facts.len().saturating_sub(LAST_FACTS)..];
+            panic!("{id} ({}) has no end: {part:?} after {last:#?}", operation.name);
+        }
+    }
+    for (id, machine) in world.fleet.machines.iter() {
+        assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");
+        assert_eq!(machine.task, None, "{id} works for ever: {machine:#?}");
+        assert!(!machine.deleting, "{id} is deleted for ever: {machine:#?}");
+        assert_eq!(machine.leaving, None, "{id} leaves for ever: {machine:#?}");
+    }
+}
+
+/// Enough to see what a part waits for.
+const LAST_FACTS: usize = 40;
+
+/// Fewer than a first boot waits for room.
+const HOURS_TO_REST: u32 = 30;
+
+fn chores_are_done(world: &mut World) {
+    for command in clockwork::Chores::default().due(&world.fleet, world.now) {
+        let _ = world.tell(&command, &mut check);
+    }
+    world.settle(&mut check);
+}
+
+/// Asks each machine whether it is free, and each of those who wait whether they may have it.
+fn nobody_waits_for_what_is_free(world: &World) {
+    let fleet = &world.fleet;
+    for (id, session) in fleet.sessions.iter().filter(|(_, session)| session.is_queued()) {
+        let Target::Pool(pool) = session.target else { continue };
+        let pool = fleet.pools.get(pool).expect("the pool that they wait for");
+        if !may_have_any(fleet, session, pool) {
+            continue;
+        }
+        for (machine, it) in fleet.machines.iter().filter(|(_, it)| it.pool == Some(pool.id)) {
+            let free = is_free(it) && can_be_seen(it, session) && can_be_used(world, it);
+            assert!(!free, "{id} waits beside {machine}: {session:?}, {it:#?}");
+        }
+    }
+}
+
+/// Nothing of their own keeps them waiting. Where there are limits they may, so nothing is said.
+fn may_have_any(fleet: &Fleet, session: &Session, pool: &Pool) -> bool {
+    let limits = &pool.settings.limits;
+    let of_groups = fleet.groups.iter().any(|(_, group)| group.settings.sessions_max.is_some());
+    let of_person = match session.subject {
+        Subject::Client(client) => {
+            fleet.clients.get(client).is_none_or(|client| client.sessions_max.is_some())
+        }
+        Subject::Terminal(_) => false,
+    };
+    let limited = limits.sessions.is_some() || limits.sessions_per_client.is_some();
+    let owns = |machine: &Machine| {
+        machine.pool == Some(pool.id) && machine.owners.contains(&session.subject)
+    };
+    let waits_for_own = fleet.machines.iter().any(|(_, machine)| owns(machine));
+    let shared = pool.settings.mode != Mode::Dedicated && !pool.closed();
+    shared && !limited && !of_groups && !of_person && !waits_for_own
+}
+
+/// As the rules of the broker say it: in no maintenance, not locked, not leased, clean.
+fn is_free(machine: &Machine) -> bool {
+    let clean = machine.written.is_none() && !machine.being_renewed();
+    let at_work = machine.task.is_some()
+        || machine.snapshot_at_work().is_some()
+        || machine.is_kept_up()
+        || machine.leaving.is_some() && machine.place.is_none();
+    let has_seats = machine.leases.len() < machine.seats() && machine.owners.is_empty();
+    let barred = machine.locked || machine.deleting || !machine.maintenance.is_empty();
+    clean && has_seats && !barred && !at_work
+}
+
+fn can_be_seen(machine: &Machine, session: &Session) -> bool {
+    match &machine.kind {
+        Kind::External(external) => external.protocols.contains(&session.protocol),
+        Kind::Simple | Kind::Source | Kind::Initial { .. } | Kind::Vdi { .. } => {
+            machine.settings.display.protocols.contains(&session.protocol)
+        }
+    }
+}
+
+/// It runs where machines may run, or an administrator could start it now.
+fn can_be_used(world: &World, machine: &Machine) -> bool {
+    let host = machine.place.and_then(|host| world.fleet.hypervisors.get(host));
+    if machine.is_external() {
+        return true;
+    }
+    if machine.at_rest() {
+        let start = json!({ "machines": [machine.id] });
+        let events = world.would("StartMachine", &start).unwrap_or_default();
+        return events.iter().any(|event| event.kind() == "machine.start_requested");
+    }
+    let runs = matches!(machine.observed.state, Power::Starting | Power::Running);
+    runs && machine.power.wish == Wish::On && host.is_some_and(Hypervisor::enabled)
+}
+
+/// Whatever had a time has been looked at when that time came.
+fn nothing_is_overdue(world: &World) {
+    let (fleet, now) = (&world.fleet, world.now);
+    for (id, token) in fleet.tokens.iter() {
+        assert!(token.expires > now, "the token {id} has expired, and is still there");
+    }
+    for (id, operation) in fleet.operations.iter() {
+        if let State::Ended { retry_until, .. } = operation.state {
+            assert!(retry_until > now, "{id} can't be tried again any more, and is still there");
+        }
+    }
+    for (id, machine) in fleet.machines.iter() {
+        let readiness = match machine.observed.ready {
+            Ready::By(time) => Some(time),
+            Ready::No | Ready::Yes => None,
+        };
+        let renewal = machine.renewal.as_ref().filter(|_| !machine.deleting);
+        let renewal = renewal.and_then(|renewing| renewing.deadline);
+        for time in [machine.power.deadline, readiness, renewal].into_iter().flatten() {
+            assert!(time > now, "{id} waits for a time that has passed: {machine:#?}");
+        }
+    }
+    for (id, session) in fleet.sessions.iter().filter(|(_, it)| it.ticket.state.is_unspent()) {
+        assert!(session.ticket.expires > now, "the ticket of {id} has expired, and can be used");
+    }
+    for (id, pool) in fleet.pools.iter() {
+        assert!(pool.next_turn.is_none_or(|turn| turn > now), "{id} has missed its turn");
+        assert_eq!(pool.reviewed_upto, None, "rights to {id} are yet to be looked at");
+    }
+}
