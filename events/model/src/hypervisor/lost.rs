@@ -53,12 +53,17 @@ impl Decide for ConfirmHypervisorLost {
     }
 }
 
-/// What ran there is off, and another host may have it.
+/// What ran there is off, and another host may have it. A host that was taken in again meanwhile can
+/// tell itself what runs there.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     machine: &Machine,
     host: HypervisorId,
 ) -> Result<Begun, Rejection> {
+    let lost = deciding.fleet.hypervisors.get(host);
+    if !lost.is_some_and(|host| host.maintenance.contains(&Reason::Lost)) {
+        return Ok(Begun::Done);
+    }
     let id = machine.id;
     observe::host_lost(deciding, id, host);
     if let Some(machine) = deciding.fleet.machines.shared(id)

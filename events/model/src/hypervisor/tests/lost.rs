@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::event::Event;
-use crate::hypervisor::commands::ReportHostSilent;
+use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent};
 use crate::image::tests::Site;
 use crate::machine::tests::scene::{create, host, machine, on, report, run, site};
 use crate::machine::{Outcome, StopCause};
 use crate::operation::State;
+use crate::operation::commands::AdvanceOperation;
 use crate::testing::{Story, command, kinds};
 
 fn lose(story: &mut Story, name: &str) -> Vec<Event> {
@@ -96,7 +97,7 @@ fn a_deletion_that_no_host_can_finish_fails_and_can_be_asked_for_again() {
     story.given(on("DeleteMachine", "m"));
     lose(&mut story, "node1");
     let back = json!({ "hypervisor": "node1", "on": false });
-    story.given(crate::hypervisor::commands::ReportHostHeard { hypervisor: host(&story, "node1") });
+    story.given(ReportHostHeard { hypervisor: host(&story, "node1") });
     story.given(command("SetHypervisorMaintenance", back));
     story.given(on("DeleteMachine", "m"));
     report(&mut story, "m", Outcome::Absent);
@@ -115,4 +116,25 @@ fn a_snapshot_that_is_worked_on_keeps_its_machine_on_a_host_that_is_drained() {
     let snapshot = machine(&story, "m").snapshots[0].id;
     report(&mut story, "m", Outcome::SnapshotTaken { snapshot });
     assert_eq!(machine(&story, "m").place, None);
+}
+
+#[test]
+fn a_host_that_is_taken_in_again_loses_nothing_more() {
+    let mut story = site(&["node1"]);
+    for n in 0..30 {
+        create(&mut story, &format!("m{n:02}"));
+        run(&mut story, &format!("m{n:02}"));
+    }
+    let hypervisor = host(&story, "node1");
+    story.given(ReportHostSilent { hypervisor });
+    story.given(command("ConfirmHypervisorLost", json!({ "hypervisor": "node1" })));
+    story.given(ReportHostHeard { hypervisor });
+    let back = json!({ "hypervisor": "node1", "on": false });
+    story.given(command("SetHypervisorMaintenance", back));
+    let first = |story: &Story| story.fleet.operations.iter().next().map(|(id, _)| id);
+    while let Some(operation) = first(&story) {
+        let events = story.given(AdvanceOperation { operation });
+        assert!(kinds(&events).iter().all(|kind| kind.starts_with("operation.")), "{events:?}");
+    }
+    assert!(machine(&story, "m29").uses_host());
 }
