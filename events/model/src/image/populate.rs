@@ -70,8 +70,9 @@ pub struct Populate {
     /// How long before they are sent away people are told.
     #[serde(default)]
     pub warn_seconds: u32,
-    /// What people keep on their machines may be lost. Otherwise machines that belong to somebody or
-    /// keep what is written are left alone.
+    /// What people keep on the system disks of their machines may be lost. Otherwise machines that
+    /// belong to somebody or keep what is written are left alone. Further disks stay as they are, and
+    /// a machine with traces of somebody there stays theirs.
     #[serde(default)]
     pub discard_data: bool,
 }

@@ -326,6 +326,19 @@ impl Machine {
         }
     }
 
+    /// What is written now outlives its power: on its own system disk, or on further disks.
+    pub fn keeps_writes(&self) -> bool {
+        self.power.writes == Writes::Kept || self.has_further_disks()
+    }
+
+    /// Whoever comes next finds nothing of whoever was there: its system disk can be made anew, or
+    /// is covered while it runs, and there are no others. Whoever keeps a terminal server keeps its
+    /// users apart.
+    pub fn can_be_cleaned(&self) -> bool {
+        let renews = self.image().is_some() || self.virtual_snapshot.is_some();
+        self.is_external() || renews && !self.has_further_disks()
+    }
+
     /// Whose traces a copy of its disks has.
     pub(crate) fn traces_on_disks(&self) -> Option<Subject> {
         self.kept.or(self.written.filter(|_| self.virtual_snapshot.is_none()))

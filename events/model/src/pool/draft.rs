@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
-use super::{Calendar, Follow, Limits, Mode, Pool, Reset, Settings, Spares};
+use super::{Calendar, Follow, Limits, Mode, Pool, Reset, Settings, Spares, reset_of};
 use crate::arranged::Arranged;
 use crate::deciding::Deciding;
 use crate::event::PoolFact as Fact;
@@ -132,7 +132,18 @@ impl Arranged for Pool {
         if settings.mode != self.settings.mode && machines > 0 {
             return Err(Refused::HasMachines { pool: self.name.clone(), machines }.into());
         }
-        Ok(())
+        if self.reset() != Reset::Never || reset_of(settings) == Reset::Never {
+            return Ok(());
+        }
+        // The reset of a pool is rarely changed, so all its machines may be looked at.
+        let mut all = fleet.in_pool_after(self.id, None).filter_map(|id| fleet.machines.get(id));
+        match all.find(|machine| !machine.can_be_cleaned()) {
+            Some(machine) => {
+                let (machine, pool) = (machine.name.clone(), self.name.clone());
+                Err(Refused::CannotBeCleaned { machine, pool }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn created(name: Name, settings: Settings) -> Fact {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
-use super::{Mode, Pool};
+use super::{Mode, Pool, Reset};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact;
 use crate::ids::{HypervisorId, MachineId, PoolId};
@@ -63,19 +63,10 @@ pub(crate) fn add(
     if machine.deleting {
         return Err(Refused::BeingDeleted { machine: name() }.into());
     }
-    let can_be_cleaned = match machine.kind {
-        Kind::Source | Kind::Initial { .. } => {
-            return Err(Refused::NotForPeople { machine: name() }.into());
-        }
-        // Whoever keeps a terminal server keeps its users apart.
-        Kind::External(_) => true,
-        Kind::Simple | Kind::Vdi { .. } => {
-            // What is on further disks nothing takes away.
-            let renews = machine.image().is_some() || machine.virtual_snapshot.is_some();
-            renews && !machine.has_further_disks()
-        }
-    };
-    if into.settings.mode == Mode::Floating && !can_be_cleaned {
+    if let Kind::Source | Kind::Initial { .. } = machine.kind {
+        return Err(Refused::NotForPeople { machine: name() }.into());
+    }
+    if into.reset() != Reset::Never && !machine.can_be_cleaned() {
         let pool = into.name.clone();
         return Err(Refused::CannotBeCleaned { machine: name(), pool }.into());
     }

@@ -57,14 +57,18 @@ pub struct Pool {
     pub reviewed_upto: Option<SessionId>,
 }
 
+fn reset_of(settings: &Settings) -> Reset {
+    match (settings.reset, settings.mode) {
+        (Some(reset), _) => reset,
+        (None, Mode::Floating) => Reset::OnRelease,
+        (None, Mode::Dedicated | Mode::Sticky) => Reset::Never,
+    }
+}
+
 impl Pool {
     /// When a used machine is made clean.
     pub fn reset(&self) -> Reset {
-        match (self.settings.reset, self.settings.mode) {
-            (Some(reset), _) => reset,
-            (None, Mode::Floating) => Reset::OnRelease,
-            (None, Mode::Dedicated | Mode::Sticky) => Reset::Never,
-        }
+        reset_of(&self.settings)
     }
 
     /// Nobody gets a desktop now.

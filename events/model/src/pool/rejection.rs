@@ -45,11 +45,12 @@ rejections! {
     NotForPeople { machine: Name } "CRL-0410" Conflict
         "{machine} is a source or an initial",
         clears "Give people its children: `Populate` makes them.";
-    /// A floating pool's machines are made clean after each person, by a new overlay on their
-    /// version or by a power cycle with a virtual snapshot. This one has neither.
+    /// The machines of a floating pool, and of any other with a `reset`, are made clean between two
+    /// uses, by a new overlay on their version or by a power cycle with a virtual snapshot. This one
+    /// has neither, or it has disks beside its system disk, which nothing makes clean.
     CannotBeCleaned { machine: Name, pool: Name } "CRL-0411" Conflict
-        "{machine} can't be made clean, and {pool} gives each machine to one person after another",
-        clears "Enable a virtual snapshot for it, use a child of an initial, or use a dedicated or sticky pool.";
+        "{machine} can't be made clean, and {pool} makes its machines clean between two uses",
+        clears "Enable a virtual snapshot for it, or use a child of an initial, without further disks; or use a dedicated or sticky pool with the reset `never`.";
     /// Somebody has the machine now.
     InUse { machine: Name } "CRL-0412" Conflict
         "somebody uses {machine}",
@@ -100,7 +101,7 @@ rejections! {
     /// they left.
     WrittenByAnother { machine: Name } "CRL-0423" Conflict
         "somebody else has written to {machine}",
-        clears "Make it clean (`Populate` with `discard_data`), or, if its data is meant to be handed on, say `keep_data`.";
+        clears "Make it clean (`Populate` with `discard_data`, which leaves disks beside the system disk as they are), or, if its data is meant to be handed on, say `keep_data`.";
     /// Machines are assigned to persons; groups get pools.
     GroupOfOne "CRL-0424" Malformed
         "a machine can't be assigned to a group",

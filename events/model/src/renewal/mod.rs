@@ -91,7 +91,7 @@ fn warn(deciding: &mut Deciding<'_>, id: MachineId, seconds: u32) {
     deciding.fact(id, Fact::MessageSent(MessageSent { message, text }));
 }
 
-/// Makes a machine clean after somebody used it: what was to come anyway comes now, a throwaway
+/// Makes a machine clean after somebody used it, or says that this can't be: what was to come anyway comes now, a throwaway
 /// overlay goes with the power, and anything else takes a new overlay on the version that the
 /// machine stands on, made as it was the last time.
 pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
@@ -105,7 +105,7 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
         }
         return;
     }
-    if machine.written.is_some() && machine.kept.is_none() {
+    if machine.written.is_some() && machine.kept.is_none() && !machine.half_made {
         if machine.at_rest() {
             cleaned(deciding, &machine);
         } else {
@@ -113,7 +113,14 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
         }
         return;
     }
-    let Some(image) = machine.image() else { return };
+    let Some(image) = machine.image().filter(|_| machine.can_be_cleaned()) else {
+        if machine.written.is_some() {
+            let detail = "nothing makes it clean: it stands on no version, or has further disks";
+            let failure = Failure::because(Cause::NotUsable, detail);
+            deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
+        }
+        return;
+    };
     if !deciding.fleet.images.get(image).is_some_and(Image::is_usable) {
         let detail = "the version that it stands on can't be used";
         let failure = Failure::because(Cause::NotUsable, detail);

@@ -4,7 +4,7 @@ use super::{Owned, Session, State, Subject, Ticket, TicketState, Use};
 use crate::event::SessionFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{MachineId, SessionId};
-use crate::machine::{Machine, Writes};
+use crate::machine::Machine;
 use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
 use crate::version::latest::session::{Granted, Target};
@@ -120,7 +120,7 @@ fn hold(fleet: &mut Fleet, id: SessionId, subject: Subject, machine: MachineId) 
         machine.leases.push(id);
         if !machine.is_external() {
             machine.written = Some(subject);
-            if machine.power.writes == Writes::Kept && !machine.at_rest() {
+            if machine.keeps_writes() && !machine.at_rest() {
                 machine.kept = Some(subject);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
 use crate::ids::HypervisorId;
-use crate::machine::{Machine, Ready, Rest, State, StopManner, Wish, Writes};
+use crate::machine::{Machine, Ready, Rest, State, StopManner, Wish};
 use crate::record::Timestamp;
 
 /// It shall run in an epoch of its own, with the settings that it has now.
@@ -18,7 +18,7 @@ pub(super) fn shall_run(
     machine.power.boot_epoch = boot_epoch;
     machine.power.persistent_once = persistent_once;
     machine.power.writes = machine.writes_if_started(persistent_once);
-    if machine.power.writes == Writes::Kept && !machine.leases.is_empty() {
+    if machine.keeps_writes() && !machine.leases.is_empty() {
         machine.kept = machine.written;
     }
     machine.power.deadline = deadline;

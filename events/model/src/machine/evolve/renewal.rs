@@ -135,8 +135,11 @@ fn is_populate(machine: &Machine) -> bool {
 }
 
 pub(super) fn renewed(machine: &mut Machine) {
-    machine.written = None;
-    machine.kept = None;
+    // What is on further disks is there still.
+    if !machine.has_further_disks() {
+        machine.kept = None;
+    }
+    machine.written = machine.kept;
     machine.disk_before = None;
     machine.generation += 1;
     let Some(renewing) = machine.renewal.take() else { return };

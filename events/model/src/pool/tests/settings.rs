@@ -47,6 +47,26 @@ fn settings_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn what_nothing_makes_clean_is_in_no_pool_that_makes_its_machines_clean() {
+    let mut site = Site::new();
+    site.machine(0, &Kind::Simple);
+    for mode in ["dedicated", "sticky"] {
+        for reset in ["on_release", "on_assign"] {
+            let name = format!("{mode}-{reset}");
+            site.pool(&name, json!({ "mode": mode, "reset": reset }));
+            let add = json!({ "pool": name, "machines": [machine(0)] });
+            site.refused("AddToPool", add, "CRL-0411");
+        }
+    }
+    site.pool("pool", json!({ "mode": "sticky" }));
+    site.join(0, "pool");
+    let change = json!({ "pool": "pool", "settings": { "reset": "on_assign" } });
+    site.refused("UpdatePool", change.clone(), "CRL-0411");
+    site.given("RemoveFromPool", json!({ "pool": "pool" }));
+    site.given("UpdatePool", change);
+}
+
+#[test]
 fn a_pool_follows_a_tag_of_an_initial() {
     let mut site = Site::new();
     let initial = site.machine(1, &Kind::Initial { source: Some(INITIAL) });

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::site::{IMAGE, Site, fact, machine, of_sessions, person};
+use super::site::{IMAGE, INITIAL, STORAGE, Site, fact, machine, of_sessions, person};
 use crate::event::{Event, MachineFact};
+use crate::ids::DiskId;
+use crate::machine::{Kind, StopCause};
 use crate::testing::kinds;
 
 fn renewal(site: &mut Site, n: u32, when: &Value) -> Vec<Event> {
@@ -88,7 +90,7 @@ fn what_a_failed_reset_has_left_is_made_clean_when_its_quarantine_is_lifted() {
 #[test]
 fn a_machine_that_cannot_be_made_clean_is_seen_by_an_administrator() {
     let mut site = Site::with_pool(json!({}), 0, 1);
-    let kind = crate::machine::Kind::Simple;
+    let kind = Kind::Simple;
     site.machine(0, &kind);
     let joined = fact(json!({ "pool": site.pool_id("pool") }));
     site.story.was(machine(0), MachineFact::PoolChanged(joined));
@@ -109,4 +111,68 @@ fn what_somebody_has_written_does_not_join_a_floating_pool() {
     site.refused("AddToPool", add("pool"), "CRL-0425");
     site.given("AddToPool", add("owned"));
     assert!(site.at(0).written.is_some(), "it stays as it is");
+}
+
+fn with_user_disk(site: &mut Site, n: u32) {
+    let disk = |role: &str, source: Value, id: u8| {
+        json!({ "id": DiskId::from_bytes([id; 16]), "role": role, "storage": STORAGE,
+            "source": source, "size_gib": 20, "overlay_generation": 1 })
+    };
+    let identity = json!({ "uuid": machine(n).uuid(), "mac": format!("52:54:00:00:00:{n:02x}"),
+        "serial": "s", "hostname": format!("m{n}"), "machine_type": "q35",
+        "cpu_model": "host-model" });
+    let disks = [disk("system", json!({ "image": IMAGE }), 1), disk("user", json!("blank"), 2)];
+    let kind = json!({ "vdi": { "initial": INITIAL } });
+    let created = json!({ "name": format!("m{n}"), "kind": kind, "identity": identity,
+        "settings": {}, "disks": disks });
+    site.story.happened(machine(n), MachineFact::Created(fact(created)));
+}
+
+#[test]
+fn what_somebody_wrote_to_a_further_disk_is_theirs_after_a_renewal_too() {
+    for virtual_snapshot in [false, true] {
+        let mut site = Site::with_pool(json!({ "mode": "sticky" }), 0, 2);
+        with_user_disk(&mut site, 0);
+        if virtual_snapshot {
+            let setting = fact(json!({ "setting": {} }));
+            site.story.happened(machine(0), MachineFact::VirtualSnapshotChanged(setting));
+        }
+        site.join(0, "pool");
+        site.ask(0);
+        site.started(0);
+        site.leave(0);
+        site.stopped(0, StopCause::Guest);
+        let client = json!({ "id": person(0) });
+        site.given("UnassignClient", json!({ "client": client, "machine": machine(0) }));
+        renewal(&mut site, 0, &json!("now"));
+        site.overlays_are_made();
+        assert_eq!(site.at(0).renewal, None);
+        site.ask(1);
+        assert!(site.waits(1), "the user disk is the first person's");
+        let client = json!({ "id": person(1) });
+        let on = json!({ "client": client, "machine": machine(0), "keep_data": true });
+        site.given("AssignClient", on);
+        assert_eq!(site.machine_of(1), Some(machine(0)));
+    }
+}
+
+#[test]
+fn a_machine_that_nothing_makes_clean_any_more_is_put_aside_for_an_administrator() {
+    let mut site = Site::with_pool(json!({ "mode": "sticky", "reset": "on_assign" }), 0, 1);
+    site.machine(0, &Kind::Simple);
+    let set = |site: &mut Site, setting: Value| {
+        let setting = fact(json!({ "setting": setting }));
+        site.story.happened(machine(0), MachineFact::VirtualSnapshotChanged(setting));
+    };
+    set(&mut site, json!({}));
+    site.join(0, "pool");
+    set(&mut site, Value::Null);
+    site.ask(0);
+    site.started(0);
+    site.given("EndSession", json!({ "session": site.session_id(0) }));
+    site.stopped(0, StopCause::Command);
+    site.ask(0);
+    assert!(!site.at(0).maintenance.is_empty(), "nobody waits for what will not come");
+    site.given("EndSession", json!({ "session": site.session_id(0) }));
+    site.ask_refused(0, "CRL-0416");
 }
