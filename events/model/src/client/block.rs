@@ -50,8 +50,8 @@ impl Decide for BlockClient {
         if !client.blocked {
             deciding.fact(id, Fact::Blocked(Nothing {}));
         }
-        end_without_right(deciding, Subject::Client(id));
         end_tokens(deciding, Bearer::Client(id));
+        end_without_right(deciding, Subject::Client(id));
         Ok(())
     }
 }

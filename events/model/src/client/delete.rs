@@ -7,18 +7,23 @@ use super::rejection::Rejection as Refused;
 use crate::admin::{Bearer, end_tokens};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ClientFact as Fact, GroupFact};
+use crate::fleet::Fleet;
 use crate::ids::{GroupId, MachineId, PoolId, SessionId};
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed};
 use crate::pool::{Holder, revoke, unassign};
 use crate::rejection::Rejection;
-use crate::session::{EndCause, Subject, end};
+use crate::session::{EndCause, Subject, end, facts_of_an_end};
 use crate::version::latest::Nothing;
 use crate::version::latest::group::MemberChanged;
 
-/// Each session that ends can need a reset and serve somebody who waits, so it counts as four of
-/// these: with all of them and all tokens, half of a decision's room is left for what follows.
+/// What is taken from somebody in one decision: two facts each, and a session counts as many as can
+/// follow from its end. With all of them and all tokens, half of a decision's room is left.
 pub(crate) const TAKEN_MAX: usize = 48;
-pub(crate) const SESSION_COUNTS: usize = 4;
+
+/// What the ends of sessions count for.
+pub(crate) fn ends_count(fleet: &Fleet, sessions: &[SessionId]) -> usize {
+    sessions.iter().map(|session| facts_of_an_end(fleet, *session).div_ceil(2)).sum()
+}
 
 /// Forgets a person. Their sessions end, and machines, groups and pools are taken from them. What
 /// they have written on their machines stays there until those are populated with `discard_data`.
@@ -52,7 +57,7 @@ impl Decide for DeleteClient {
 
         let others = machines.len() + groups.len() + pools.len();
         let (things, most) = (sessions.len() + others, TAKEN_MAX);
-        if sessions.len() * SESSION_COUNTS + others > most {
+        if ends_count(fleet, &sessions) + others > most {
             return Err(Refused::HasTooMuch { things, most }.into());
         }
         for session in sessions {

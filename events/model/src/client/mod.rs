@@ -26,7 +26,7 @@ mod sign_in;
 mod tests;
 mod update;
 
-pub(crate) use delete::{SESSION_COUNTS, TAKEN_MAX};
+pub(crate) use delete::{TAKEN_MAX, ends_count};
 pub use sign_in::Newcomer;
 pub use update::Settings;
 

@@ -13,7 +13,7 @@ use crate::event::PoolFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{PoolId, SessionId};
 use crate::rejection::Rejection;
-use crate::session::{ENDED_AT_ONCE_MAX, EndCause, Target, end_those, is_entitled};
+use crate::session::{EndCause, Ending, Target, is_entitled};
 use crate::version::latest::pool::RightsReviewed;
 
 /// So many sessions are looked at in one slice: that takes a few milliseconds.
@@ -39,34 +39,35 @@ impl Decide for ReviewRights {
 
 /// The next slice of each of these pools that were marked, as far as they fit into a decision.
 pub(crate) fn review(deciding: &mut Deciding<'_>, pools: &[PoolId]) {
-    let mut without = Vec::new();
-    for id in pools.iter().take(REVIEWED_AT_ONCE_MAX) {
+    let pools = &pools[..pools.len().min(REVIEWED_AT_ONCE_MAX)];
+    // Each pool takes one fact, and so does the acceptance of what took the right to it.
+    let mut ending = Ending::within(deciding.room().saturating_sub(pools.len() + 1));
+    for id in pools {
         let after = deciding.fleet.pools.get(*id).and_then(|pool| pool.reviewed_upto);
-        if let Some(after) = after {
-            let upto = look(&deciding.fleet, (*id, after), &mut without);
+        let Some(after) = after else { continue };
+        let upto = look(&deciding.fleet, (*id, after), &mut ending);
+        if upto != Some(after) {
             deciding.fact(*id, Fact::RightsReviewed(RightsReviewed { upto }));
         }
-        if without.len() == ENDED_AT_ONCE_MAX {
+        if upto.is_some() {
             break;
         }
     }
-    end_those(deciding, without, EndCause::Revoked);
+    ending.end(deciding, EndCause::Revoked);
 }
 
-/// Adds those who have no right, and answers how far it looked, unless that was to the end.
+/// Adds those who have no right as far as they fit, and answers how far it looked, unless that was to the end.
 fn look(
     fleet: &Fleet,
     (pool, after): (PoolId, SessionId),
-    without: &mut Vec<SessionId>,
+    ending: &mut Ending,
 ) -> Option<SessionId> {
     let mut upto = after;
     for (count, id) in fleet.sessions_in_after(Target::Pool(pool), Some(after)).enumerate() {
-        if count == LOOKED_AT_MAX || without.len() == ENDED_AT_ONCE_MAX {
-            return Some(upto);
-        }
         let session = fleet.sessions.get(id);
-        if session.is_some_and(|it| !is_entitled(fleet, it.subject, it.target)) {
-            without.push(id);
+        let without = session.is_some_and(|it| !is_entitled(fleet, it.subject, it.target));
+        if count == LOOKED_AT_MAX || without && !ending.add(fleet, id) {
+            return Some(upto);
         }
         upto = id;
     }

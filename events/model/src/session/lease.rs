@@ -5,11 +5,13 @@ use super::claim::{Claim, is_entitled, limited_groups};
 use super::{EndCause, LeaveCause, Session, State, Subject, Target};
 use crate::deciding::{Deciding, Touched};
 use crate::event::{MachineFact, SessionFact as Fact};
+use crate::fleet::Fleet;
 use crate::ids::{MachineId, SessionId, TerminalId};
 use crate::machine::power;
 use crate::pool::{Mode, Reset};
 use crate::renewal;
 use crate::sealed::SealedBox;
+use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 use crate::version::latest::machine::Assigned;
 use crate::version::latest::session::{Ended, Granted, Left, Queued, TicketIssued};
@@ -90,11 +92,49 @@ pub(crate) fn end(deciding: &mut Deciding<'_>, id: SessionId, cause: EndCause) {
     look_at_others_of(deciding, &session);
 }
 
-/// So many sessions end in one decision: each can need a reset, serve somebody who waits and start a
-/// spare, which is eight facts, and half of a decision is left for what made them end.
+/// So many sessions end in one decision, if no operation waits for their machines: half of it is left
+/// for what made them end.
 pub(crate) const ENDED_AT_ONCE_MAX: usize = 16;
+/// A session's end can need a reset, serve somebody who waits and start a spare.
+const FACTS_OF_AN_END: usize = 8;
 
-/// Ends sessions, as many as a decision can. To be called once in a decision.
+/// Facts that can follow from the end of a session. If its machine goes off for that, every operation
+/// that waits for the machine may be over, which takes two facts each.
+pub(crate) fn facts_of_an_end(fleet: &Fleet, id: SessionId) -> usize {
+    let machine = fleet.sessions.get(id).and_then(Session::machine);
+    FACTS_OF_AN_END + machine.map_or(0, |machine| 2 * fleet.parts_on(machine).count())
+}
+
+/// Sessions that end together, as many as one decision can take with all that follows.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    sessions: Vec<SessionId>,
+    room: usize,
+}
+
+impl Ending {
+    /// Together with what follows they take so many facts at most.
+    pub(crate) fn within(room: usize) -> Self {
+        Self { sessions: Vec::new(), room }
+    }
+
+    /// False: it has to wait for another decision.
+    pub(crate) fn add(&mut self, fleet: &Fleet, session: SessionId) -> bool {
+        let left = self.room.checked_sub(facts_of_an_end(fleet, session));
+        let Some(left) = left.filter(|_| self.sessions.len() < ENDED_AT_ONCE_MAX) else {
+            return false;
+        };
+        self.room = left;
+        self.sessions.push(session);
+        true
+    }
+
+    pub(crate) fn end(self, deciding: &mut Deciding<'_>, cause: EndCause) {
+        end_those(deciding, self.sessions, cause);
+    }
+}
+
+/// Ends sessions that hang on one thing, as many as a decision can. To be called once in a decision.
 pub(crate) fn end_those(
     deciding: &mut Deciding<'_>,
     sessions: impl IntoIterator<Item = SessionId>,
@@ -109,7 +149,8 @@ pub(crate) fn end_those(
 /// them all: nobody keeps what they have lost the right to.
 pub(crate) const SESSIONS_OF_ONE_MAX: usize = ENDED_AT_ONCE_MAX;
 
-/// Ends what somebody has or waits for without a right to it.
+/// Ends what somebody has or waits for without a right to it. Where that doesn't fit into a decision
+/// their viewers are cut off: they can't come back, and the lease ends when nobody is seen any more.
 pub(crate) fn end_without_right(deciding: &mut Deciding<'_>, subject: Subject) {
     let fleet = &deciding.fleet;
     let has_no_right = |session: &SessionId| {
@@ -117,7 +158,13 @@ pub(crate) fn end_without_right(deciding: &mut Deciding<'_>, subject: Subject) {
         session.is_some_and(|session| !is_entitled(fleet, subject, session.target))
     };
     let without: Vec<_> = fleet.sessions_of(subject).filter(has_no_right).collect();
-    end_those(deciding, without, EndCause::Revoked);
+    let mut ending = Ending::within(deciding.room().saturating_sub(SESSIONS_OF_ONE_MAX + 1));
+    let (_, later): (Vec<_>, Vec<_>) =
+        without.into_iter().partition(|session| ending.add(&deciding.fleet, *session));
+    for session in later {
+        deciding.fact(session, Fact::Disconnected(Nothing {}));
+    }
+    ending.end(deciding, EndCause::Revoked);
 }
 
 /// A person who has fewer desktops now may be within their limits again.

@@ -30,7 +30,9 @@ mod serve;
 pub(crate) mod tests;
 
 pub(crate) use claim::is_entitled;
-pub(crate) use lease::{ENDED_AT_ONCE_MAX, end, end_those, end_without_right};
+pub(crate) use lease::{
+    ENDED_AT_ONCE_MAX, Ending, end, end_those, end_without_right, facts_of_an_end,
+};
 pub use request::Via;
 pub use serve::{SERVE_SECONDS, wants_service};
 

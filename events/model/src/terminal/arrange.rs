@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Draft, Terminal, canonical};
 use crate::arranged;
-use crate::client::{SESSION_COUNTS, TAKEN_MAX};
+use crate::client::{TAKEN_MAX, ends_count};
 use crate::deciding::{Decide, Deciding};
 use crate::event::TerminalFact as Fact;
 use crate::ids::{MachineId, SessionId, TerminalId};
@@ -73,7 +73,7 @@ impl Decide for RemoveTerminal {
         let subject = Subject::Terminal(id);
         let sessions: Vec<SessionId> = deciding.fleet.sessions_of(subject).collect();
         let machines: Vec<MachineId> = deciding.fleet.owned_by(subject).collect();
-        if sessions.len() * SESSION_COUNTS + machines.len() > TAKEN_MAX {
+        if ends_count(&deciding.fleet, &sessions) + machines.len() > TAKEN_MAX {
             let (termid, things) = (terminal.termid.clone(), sessions.len() + machines.len());
             return Err(Refused::TerminalHasTooMuch { termid, things, most: TAKEN_MAX }.into());
         }

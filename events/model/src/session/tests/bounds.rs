@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::site::{Site, machine, of_sessions, person};
+use crate::clockwork;
 use crate::decide::EVENTS_MAX;
 use crate::machine::StopCause;
 use crate::session::ENDED_AT_ONCE_MAX;
@@ -127,4 +128,63 @@ fn a_pool_that_many_wait_for_is_deleted_when_they_are_few_enough() {
     site.leave(0);
     let events = site.given("DeletePool", json!({ "pool": "pool" }));
     assert_eq!(of_sessions(&events).len(), ENDED_AT_ONCE_MAX);
+}
+
+/// Everybody has a machine that eight operations wait for.
+fn starting(people: u32) -> Site {
+    let mut site = Site::with_pool(json!({}), people, people);
+    for n in 0..people {
+        site.ask(n);
+        for _ in 0..8 {
+            site.given("StartMachine", json!({ "machines": [machine(n)] }));
+        }
+    }
+    site
+}
+
+#[test]
+fn sessions_whose_end_ends_operations_end_as_far_as_a_decision_goes_and_the_others_after_it() {
+    let people = u32::try_from(ENDED_AT_ONCE_MAX).expect("few");
+    let mut site = starting(people);
+    site.given("CreateGroup", json!({ "name": "class" }));
+    let add: Vec<_> = (0..people).map(|n| json!({ "id": person(n) })).collect();
+    site.given("UpdateGroup", json!({ "group": "class", "add": add }));
+    site.given("EntitlePool", json!({ "pool": "pool", "group": "class" }));
+    for n in 0..people {
+        let client = json!({ "id": person(n) });
+        site.given("RevokePool", json!({ "pool": "pool", "client": client }));
+    }
+    site.given("RevokePool", json!({ "pool": "pool", "group": "class" }));
+    assert!(!site.story.fleet.sessions.is_empty(), "not all of them fit");
+    for due in clockwork::due(&site.story.fleet, site.story.now) {
+        site.story.given(due);
+    }
+    assert!(site.story.fleet.sessions.is_empty());
+}
+
+#[test]
+fn whoever_is_kept_out_loses_sight_of_everything_at_once() {
+    let most = u32::try_from(ENDED_AT_ONCE_MAX).expect("few");
+    let mut site = Site::with_pool(json!({ "mode": "sticky" }), 0, 1);
+    for n in 0..most {
+        site.pool(&format!("p{n}"), json!({}));
+        site.vdi(n);
+        site.join(n, &format!("p{n}"));
+        site.entitle(0, &format!("p{n}"));
+        site.story.given(Site::request(0, &format!("p{n}")));
+        for _ in 0..8 {
+            site.given("StartMachine", json!({ "machines": [machine(n)] }));
+        }
+    }
+    let delete = json!({ "client": { "id": person(0) } });
+    site.refused("DeleteClient", delete.clone(), "CRL-0504");
+    let said = of_sessions(&site.given("BlockClient", delete));
+    let count = |kind| said.iter().filter(|it| **it == kind).count();
+    assert_eq!(count("lease.ended") + count("session.disconnected"), ENDED_AT_ONCE_MAX);
+    let left: Vec<_> = site.story.fleet.sessions.iter().map(|(id, _)| id).collect();
+    assert_eq!(left.len(), count("session.disconnected"));
+    for session in left {
+        site.given("ExpireLease", json!({ "session": session }));
+    }
+    assert!(site.story.fleet.sessions.is_empty());
 }
