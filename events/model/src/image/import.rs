@@ -18,6 +18,7 @@ use crate::name::Name;
 use crate::operation::{Begun, Goal, Plan, Targets, Task};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
+use crate::template::check_disk;
 use crate::version::latest::operation::{Advanced, Cursor, PartBegun};
 
 /// What an imported disk is to be.
@@ -84,6 +85,8 @@ fn machine(
     import: &ImportImage,
     size_bytes: u64,
 ) -> Result<Created, Rejection> {
+    let size_gib = u32::try_from(size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1);
+    check_disk(size_gib)?;
     let storage = storage_for_disks(deciding, Wanted::Anywhere, &[])?;
     let identity = identity(deciding, &import.name, Platform::default())?;
     let disk = Disk {
@@ -92,7 +95,7 @@ fn machine(
         storage,
         // It stands on the version when that is there.
         source: DiskSource::Blank,
-        size_gib: u32::try_from(size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1),
+        size_gib,
         overlay_generation: 0,
     };
     let kind = match import.kind {

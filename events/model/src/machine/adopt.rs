@@ -17,6 +17,7 @@ use crate::name::{Hostname, Name, PlatformName};
 use crate::reference::{Patch, Ref};
 use crate::rejection::{Rejection, general};
 use crate::storage::Storage;
+use crate::template::check_disk;
 use crate::text::Text;
 use crate::version::latest::machine::{Placed, Placement, StartRequested};
 
@@ -120,6 +121,7 @@ impl AdoptMachine {
         }
         let mut disks = Vec::with_capacity(self.disks.len());
         for (at, disk) in self.disks.iter().enumerate() {
+            check_disk(disk.size_gib)?;
             let (id, storage) = deciding.find::<Storage>(&disk.storage)?;
             if !storage.settings.hosts.contains_key(&host) {
                 let (storage, why) = (storage.name.clone(), "the domain's host doesn't see it");

@@ -224,12 +224,15 @@ impl CreateMachine {
         match (self.kind, &self.source, &self.initial, &self.external) {
             (NewKind::Initial, Some(source), ..) => self.plan_initial(deciding, source),
             (NewKind::Vdi, _, Some(initial), _) => self.plan_child(deciding, initial),
-            (NewKind::External, _, _, Some(external)) => Ok(Plan {
-                kind: Kind::External(Box::new(external.clone())),
-                settings: Some(changed(deciding, &self.settings, &Settings::default())?),
-                platform: Platform::default(),
-                disks: Vec::new(),
-            }),
+            (NewKind::External, _, _, Some(external)) => {
+                template::check_seats(external.seats)?;
+                Ok(Plan {
+                    kind: Kind::External(Box::new(external.clone())),
+                    settings: Some(changed(deciding, &self.settings, &Settings::default())?),
+                    platform: Platform::default(),
+                    disks: Vec::new(),
+                })
+            }
             (NewKind::Source, ..) => self.plan_from_template(deciding, Kind::Source),
             _ => self.plan_from_template(deciding, Kind::Simple),
         }

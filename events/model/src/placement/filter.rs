@@ -114,7 +114,7 @@ impl<'a> Filters<'a> {
         for (counter, count, refused) in &mut self.counters {
             let has = host.settings.capacity.counters.get(*counter).copied().unwrap_or_default();
             let used = usage.and_then(|usage| usage.counters.get(*counter)).copied();
-            if has.checked_sub(used.unwrap_or_default()).is_none_or(|left| left < *count) {
+            if left(has.into(), used.unwrap_or_default(), (*count).into()).is_none() {
                 *refused += 1;
                 return None;
             }

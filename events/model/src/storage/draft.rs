@@ -18,6 +18,9 @@ use crate::rejection::Rejection;
 use crate::version::latest::Labels;
 use crate::version::latest::storage::{Created, Updated, low_space_mib_default};
 
+/// 1 PiB: more than storages for desktops hold.
+const LOW_SPACE_MIB_MAX: u64 = 1 << 30;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "StorageSettings")]
@@ -72,6 +75,11 @@ impl Arranged for Storage {
         }
         if draft.medium == Medium::Memory && roles != volatile {
             return Err(Refused::MemoryKeepsNothing { storage: name.clone() }.into());
+        }
+        if draft.low_space_mib > LOW_SPACE_MIB_MAX {
+            let (what, given) = ("the low space in MiB", draft.low_space_mib);
+            let (least, most) = (0, LOW_SPACE_MIB_MAX);
+            return Err(Refused::OutOfBounds { what, given, least, most }.into());
         }
         Ok(Settings {
             roles,

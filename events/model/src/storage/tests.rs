@@ -53,6 +53,12 @@ fn given() -> (Story, StorageId, HypervisorId) {
     (story, storage, host)
 }
 
+#[test]
+fn more_space_than_there_can_be_is_not_low() {
+    let (mut story, ..) = given();
+    story.refused(update(&json!({ "low_space_mib": u64::MAX })), "CRL-0811");
+}
+
 fn placed(story: &mut Story, machine: MachineId, host: HypervisorId, volatile: bool) {
     let (storage, _) = only(&story.fleet);
     let volatile = volatile.then_some(Volatile { storage, size_mib: 1024 });

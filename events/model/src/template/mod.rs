@@ -19,7 +19,7 @@ pub use bounds::{
     DISK_GIB_MAX, DISK_GIB_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN, MONITORS_MAX, USB_REDIRECTIONS_MAX,
     VCPUS_MAX,
 };
-pub(crate) use bounds::{check_disk, check_display, check_hardware};
+pub(crate) use bounds::{check_disk, check_display, check_hardware, check_seats};
 
 /// The commands of this folder.
 pub mod commands {

@@ -128,7 +128,7 @@ pub enum Rank {
     Ready,
     Running,
     Stopped,
-    /// Somebody has used it and it was not made clean yet.
+    /// Somebody has used it, or its disk is half made, and it was not made clean yet.
     Written,
 }
 
@@ -203,7 +203,7 @@ pub struct Usage {
     pub machines: u32,
     pub memory_mib: u64,
     pub vcpus: u64,
-    pub counters: OrdMap<Counter, u32>,
+    pub counters: OrdMap<Counter, u64>,
 }
 
 impl Usage {
@@ -212,7 +212,7 @@ impl Usage {
         self.memory_mib += reserved.memory_mib;
         self.vcpus += u64::from(reserved.vcpus);
         for (counter, count) in &reserved.counters {
-            *self.counters.entry(counter.clone()).or_default() += count;
+            *self.counters.entry(counter.clone()).or_default() += u64::from(*count);
         }
     }
 
@@ -221,7 +221,8 @@ impl Usage {
         self.memory_mib -= reserved.memory_mib;
         self.vcpus -= u64::from(reserved.vcpus);
         for (counter, count) in &reserved.counters {
-            let left = self.counters.get(counter).copied().unwrap_or_default() - count;
+            let used = self.counters.get(counter).copied().unwrap_or_default();
+            let left = used - u64::from(*count);
             if left == 0 {
                 self.counters.remove(counter);
             } else {

@@ -16,12 +16,16 @@ use crate::version::latest::media::Added;
 use crate::version::latest::storage::SpaceLowChanged;
 
 fn upload(site: &mut Site, name: &str, kind: MediaKind) -> MediaId {
+    upload_of(site, name, kind, (30 << 30) + 1)
+}
+
+fn upload_of(site: &mut Site, name: &str, kind: MediaKind, size_bytes: u64) -> MediaId {
     let id = MediaId::from_bytes([name.len().try_into().unwrap_or(1); 16]);
     let added = Added {
         name: name_of(name),
         kind,
         storage: site.storage,
-        size_bytes: (30 << 30) + 1,
+        size_bytes,
         digest: Digest([3; 32]),
         labels: Default::default(),
     };
@@ -101,6 +105,8 @@ fn only_disks_are_imported_where_there_is_room() {
     upload(&mut site, "disk", MediaKind::Disk);
     let data = |file: &str| json!({ "file": file, "as": "source", "name": "new" });
     site.refused("ImportImage", data("cd"), "CRL-0321");
+    upload_of(&mut site, "too-large", MediaKind::Disk, 1 << 60);
+    site.refused("ImportImage", data("too-large"), "CRL-0811");
     site.refused("ImportImage", data("nothing"), "CRL-0001");
     let low = SpaceLowChanged { switch: Switch::On, free_mib: 1 };
     let storage = site.storage;

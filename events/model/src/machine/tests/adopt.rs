@@ -90,3 +90,24 @@ fn its_disks_are_where_its_host_sees_them() {
     });
     story.refused(command("AdoptMachine", fields), "CRL-0219");
 }
+
+#[test]
+fn what_cannot_be_is_not_adopted() {
+    let mut story = site(&["node1"]);
+    let fields = |settings: Value, size_gib: u32| {
+        let disks = json!([{ "storage": "ssd", "size_gib": size_gib }]);
+        let uuid = uuid::Uuid::from_bytes([7; 16]);
+        command(
+            "AdoptMachine",
+            json!({ "hypervisor": "node1", "name": "mail", "uuid": uuid,
+                "mac": "52:54:00:00:00:01", "disks": disks, "running": true,
+                "settings": settings }),
+        )
+    };
+    story.refused(fields(json!({}), 0), "CRL-0811");
+    story.refused(fields(json!({}), 16_385), "CRL-0811");
+    let counted = |count: u32| json!({ "hardware": { "counters": { "gpu/x": count } } });
+    story.refused(fields(counted(0), 80), "CRL-0811");
+    story.refused(fields(counted(u32::MAX), 80), "CRL-0811");
+    story.given(fields(counted(65_535), 80));
+}

@@ -152,6 +152,11 @@ fn an_external_machine_has_an_address_and_no_disks() {
     let server = machine(&story, "ts");
     assert!(server.is_external() && server.disks.is_empty());
     story.refused(on("StartMachine", "ts"), "CRL-0212");
+    for seats in [0, 1025] {
+        let external = json!({ "address": "10.0.0.8", "protocols": ["rdp"], "seats": seats });
+        let fields = json!({ "name": "ts2", "kind": "external", "external": external });
+        story.refused(create_with(fields), "CRL-0811");
+    }
     story.refused(on("PowerOffMachine", "ts"), "CRL-0208");
 }
 
