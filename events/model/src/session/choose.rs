@@ -12,7 +12,7 @@ use crate::event::MachineFact;
 use crate::fleet::{Fleet, Free, Rank};
 use crate::hypervisor::{Hypervisor, Reason};
 use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
-use crate::machine::{Machine, PauseReason, State, power};
+use crate::machine::{Machine, PauseReason, State, Wish, power};
 use crate::pool::{Mode, Pool, Reset};
 use crate::renewal;
 use crate::version::latest::Nothing;
@@ -65,7 +65,8 @@ fn own(deciding: &mut Deciding<'_>, claim: &Claim, owned: &[MachineId]) -> Chose
 /// use is made clean first, and can be had after that.
 fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> bool {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return false };
-    if machine.is_busy() || !machine.maintenance.is_empty() || machine.being_renewed() {
+    let unfit = machine.half_made || machine.being_renewed();
+    if machine.is_busy() || unfit || !machine.maintenance.is_empty() {
         return false;
     }
     if machine.leases.len() >= machine.seats() {
@@ -92,12 +93,13 @@ fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
     }
     match deciding.fleet.state_of(machine) {
         State::Off | State::Crashed => power::turn_on(deciding, machine.id, false).is_ok(),
-        State::Starting | State::Running => !machine.power.wish.is_off(),
-        State::Asleep | State::Paused(PauseReason::Command) => {
+        State::Starting | State::Running => machine.power.wish == Wish::On,
+        State::Asleep | State::Paused(PauseReason::Command) if !machine.power.wish.is_off() => {
             deciding.fact(machine.id, MachineFact::ResumeRequested(Nothing {}));
             true
         }
-        State::Paused(PauseReason::Io | PauseReason::Foreign)
+        State::Asleep
+        | State::Paused(PauseReason::Command | PauseReason::Io | PauseReason::Foreign)
         | State::Stopping
         | State::Unknown => false,
     }

@@ -9,7 +9,7 @@ use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
 use crate::mac::Mac;
-use crate::machine::{Machine, Ready, Reservation, State, Subject, Task};
+use crate::machine::{Machine, Ready, Reservation, State, Subject, Task, Wish};
 use crate::name::Name;
 use crate::record::{Timestamp, Version};
 use crate::version::latest::machine::Volatile;
@@ -275,7 +275,12 @@ fn standing(machine: &Machine) -> Standing {
     if machine.written.is_some() {
         return Standing::Free(Rank::Written);
     }
+    if machine.half_made {
+        return Standing::Busy;
+    }
     match machine.observed.state {
+        // It is about to be suspended.
+        _ if machine.power.wish == Wish::Suspended => Standing::Busy,
         State::Running if machine.is_ready() => Standing::Free(Rank::Ready),
         State::Running | State::Starting => Standing::Free(Rank::Running),
         State::Off | State::Crashed => Standing::Free(Rank::Stopped),

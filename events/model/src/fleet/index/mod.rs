@@ -128,7 +128,7 @@ pub enum Rank {
     Ready,
     Running,
     Stopped,
-    /// Somebody has used it, or its disk is half made, and it was not made clean yet.
+    /// Somebody has used it and it was not made clean yet.
     Written,
 }
 
@@ -149,7 +149,7 @@ pub enum Standing {
     Maintenance,
     /// It gets fresh disks.
     Renewing,
-    /// On its way: going off, paused, copied, deleted, locked.
+    /// On its way: going off, paused, copied, deleted, locked. Or its disk is half made.
     Busy,
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::site::{HOST, Site, armed, fact, machine, of_sessions, person};
+use super::site::{HOST, IMAGE, Site, armed, fact, machine, of_sessions, person};
 use crate::event::{Event, HypervisorFact, MachineFact, SessionFact};
 use crate::machine::{State, StopCause};
 use crate::session::{EndCause, Subject, Use};
@@ -121,7 +121,7 @@ fn maintenance_does_not_disturb_somebody_who_works() {
 fn a_machine_that_is_taken_for_other_work_ends_its_lease() {
     let mut site = Site::with_pool(json!({}), 1, 2);
     site.ask(0);
-    let renewal = json!({ "why": "reset", "image": super::site::IMAGE });
+    let renewal = json!({ "why": "reset", "image": IMAGE });
     let requested = fact(json!({ "renewal": renewal }));
     site.story.happened(machine(0), MachineFact::RenewalRequested(requested));
     if site.has(0).is_some() {
@@ -337,4 +337,74 @@ fn an_owner_goes_on_where_a_host_only_gets_no_further_machines() {
     site.given("SetHypervisorMaintenance", json!({ "hypervisor": HOST, "on": true }));
     site.ask(0);
     assert_eq!(site.machine_of(0), Some(machine(0)));
+}
+
+#[test]
+fn a_desktop_that_is_going_off_is_not_resumed_and_cut_off_after_that() {
+    let mut site = Site::new();
+    site.vdi(0);
+    site.person(0);
+    site.assign(0, 0);
+    site.runs(0);
+    site.given("SuspendMachine", json!({ "machines": [machine(0)] }));
+    let paused = fact(json!({ "reason": "command" }));
+    site.story.happened(machine(0), MachineFact::Paused(paused));
+    site.given("PowerOffMachine", json!({ "machines": [machine(0)] }));
+    let own = json!({ "client": { "id": person(0) }, "machine": machine(0) });
+    site.given("RequestDesktop", own);
+    assert!(site.waits(0) && site.at(0).power.wish.is_off());
+    site.stopped(0, StopCause::Command);
+    assert_eq!(site.machine_of(0), Some(machine(0)), "it is started for them");
+}
+
+#[test]
+fn a_machine_that_is_about_to_be_suspended_is_not_given() {
+    let mut site = Site::with_pool(json!({}), 2, 1);
+    site.runs(0);
+    site.ready(0);
+    site.given("SuspendMachine", json!({ "machines": [machine(0)] }));
+    site.ask(0);
+    assert_eq!(site.machine_of(0), Some(machine(1)));
+
+    let mut site = Site::new();
+    site.vdi(0);
+    site.person(0);
+    site.assign(0, 0);
+    site.runs(0);
+    site.given("SuspendMachine", json!({ "machines": [machine(0)] }));
+    let own = json!({ "client": { "id": person(0) }, "machine": machine(0) });
+    site.given("RequestDesktop", own);
+    assert!(site.waits(0));
+    let paused = fact(json!({ "reason": "command" }));
+    site.story.happened(machine(0), MachineFact::Paused(paused));
+    assert_eq!(site.machine_of(0), Some(machine(0)), "it is resumed for them");
+}
+
+/// The first boot of machine 0 fails, and somebody ends its quarantine.
+fn half_made(site: &mut Site) {
+    let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
+    let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
+    let renewal = json!({ "why": why, "image": IMAGE, "first_boot": first_boot,
+        "when": "on_release", "discard_data": true });
+    let requested = fact(json!({ "renewal": renewal }));
+    site.story.happened(machine(0), MachineFact::RenewalRequested(requested));
+    site.overlays_are_made();
+    site.started(0);
+    site.story.wait(61);
+    site.given("AdvanceRenewal", json!({ "machine": machine(0) }));
+    site.maintenance(0, "quarantine", "off");
+    assert!(site.at(0).half_made);
+}
+
+#[test]
+fn a_half_made_machine_is_given_to_nobody() {
+    for mode in ["floating", "dedicated"] {
+        let mut site = Site::with_pool(json!({ "mode": mode }), 1, 1);
+        if mode == "dedicated" {
+            site.assign(0, 0);
+        }
+        half_made(&mut site);
+        site.ask(0);
+        assert!(site.waits(0), "an administrator populates it again");
+    }
 }
