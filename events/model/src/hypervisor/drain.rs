@@ -10,11 +10,10 @@ use crate::fleet::Fleet;
 use crate::ids::{CommandId, HypervisorId, MachineId};
 use crate::machine::power::turn_off;
 use crate::machine::{Machine, SnapshotState, StopManner, migrate};
-use crate::operation::{self, Begun, Goal, PartEnd, Plan, Targets};
+use crate::operation::{self, Begun, Goal, Plan, Targets};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::hypervisor::MaintenanceChanged;
-use crate::version::latest::operation::PartEnded;
 use crate::version::latest::{Nothing, Switch};
 
 /// Gets all machines off a host and lets none onto it. What is off is let go, what runs moves to
@@ -82,28 +81,24 @@ pub(crate) fn turn(
     Ok(off)
 }
 
-/// So many parts end in one decision, with room for what else there is to say. Whoever has more to
-/// call off says it once more.
-const CALLED_OFF_MAX: usize = 128;
+/// So many drains are called off in one decision, each with two facts if nothing of it is under way.
+/// Whoever has more to call off says it once more.
+const CALLED_OFF_MAX: usize = 64;
 
-/// Nobody waits any longer for machines to leave the host; those that are on their way go on.
+/// Nobody waits any longer for machines to leave the host; those that are on their way go on. The
+/// operations end as others do that are cancelled: slice by slice, the first one at once.
 pub(super) fn call_off(deciding: &mut Deciding<'_>, host: HypervisorId) {
     let drains = deciding.fleet.operations.iter().filter(|(_, operation)| {
         operation.task.plan == Plan::Drain { hypervisor: host }
             && operation.state == operation::State::Running
+            && !operation.cancelling
     });
-    let parts = drains.flat_map(|(id, operation)| {
-        operation.parts.keys().map(move |machine| (id, *machine)).collect::<Vec<_>>()
-    });
-    let parts: Vec<(CommandId, MachineId)> = parts.take(CALLED_OFF_MAX).collect();
-    let mut cancelled = None;
-    for (id, machine) in parts {
-        if cancelled != Some(id) {
-            deciding.fact(id, OperationFact::CancelRequested(Nothing {}));
-            cancelled = Some(id);
-        }
-        let end = PartEnd::Cancelled;
-        deciding.fact(id, OperationFact::PartEnded(PartEnded { machine, end }));
+    let drains: Vec<CommandId> = drains.map(|(id, _)| id).take(CALLED_OFF_MAX).collect();
+    for id in &drains {
+        deciding.fact(*id, OperationFact::CancelRequested(Nothing {}));
+    }
+    if let Some(first) = drains.first() {
+        operation::tell_parts(deciding, *first);
     }
 }
 

@@ -6,17 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
-use super::{Cursor, Goal, Operation, SLICE, State};
+use super::{Cursor, Goal, Operation, PartEnd, SLICE, State};
 use crate::deciding::{Decide, Deciding};
 use crate::event::OperationFact as Fact;
 use crate::ids::{CommandId, MachineId};
 use crate::rejection::Rejection;
 use crate::renewal;
 use crate::version::latest::Nothing;
-use crate::version::latest::operation::Advanced;
+use crate::version::latest::operation::{Advanced, PartEnded};
 
 /// Stops what an operation has not begun. What is under way ends by itself, except for machines
-/// that wait for their people to leave: they are left as they are.
+/// that wait for their people to leave, or that a drain waits for: they are left as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelOperation {
@@ -44,25 +44,30 @@ impl Decide for CancelOperation {
     }
 }
 
-/// Drops the next parts that wait for somebody to leave, a slice at a time.
-pub(super) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
+/// Nobody waits any longer for the next parts that may take for ever, a slice at a time.
+pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
     let Some(operation) = deciding.fleet.operations.shared(id) else { return };
     if operation.all_told() || operation.parts.is_empty() {
         return;
     }
     let waiting = waiting_after_cursor(&operation);
-    for machine in &waiting {
-        renewal::drop_pending(deciding, *machine, id);
+    for (machine, goal) in &waiting {
+        if let Goal::Off { .. } = goal {
+            let (machine, end) = (*machine, PartEnd::Cancelled);
+            deciding.fact(id, Fact::PartEnded(PartEnded { machine, end }));
+        } else {
+            renewal::drop_pending(deciding, *machine, id);
+        }
     }
     let upto = match waiting.last() {
-        Some(last) if waiting.len() == SLICE => Cursor::Machine(*last),
+        Some((last, _)) if waiting.len() == SLICE => Cursor::Machine(*last),
         Some(_) | None => Cursor::End,
     };
     deciding.fact(id, Fact::Advanced(Advanced { upto, done: 0, failed: Vec::new() }));
 }
 
 /// Looks at no more parts than may be under way at once.
-fn waiting_after_cursor(operation: &Operation) -> Vec<MachineId> {
+fn waiting_after_cursor(operation: &Operation) -> Vec<(MachineId, Goal)> {
     let after = match operation.cursor {
         Some(Cursor::Machine(machine)) => Excluded(machine),
         Some(Cursor::Made(_) | Cursor::End) | None => Unbounded,
@@ -70,8 +75,8 @@ fn waiting_after_cursor(operation: &Operation) -> Vec<MachineId> {
     operation
         .parts
         .range((after, Unbounded))
-        .filter(|(_, goal)| **goal == Goal::Renewed)
-        .map(|(machine, _)| *machine)
+        .filter(|(_, goal)| matches!(goal, Goal::Renewed | Goal::Off { .. }))
+        .map(|(machine, goal)| (*machine, goal.clone()))
         .take(SLICE)
         .collect()
 }

@@ -68,6 +68,10 @@ impl Failure {
     pub(crate) fn because(cause: Cause, detail: &str) -> Self {
         Self::new(cause.code(), detail)
     }
+
+    pub(super) fn is_because(&self, cause: Cause) -> bool {
+        self.code.as_str() == cause.code()
+    }
 }
 
 impl PartEnd {

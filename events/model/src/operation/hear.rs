@@ -61,6 +61,11 @@ fn of_machine(operation: CommandId, goal: &Goal, fact: &Fact, off: bool) -> Opti
             Fact::Stopped(_) | Fact::StartFailed(_) => Some(PartEnd::Done),
             Fact::StartRequested(_) | Fact::RestartRequested(_) => Some(PartEnd::Superseded),
             Fact::ShutdownIgnored(it) => Some(PartEnd::Failed(it.failure.clone())),
+            // Its host is told again and again; nobody has to wait for that.
+            Fact::WorkFailed(it) => it
+                .failure
+                .is_because(Cause::PowerOffTimeout)
+                .then(|| PartEnd::Failed(it.failure.clone())),
             _ => None,
         },
         Goal::Applied { generation } => match fact {

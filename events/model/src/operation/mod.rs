@@ -40,6 +40,7 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cancel::tell_parts;
 pub(crate) use cause::Cause;
 pub(crate) use hear::hear;
 pub(crate) use overtaken::{follow_image, follow_machine};

@@ -111,6 +111,32 @@ fn whoever_waits_is_told_when_a_drain_is_called_off() {
     }
 }
 
+/// However many parts a drain waits for.
+#[test]
+fn a_drain_that_is_called_off_or_cancelled_ends() {
+    for cancels in [true, false] {
+        let mut story = site(&["node1"]);
+        let settings = json!({ "capacity": { "memory_mib": 1_000_000, "vcpus": 1_000 } });
+        let larger = json!({ "hypervisor": "node1", "settings": settings });
+        story.given(command("UpdateHypervisor", larger));
+        for n in 0..30 {
+            create(&mut story, &format!("m{n:02}"));
+            run(&mut story, &format!("m{n:02}"));
+        }
+        story.given(drain("node1", true));
+        let operation = story.fleet.operations.iter().next().expect("it waits").0;
+        for _ in 0..3 {
+            story.given(AdvanceOperation { operation });
+        }
+        let cancel = command("CancelOperation", json!({ "operation": operation }));
+        story.given(if cancels { cancel } else { drain("node1", false) });
+        for _ in 0..3 {
+            story.given(AdvanceOperation { operation });
+        }
+        assert!(story.fleet.operations.is_empty(), "nobody waits any longer");
+    }
+}
+
 #[test]
 fn many_machines_leave_in_slices() {
     for what in ["drain", "lose"] {
