@@ -87,6 +87,19 @@ pub(super) fn limited_groups(fleet: &Fleet, subject: Subject) -> Vec<GroupId> {
 
 /// One more desktop is within what the person, their groups and the pool may have at once.
 pub(super) fn is_within_limits(fleet: &Fleet, claim: &Claim) -> bool {
+    has_pool_room(fleet, claim.target) && is_within_own_limits(fleet, claim)
+}
+
+/// One more desktop is within what a pool may give at once.
+pub(super) fn has_pool_room(fleet: &Fleet, target: Target) -> bool {
+    let Target::Pool(id) = target else { return true };
+    let Some(pool) = fleet.pools.get(id) else { return false };
+    let count = fleet.index.leases.get(&Counted::Pool(id)).copied().unwrap_or_default();
+    !is_reached(pool.settings.limits.sessions, count as usize)
+}
+
+/// One more desktop is within what the person and their groups may have at once.
+pub(super) fn is_within_own_limits(fleet: &Fleet, claim: &Claim) -> bool {
     let leased =
         |id: &crate::ids::SessionId| fleet.sessions.get(*id).filter(|session| !session.is_queued());
     let of_subject: Vec<&Session> =
@@ -109,8 +122,7 @@ pub(super) fn is_within_limits(fleet: &Fleet, claim: &Claim) -> bool {
     let Target::Pool(id) = claim.target else { return true };
     let Some(pool) = fleet.pools.get(id) else { return false };
     let of_both = of_subject.iter().filter(|session| session.target == claim.target).count();
-    !is_reached(pool.settings.limits.sessions, count(Counted::Pool(id)))
-        && !is_reached(pool.settings.limits.sessions_per_client, of_both)
+    !is_reached(pool.settings.limits.sessions_per_client, of_both)
 }
 
 fn is_reached(most: Option<u32>, count: usize) -> bool {

@@ -7,20 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose, start_one, used};
-use super::claim::{is_entitled, is_within_limits, own_in};
+use super::claim::{has_pool_room, is_entitled, is_within_own_limits, own_in};
 use super::lease::{end, grant};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
-use crate::event::MachineFact;
 use crate::fleet::Fleet;
-use crate::ids::{MachineId, PoolId, SessionId};
-use crate::operation::Cause;
+use crate::ids::{PoolId, SessionId};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
 use crate::renewal;
-use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::{Failed, Why};
 
 /// So many of those who wait are looked at when something of their pool changes. Mostly the first
 /// one takes what is free; the others are passed over only for a limit of their own or because they
@@ -64,7 +60,10 @@ pub(super) fn serve_one(deciding: &mut Deciding<'_>, id: SessionId) -> Turn {
         end(deciding, id, EndCause::Revoked);
         return Turn::Passed;
     }
-    if is_closed(&deciding.fleet, claim.target) || !is_within_limits(&deciding.fleet, &claim) {
+    if is_closed(&deciding.fleet, claim.target) || !has_pool_room(&deciding.fleet, claim.target) {
+        return Turn::NothingFree;
+    }
+    if !is_within_own_limits(&deciding.fleet, &claim) {
         return Turn::Passed;
     }
     match choose(deciding, &claim) {
@@ -153,7 +152,7 @@ fn clean_for_those_who_wait(deciding: &mut Deciding<'_>, pool: PoolId) {
         if deciding.room() < ROOM_TO_SERVE {
             return;
         }
-        clean(deciding, machine);
+        renewal::reset(deciding, machine);
     }
 }
 
@@ -172,20 +171,7 @@ fn clean_what_was_left(deciding: &mut Deciding<'_>, pool: PoolId) {
         if deciding.room() < ROOM_TO_SERVE {
             return;
         }
-        clean(deciding, machine);
-    }
-}
-
-/// A machine that can't be made clean would never be given to anybody: an administrator has to see
-/// it.
-fn clean(deciding: &mut Deciding<'_>, id: MachineId) {
-    let Some(machine) = deciding.fleet.machines.get(id) else { return };
-    if machine.kept.is_some() && machine.image().is_none() && machine.renewal.is_none() {
-        let detail = "it stands on no version, so nothing clean can take the place of its disk";
-        let failure = Failure::because(Cause::NotUsable, detail);
-        deciding.fact(id, MachineFact::RenewalFailed(Failed { why: Why::Reset, failure }));
-    } else {
-        renewal::reset(deciding, id);
+        renewal::reset(deciding, machine);
     }
 }
 

@@ -7,9 +7,12 @@ use serde_json::json;
 use super::site::{IMAGE, STORAGE, Site, fact, machine, person};
 use crate::context::Context;
 use crate::decide::decide;
-use crate::event::{Event, MachineFact};
+use crate::deciding::Deciding;
+use crate::event::{Event, MachineFact, PoolFact};
 use crate::evolve::evolve;
 use crate::ids::{DiskId, PoolId};
+use crate::session::Target;
+use crate::session::serve::{Turn, serve_one};
 
 const LARGE: u32 = 100_000;
 const TRIES: u32 = 60;
@@ -69,4 +72,25 @@ fn a_desktop_of_a_large_pool_costs_at_most_twice_as_much() {
     let (small, large) = (fastest(&mut site, "small"), fastest(&mut site, "large"));
     println!("10 alone: {alone:?}; 10 beside a large one: {small:?}; 100,000: {large:?}");
     assert!(large <= small * 2, "{large:?} against {small:?}");
+}
+
+/// Whether the pool gives no more, or gives nothing now.
+#[test]
+fn those_who_wait_for_a_pool_that_gives_nothing_cost_a_poll_nothing() {
+    for limits in [json!({ "sessions": 1 }), json!({ "sessions": 1_000_000 })] {
+        let mut site = Site::with_pool(json!({ "limits": { "sessions": 1 } }), 2, 20);
+        for n in 0..20 {
+            site.ask(n);
+        }
+        site.given("UpdatePool", json!({ "pool": "pool", "settings": { "limits": limits } }));
+        let queue = Target::Pool(site.pool_id("pool"));
+        let first = site.story.fleet.queue(queue).next().expect("they wait");
+        let closed = json!({ "effect": { "closed": true }, "next": null });
+        let closed = PoolFact::CalendarTurned(fact(closed));
+        site.story.was(site.pool_id("pool"), closed);
+        let context = site.story.context();
+        let by = crate::command::By::System;
+        let mut deciding = Deciding::new(&site.story.fleet, "ServePool", by, &context);
+        assert_eq!(serve_one(&mut deciding, first), Turn::NothingFree);
+    }
 }
