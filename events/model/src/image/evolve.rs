@@ -82,8 +82,11 @@ fn change(image: &mut Image, fact: &Fact) {
         }),
         Fact::FileDone(done) => {
             let state = match image.state {
-                State::Sealing | State::Sealed => FileState::Unverified(done.digest),
-                State::Verified(_) | State::Retired => FileState::There,
+                State::Verified(known) if known == done.digest => FileState::There,
+                State::Sealing | State::Sealed | State::Verified(_) => {
+                    FileState::Unverified(done.digest)
+                }
+                State::Retired => FileState::There,
             };
             mark(image, done.file, state);
         }

@@ -134,7 +134,7 @@ fn other_content(
     deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
 }
 
-/// A further file is there. With another content it is none of this version's.
+/// A further file is there. With another content it is none of this version's, and is removed.
 pub(crate) fn file_done(
     deciding: &mut Deciding<'_>,
     host: HypervisorId,
@@ -144,13 +144,12 @@ pub(crate) fn file_done(
     if !is_made_by(deciding, host, (image, file)) {
         return;
     }
+    deciding.fact(image, ImageFact::FileDone(FileDone { file, digest }));
     let state = deciding.fleet.images.get(image).map(|image| image.state);
-    match state {
-        Some(State::Verified(known)) if known != digest => {
-            other_content(deciding, (image, file), digest, known);
-        }
-        Some(_) => deciding.fact(image, ImageFact::FileDone(FileDone { file, digest })),
-        None => {}
+    if let Some(State::Verified(known)) = state
+        && known != digest
+    {
+        other_content(deciding, (image, file), digest, known);
     }
 }
 

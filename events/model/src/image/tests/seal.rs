@@ -164,13 +164,15 @@ fn a_version_that_is_too_deep_gets_a_file_that_stands_alone() {
 }
 
 #[test]
-fn a_further_file_with_another_content_is_none() {
+fn a_further_file_with_another_content_is_removed() {
     let mut site = deep();
     let (host, image) = (site.host, site.version(5).id);
     site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let other = Digest([2; 32]);
     let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
-    assert_eq!(kinds(&done), ["image.file_failed"]);
+    assert_eq!(kinds(&done), ["image.file_done", "image.file_failed"]);
+    assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
+    site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
     assert_eq!(site.version(5).files.len(), 1);
 }
 
