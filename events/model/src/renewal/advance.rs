@@ -15,6 +15,10 @@ use crate::rejection::Rejection;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::Delayed;
 
+/// What keeps a machine as it is may do so for months, so it is said less and less often. As soon as
+/// nothing does any more, the renewal goes on ([`follow`]).
+const HELD_SECONDS_MAX: u32 = 86_400;
+
 /// Of the system: the time of a machine's renewal has come, or of the step that it is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +64,8 @@ impl Decide for AdvanceRenewal {
 fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) {
     let id = machine.id;
     if is_held(&deciding.fleet, machine) {
-        let until = deciding.now().plus_seconds(ROOM_SECONDS);
+        let seconds = ROOM_SECONDS.saturating_mul(2_u32.saturating_pow(renewing.delays.into()));
+        let until = deciding.now().plus_seconds(seconds.min(HELD_SECONDS_MAX));
         let because =
             Failure::because(Cause::Held, "it is locked, moving to another host, or being copied");
         deciding.fact(id, Fact::RenewalDelayed(Delayed { until, because }));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fail;
+use super::{announce, fail};
 use crate::deciding::Deciding;
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
@@ -13,15 +13,16 @@ use crate::machine::{
     DiskRole, DiskSource, Machine, RenewalStep, Renewing, StopManner, Task, Wish,
 };
 use crate::operation::{Cause, failure};
-use crate::placement;
 use crate::pool::Reset;
 use crate::record::Timestamp;
+use crate::rejection::Rejection;
 use crate::version::latest::machine::Placed;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
     Begun, Delayed, Done, DropCause, Dropped, FirstBoot, FirstBootBegun, OverlayRequested, When,
     Why,
 };
+use crate::{lab, placement};
 
 /// An overlay is made in a second. Ten minutes let a host finish what it is at, and its worker come
 /// back after a restart.
@@ -46,6 +47,8 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: MachineId) {
                 begin_or_clean(deciding, id);
             } else if is_due(&machine, &renewing, deciding.now()) {
                 begin(deciding, id);
+            } else if was_held(&renewing) && !is_held(&deciding.fleet, &machine) {
+                announce(deciding, &machine, &renewing.renewal);
             }
         }
         RenewalStep::Stopping if machine.at_rest() => {
@@ -82,6 +85,11 @@ fn has_to_be_made_clean(deciding: &Deciding<'_>, machine: &Machine) -> bool {
 pub(super) fn is_held(fleet: &Fleet, machine: &Machine) -> bool {
     let moves = matches!(machine.task, Some(Task::Migrating { .. }));
     machine.locked || moves || file_work_on(fleet, machine.id).is_some()
+}
+
+/// Its time came while somebody or something kept the machine, and nobody has been told since.
+fn was_held(renewing: &Renewing) -> bool {
+    renewing.delays > 0 && renewing.announced.is_none()
 }
 
 /// One that is dropped instead doesn't make the machine clean, and then a reset has to.
@@ -205,7 +213,9 @@ fn start_first_boot(
         let failure = Failure::because(Cause::IsOn, "it was started while its disk was made anew");
         return fail(deciding, machine.id, renewing, failure);
     }
-    let placed = match placement::for_start(&deciding.fleet, machine, true) {
+    let has_room = machine.pool.map_or(Ok(()), |pool| lab::has_room(&deciding.fleet, pool));
+    let placed = has_room.map_err(Rejection::from);
+    let placed = match placed.and_then(|()| placement::for_start(&deciding.fleet, machine, true)) {
         Ok(placed) => placed,
         Err(rejection) if renewing.delays >= TRIES_MAX => {
             return fail(deciding, machine.id, renewing, failure(&rejection));

@@ -123,9 +123,9 @@ fn a_renewal_that_was_held_up_beyond_its_time_is_announced_again() {
     site.story.wait(90);
     assert_eq!(kinds(&site.advance()), ["machine.renewal_delayed"]);
     site.story.wait(3600);
-    site.happens(child, MachineFact::Unlocked(Nothing {}));
+    let events = site.happens(child, MachineFact::Unlocked(Nothing {}));
     assert_eq!(site.get(child).leases, [session], "nobody expects it any more");
-    assert!(kinds(&site.advance()).contains(&"machine.message_sent"));
+    assert!(kinds(&events).contains(&"machine.message_sent"));
     site.story.wait(90);
     assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
 }
@@ -272,4 +272,28 @@ fn what_somebody_began_to_keep_before_its_time_is_not_lost() {
         let mut site = kept_before_its_time(&json!({ "discard_data": true }), keep);
         assert_eq!(kinds(&site.advance())[0], "machine.renewal_begun");
     }
+}
+
+#[test]
+fn a_machine_that_is_held_says_so_less_and_less_often_and_is_renewed_as_soon_as_it_is_free() {
+    let (mut site, child, _) = used();
+    let at = site.story.now.plus_seconds(600);
+    populate(&mut site, json!({ "when": { "at": at }, "warn_seconds": 300 }));
+    let name = site.get(child).name.clone();
+    let locked = json!({ "machine": name });
+    site.given("LockMachine", locked.clone());
+    let before = site.story.log.len();
+    for _ in 0..30 * 1440 {
+        site.story.wait(60);
+        for due in crate::clockwork::due(&site.story.fleet, site.story.now) {
+            site.story.given(due);
+        }
+    }
+    let facts = site.story.log.len() - before;
+    assert!((30..50).contains(&facts), "{facts} facts in a month");
+    site.given("UnlockMachine", locked);
+    assert!(text(&site, child).contains("in 5 min"), "{}", text(&site, child));
+    site.story.wait(300);
+    site.given("AdvanceRenewal", json!({ "machine": child }));
+    assert_ne!(step(&site, child), Some(RenewalStep::Pending));
 }
