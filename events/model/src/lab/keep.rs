@@ -84,11 +84,12 @@ fn stopped_in(fleet: &Fleet, pool: PoolId) -> impl Iterator<Item = MachineId> {
     stopped.take_while(|it| it.rank == Rank::Stopped).map(|free| free.machine)
 }
 
-/// Nobody uses it and nothing else is done with it.
+/// Nobody uses it and nothing else is done with it. A guest that has not listened once won't later.
 fn may_restart(machine: &Machine) -> bool {
     machine.leases.is_empty()
         && machine.observed.state == State::Running
         && machine.power.wish == Wish::On
+        && !machine.observed.ignored_shutdown
         && !machine.locked
         && !machine.deleting
         && !machine.is_external()

@@ -225,3 +225,34 @@ fn a_machine_that_is_held_does_not_restart() {
     story.wait(4000);
     assert!(story.given(restart(machines[0])).is_empty());
 }
+
+#[test]
+fn a_guest_that_does_not_listen_is_asked_to_restart_once() {
+    let settings = json!({ "pools": ["office"], "restart_after_hours": 1 });
+    let (mut story, machines) = with_machines(&settings, 1);
+    runs(&mut story, machines[0]);
+    story.wait(4000);
+    assert!(!story.given(restart(machines[0])).is_empty());
+    story.wait(600);
+    let expire = json!({ "machine": machines[0] });
+    let events = story.given(command("ExpirePower", expire));
+    assert!(kinds(&events).contains(&"machine.shutdown_ignored"));
+    assert!(story.given(restart(machines[0])).is_empty());
+}
+
+#[test]
+fn first_boots_count_for_what_may_run() {
+    use crate::session::tests::site::{IMAGE, Site, fact, machine};
+    let mut site = Site::with_pool(json!({}), 3, 0);
+    let lab = json!({ "name": "b12", "settings": { "pools": ["pool"], "max_instances": 1 } });
+    site.given("CreateLab", lab);
+    let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
+    let renewal = json!({ "why": "reset", "image": IMAGE, "first_boot": first_boot,
+        "when": "on_release", "discard_data": true });
+    for n in 0..3 {
+        let requested = fact(json!({ "renewal": renewal }));
+        site.story.happened(machine(n), MachineFact::RenewalRequested(requested));
+    }
+    site.overlays_are_made();
+    assert_eq!((0..3).filter(|n| site.at(*n).uses_host()).count(), 1);
+}

@@ -51,6 +51,8 @@ pub struct Observed {
     /// Since when it runs.
     pub started: Option<Timestamp>,
     pub ready: Ready,
+    /// Its guest was asked to shut down since it runs, and runs on.
+    pub ignored_shutdown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -124,6 +124,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::ShutdownIgnored(ignored) => {
             machine.power.wish = Wish::On;
             machine.power.deadline = None;
+            machine.observed.ignored_shutdown = true;
             if machine.observed.state == State::Stopping {
                 machine.observed.state = State::Running;
             }
@@ -186,6 +187,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
                 boot_epoch: started.boot_epoch,
                 started: Some(started.at),
                 ready: Ready::By(started.ready_by),
+                ignored_shutdown: false,
             };
             if machine.power.wish == Wish::On {
                 machine.power.deadline = None;
