@@ -115,7 +115,11 @@ fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
     assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
     for (counter, used) in &usage.counters {
         let has = host.settings.capacity.counters.get(counter).copied().unwrap_or_default();
-        assert!(*used <= has, "{} has {has} of {counter}, and promises {used}", host.name);
+        assert!(
+            *used <= u64::from(has),
+            "{} has {has} of {counter}, and promises {used}",
+            host.name
+        );
     }
     if let Some(volatile) = &reserved.volatile {
         throwaway_fits(fleet, volatile.storage);

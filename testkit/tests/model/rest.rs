@@ -14,7 +14,8 @@ use serde_json::json;
 
 use crate::invariants::check;
 
-/// What is kept for those who may come takes the room of what waits for it.
+/// What is kept for those who may come takes the room of what waits for it, and so does a lab that
+/// may run no more.
 fn nothing_is_kept_running(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for pool in pools {
@@ -23,7 +24,7 @@ fn nothing_is_kept_running(world: &mut World) {
     }
     let labs: Vec<_> = world.fleet.labs.iter().map(|(id, _)| id).collect();
     for lab in labs {
-        let none = json!({ "start_instances": 0 });
+        let none = json!({ "start_instances": 0, "max_instances": null });
         let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": none }));
     }
 }
