@@ -124,5 +124,5 @@ fn is_spare(fleet: &Fleet, machine: &Machine) -> bool {
         && machine.leases.is_empty()
         && machine.owners.is_empty()
         && machine.is_left_alone(fleet).is_ok()
-        && machine.is_not_locked().is_ok()
+        && !machine.is_busy()
 }

@@ -90,10 +90,8 @@ fn may_restart(machine: &Machine) -> bool {
         && machine.observed.state == State::Running
         && machine.power.wish == Wish::On
         && !machine.observed.ignored_shutdown
-        && !machine.locked
-        && !machine.deleting
         && !machine.is_external()
-        && machine.task.is_none()
+        && !machine.is_busy()
         && machine.renewal.is_none()
         && machine.maintenance.is_empty()
 }
