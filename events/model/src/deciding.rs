@@ -4,19 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::command::By;
 use crate::context::{Context, FreshIds};
 use crate::decide::{Decision, EVENTS_MAX};
 use crate::event::{Event, OperationFact, Subject};
 use crate::fleet::{Fleet, Space, Thing};
 use crate::ids::{CommandId, FromUuid, ImageId, MachineId, PoolId};
-use crate::name::{Name, PlatformName};
+use crate::name::PlatformName;
 use crate::operation::Task;
 use crate::record::{Timestamp, Version};
-use crate::reference::{Change, NamedId, Ref};
+use crate::reference::{NamedId, Ref};
 use crate::rejection::{Kind, Rejection, general};
 use crate::version::latest::operation::Accepted;
 
@@ -239,28 +236,6 @@ impl<'a> Deciding<'a> {
         }
         let (kind, name) = (Kind(I::KIND), name.to_owned());
         Err(general::Rejection::NameTaken { kind, name }.into())
-    }
-
-    /// The name and the settings that a thing gets, if anything changes.
-    pub(crate) fn updated<T, S>(
-        &self,
-        (id, thing): (T::Id, &T),
-        (name, settings): (&Name, &S),
-        change: &Change<'_, S>,
-    ) -> Result<Option<(Name, S)>, Rejection>
-    where
-        T: Thing,
-        T::Id: NamedId + PartialEq,
-        S: Serialize + DeserializeOwned + PartialEq,
-    {
-        self.is_version(thing, change.if_version)?;
-        let patched = change.settings.apply(settings)?;
-        let new_name = change.name.unwrap_or(name);
-        if new_name == name && patched == *settings {
-            return Ok(None);
-        }
-        self.name_is_free(new_name.as_str(), Some(id))?;
-        Ok(Some((new_name.clone(), patched)))
     }
 
     /// The thing is still what whoever changes it has seen.

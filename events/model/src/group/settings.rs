@@ -4,9 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Group, Settings, held_by};
+use crate::arranged::{self, Arranged};
 use crate::client::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::event::GroupFact as Fact;
+use crate::fleet::Fleet;
 use crate::ids::{ClientId, GroupId};
 use crate::name::Name;
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
@@ -22,6 +24,36 @@ const MEMBERS_CHANGED_MAX: usize = 64;
 /// Those who lose them may have desktops there, which are looked at in the same decision.
 const POOLS_REVOKED_MAX: usize = REVIEWED_AT_ONCE_MAX;
 
+impl Arranged for Group {
+    type Name = Name;
+    type Settings = Settings;
+    type Draft = Settings;
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn draft(_: &Fleet, settings: &Settings) -> Settings {
+        settings.clone()
+    }
+
+    fn settle(_: &Deciding<'_>, _: &Name, draft: &Settings) -> Result<Settings, Rejection> {
+        Ok(draft.clone())
+    }
+
+    fn created(name: Name, settings: Settings) -> Fact {
+        Fact::Created(Created { name, settings })
+    }
+
+    fn updated(name: Name, settings: Settings) -> Fact {
+        Fact::Updated(Updated { name, settings })
+    }
+}
+
 /// Makes a group: of people whom an operator names, or of a directory's group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,10 +65,7 @@ pub struct CreateGroup {
 
 impl Decide for CreateGroup {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        deciding.name_is_free::<GroupId>(self.name.as_str(), None)?;
-        let id: GroupId = deciding.fresh();
-        let created = Created { name: self.name.clone(), settings: self.settings.clone() };
-        deciding.fact(id, Fact::Created(created));
+        arranged::create::<Group>(deciding, &self.name, &self.settings)?;
         Ok(())
     }
 }
@@ -82,19 +111,17 @@ impl Decide for UpdateGroup {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, group) = deciding.find::<Group>(&self.group)?;
         let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
-        let updated = deciding.updated((id, &*group), (&group.name, &group.settings), &change)?;
+        arranged::update::<Group>(deciding, &Ref::Id(id), &change)?;
         let (given, most) = (self.add.len() + self.remove.len(), MEMBERS_CHANGED_MAX);
         if given > most {
             return Err(general::Rejection::TooMany { given, most }.into());
         }
-        let settings = updated.as_ref().map_or(&group.settings, |(_, settings)| settings);
-        if settings.directory.is_some() && !self.add.is_empty() {
+        let updated = deciding.fleet.groups.get(id).map(|group| &group.settings);
+        let of_directory = updated.is_some_and(|settings| settings.directory.is_some());
+        if of_directory && !self.add.is_empty() {
             return Err(Refused::DirectoryHasMembers { group: group.name.clone() }.into());
         }
         let (add, remove) = (known(deciding, &self.add)?, known(deciding, &self.remove)?);
-        if let Some((name, settings)) = updated {
-            deciding.fact(id, Fact::Updated(Updated { name, settings }));
-        }
         for client in add {
             if !is_member(deciding, id, client) {
                 deciding.fact(id, Fact::MemberAdded(MemberChanged { client }));

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection as Refused;
 use super::{Hypervisor, Settings};
+use crate::arranged::{self, Arranged};
 use crate::deciding::{Decide, Deciding};
 use crate::event::HypervisorFact as Fact;
+use crate::fleet::Fleet;
 use crate::ids::HypervisorId;
 use crate::name::Name;
 use crate::record::Version;
@@ -14,6 +16,36 @@ use crate::reference::{Change, Patch, Ref};
 use crate::rejection::Rejection;
 use crate::version::latest::Nothing;
 use crate::version::latest::hypervisor::{Registered, Updated};
+
+impl Arranged for Hypervisor {
+    type Name = Name;
+    type Settings = Settings;
+    type Draft = Settings;
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn draft(_: &Fleet, settings: &Settings) -> Settings {
+        settings.clone()
+    }
+
+    fn settle(_: &Deciding<'_>, _: &Name, draft: &Settings) -> Result<Settings, Rejection> {
+        Ok(draft.clone())
+    }
+
+    fn created(name: Name, settings: Settings) -> Fact {
+        Fact::Registered(Registered { name, settings })
+    }
+
+    fn updated(name: Name, settings: Settings) -> Fact {
+        Fact::Updated(Updated { name, settings })
+    }
+}
 
 /// Takes a host in. Its worker can sign in from then on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,10 +57,7 @@ pub struct RegisterHypervisor {
 
 impl Decide for RegisterHypervisor {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        deciding.name_is_free::<HypervisorId>(self.name.as_str(), None)?;
-        let id: HypervisorId = deciding.fresh();
-        let registered = Registered { name: self.name.clone(), settings: self.settings.clone() };
-        deciding.fact(id, Fact::Registered(registered));
+        arranged::create::<Hypervisor>(deciding, &self.name, &self.settings)?;
         Ok(())
     }
 }
@@ -49,13 +78,8 @@ pub struct UpdateHypervisor {
 
 impl Decide for UpdateHypervisor {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let (id, host) = deciding.find::<Hypervisor>(&self.hypervisor)?;
         let change = Change::new(self.name.as_ref(), &self.settings, self.if_version);
-        let updated = deciding.updated((id, &*host), (&host.name, &host.settings), &change)?;
-        if let Some((name, settings)) = updated {
-            deciding.fact(id, Fact::Updated(Updated { name, settings }));
-        }
-        Ok(())
+        arranged::update::<Hypervisor>(deciding, &self.hypervisor, &change)
     }
 }
 

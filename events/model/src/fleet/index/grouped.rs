@@ -57,4 +57,22 @@ impl<G: Ord + Copy, T: Ord + Copy> Grouped<G, T> {
             self.insert(group, it);
         }
     }
+
+    /// As [`Grouped::moved`], for one that may stand in several groups.
+    pub(super) fn moved_among<const N: usize>(
+        &mut self,
+        before: [Option<G>; N],
+        after: [Option<G>; N],
+        it: T,
+    ) {
+        if before == after {
+            return;
+        }
+        for group in before.into_iter().flatten() {
+            self.remove(group, it);
+        }
+        for group in after.into_iter().flatten() {
+            self.insert(group, it);
+        }
+    }
 }

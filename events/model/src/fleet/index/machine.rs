@@ -42,24 +42,8 @@ enum Power {
 }
 
 impl Thing for Machine {
-    type Id = MachineId;
+    same_for_all!(MachineId, machines);
     type Keys = Keys;
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn version_mut(&mut self) -> &mut Version {
-        &mut self.version
-    }
-
-    fn table(fleet: &Fleet) -> &Table<Self> {
-        &fleet.machines
-    }
-
-    fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
-        &mut fleet.machines
-    }
 
     fn keys(&self) -> Keys {
         let standing = standing(self);
@@ -133,8 +117,10 @@ impl Thing for Machine {
             keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, (since, id)))
         };
         index.idle_since.moved(of(old), of(new));
-        awaits(id, old, new, index);
-        hosts(id, old, new, index);
+        let of = |keys: Option<&Keys>| keys.map(|keys| keys.awaits).unwrap_or_default();
+        index.awaiting_image.moved_among(of(old), of(new), id);
+        let of = |keys: Option<&Keys>| keys.map(|keys| keys.hosts).unwrap_or_default();
+        index.on_host.moved_among(of(old), of(new), id);
         owners(id, old, new, index);
         tally(old, new, index);
         usage(old.and_then(|it| it.uses.as_ref()), new.and_then(|it| it.uses.as_ref()), index);
@@ -147,34 +133,6 @@ impl Thing for Machine {
             let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.times[at]);
             moved(&mut index.times, of(old), of(new));
         }
-    }
-}
-
-fn hosts(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
-    let of = |keys: Option<&Keys>| keys.map(|keys| keys.hosts).unwrap_or_default();
-    let (old, new) = (of(old), of(new));
-    if old == new {
-        return;
-    }
-    for host in old.into_iter().flatten() {
-        index.on_host.remove(host, id);
-    }
-    for host in new.into_iter().flatten() {
-        index.on_host.insert(host, id);
-    }
-}
-
-fn awaits(id: MachineId, old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
-    let of = |keys: Option<&Keys>| keys.map(|keys| keys.awaits).unwrap_or_default();
-    let (old, new) = (of(old), of(new));
-    if old == new {
-        return;
-    }
-    for image in old.into_iter().flatten() {
-        index.awaiting_image.remove(image, id);
-    }
-    for image in new.into_iter().flatten() {
-        index.awaiting_image.insert(image, id);
     }
 }
 

@@ -3,6 +3,29 @@
 //! Each entry is a function of one thing alone ([`Thing::keys`]), so that the whole can be checked
 //! against one made from scratch, and no decision has to remember to keep it.
 
+/// What every thing's [`Thing`] has, but for where it stands.
+macro_rules! same_for_all {
+    ($id:ty, $table:ident) => {
+        type Id = $id;
+
+        fn version(&self) -> Version {
+            self.version
+        }
+
+        fn version_mut(&mut self) -> &mut Version {
+            &mut self.version
+        }
+
+        fn table(fleet: &Fleet) -> &Table<Self> {
+            &fleet.$table
+        }
+
+        fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
+            &mut fleet.$table
+        }
+    };
+}
+
 mod grouped;
 mod machine;
 mod other;

@@ -32,28 +32,6 @@ pub const WORKER_SILENCE_SECONDS: u32 = 45;
 /// few enough that a cancel still finds most of them not begun.
 pub const PARTS_RUNNING_MAX: usize = 256;
 
-macro_rules! same_for_all {
-    ($id:ty, $table:ident) => {
-        type Id = $id;
-
-        fn version(&self) -> Version {
-            self.version
-        }
-
-        fn version_mut(&mut self) -> &mut Version {
-            &mut self.version
-        }
-
-        fn table(fleet: &Fleet) -> &Table<Self> {
-            &fleet.$table
-        }
-
-        fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
-            &mut fleet.$table
-        }
-    };
-}
-
 macro_rules! found_by_name {
     ($($thing:ident($id:ident) in $table:ident;)*) => {$(
         impl Thing for $thing {

@@ -50,23 +50,7 @@ impl SessionKeys {
 }
 
 impl Thing for Session {
-    type Id = SessionId;
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn version_mut(&mut self) -> &mut Version {
-        &mut self.version
-    }
-
-    fn table(fleet: &Fleet) -> &Table<Self> {
-        &fleet.sessions
-    }
-
-    fn table_mut(fleet: &mut Fleet) -> &mut Table<Self> {
-        &mut fleet.sessions
-    }
+    same_for_all!(SessionId, sessions);
 
     type Keys = SessionKeys;
 
