@@ -10,6 +10,7 @@ use carrel_model::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId}
 use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
+use carrel_model::media::Kind;
 use carrel_model::work::{
     FileTask, ImageSpec, MachineSpec, PowerSpec, Shall, SnapshotShall, Thing, Work,
 };
@@ -123,7 +124,12 @@ impl Domain {
         let mut outcomes = Vec::new();
         match &spec.task {
             Some(FileTask::Copying { .. }) => outcomes.push(Outcome::Copied),
+            Some(FileTask::Importing { medium, .. }) => {
+                assert_eq!(medium.kind, Kind::Disk, "only a disk becomes a version");
+                outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
+            }
             Some(FileTask::Sealing { .. }) => {
+                assert!(!spec.disks.is_empty(), "a disk becomes the version");
                 outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
             }
             Some(FileTask::Migrating { .. }) => {
@@ -225,7 +231,7 @@ const CONTENT: Digest = Digest([5; 32]);
 fn sealing(work: &Work) -> Option<ImageId> {
     let Shall::Present(spec) = &work.shall else { return None };
     match spec.task {
-        Some(FileTask::Sealing { image, .. }) => Some(image),
+        Some(FileTask::Sealing { image, .. } | FileTask::Importing { image, .. }) => Some(image),
         Some(FileTask::Copying { .. } | FileTask::Migrating { .. }) | None => None,
     }
 }

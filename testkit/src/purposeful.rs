@@ -168,7 +168,7 @@ fn arrivals(fleet: &Fleet, random: &mut Random) -> Option<(&'static str, Value)>
             let digest = format!("{number:064x}");
             let kind = ["disk", "iso"][random.index(2)];
             let data = json!({
-                "name": format!("{kind}{number}"), "kind": kind, "storage": storage,
+                "name": format!("{kind}{number}"), "kind": kind, "format": "raw", "storage": storage,
                 "size_bytes": 1 << 30, "digest": digest,
             });
             ("AddMedia", data)

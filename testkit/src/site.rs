@@ -130,6 +130,7 @@ fn host_registered(number: u32) -> Event {
             overcommit: hypervisor::Overcommit::default(),
             display_address: None,
             labels: BTreeMap::new(),
+            properties: BTreeMap::new(),
         },
     }))
 }
@@ -144,6 +145,7 @@ fn storage_created(hosts: BTreeMap<HypervisorId, HostPath>) -> Event {
             medium: storage::Medium::Disk,
             low_space_mib: storage::low_space_mib_default(),
             labels: BTreeMap::new(),
+            properties: BTreeMap::new(),
         },
     }))
 }
@@ -175,6 +177,8 @@ fn made(
             source,
             size_gib: 20,
             overlay_generation: 0,
+            format: machine::Format::Qcow2,
+            file: None,
         }],
         adopted_from: None,
     }))
@@ -189,6 +193,7 @@ fn image_sealed() -> [Event; 2] {
             origin: image::Origin::Sealed,
             by: CommandId::new(id(8, 1)),
             storage: STORAGE,
+            format: machine::Format::Qcow2,
             depth: 1,
             size_gib: 20,
             settings: machine::Settings::default(),
@@ -220,6 +225,7 @@ fn person_made(number: u32) -> Event {
         details: None,
         password: None,
         sessions_max: None,
+        labels: BTreeMap::new(),
         properties: BTreeMap::new(),
     }))
 }

@@ -128,3 +128,41 @@ pub(crate) fn hosts_by_id<T>(
         Ok(deciding.find::<Hypervisor>(&named)?.0.to_string())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::client::commands::CreateClient;
+    use crate::people::Plain;
+    use crate::testing::command;
+
+    #[test]
+    fn all_that_people_arrange_has_labels_and_properties() {
+        let with = |mut data: Value| {
+            data["labels"] = json!({ "site": "north" });
+            data["properties"] = json!({ "owner": "it" });
+            data
+        };
+        let capacity = json!({ "memory_mib": 1, "vcpus": 1 });
+        for (name, key, settings) in [
+            ("RegisterHypervisor", "name", json!({ "capacity": capacity })),
+            ("CreateStorage", "name", json!({ "roles": ["disks"] })),
+            ("CreateNetwork", "name", json!({})),
+            ("CreateTemplate", "name", json!({})),
+            ("CreatePool", "name", json!({})),
+            ("CreateGroup", "name", json!({})),
+            ("CreateLab", "name", json!({})),
+            ("RegisterTerminal", "termid", json!({ "lab": "l", "class": "kiosk" })),
+        ] {
+            command(name, json!({ key: "x", "settings": with(settings) }));
+        }
+        let digest = "0".repeat(64);
+        let medium = json!({
+            "name": "x", "kind": "iso", "storage": "s", "size_bytes": 1, "digest": digest,
+        });
+        command("AddMedia", with(medium));
+        let person = serde_json::from_value::<CreateClient<Plain>>(with(json!({ "name": "x" })));
+        assert!(person.is_ok(), "{person:?}");
+    }
+}

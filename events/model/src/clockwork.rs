@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::fleet::{AT_ONCE, Due, Fleet, Silence};
 use crate::hypervisor::commands::ReportHostSilent;
 use crate::ids::{LabId, MachineId, PoolId};
+use crate::image::commands::FlattenImage;
 use crate::lab::commands::{KeepLab, RestartAged};
 use crate::machine::commands::{ExpirePower, ExpireReadiness};
 use crate::operation::commands::AdvanceOperation;
@@ -59,6 +60,7 @@ fn command(due: Due) -> Command {
         Due::Power(machine) => ExpirePower { machine }.into(),
         Due::Readiness(machine) => ExpireReadiness { machine }.into(),
         Due::Renewal(machine) => AdvanceRenewal { machine }.into(),
+        Due::Flattening(image) => FlattenImage { image }.into(),
         Due::Ticket(session, ticket) => ExpireTicket { session, ticket }.into(),
         Due::Calendar(pool) => TurnCalendar { pool }.into(),
         Due::Rights(pool) => ReviewRights { pool }.into(),

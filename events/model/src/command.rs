@@ -223,6 +223,7 @@ commands! {
         ExpireReadiness by System;
         // Carrel itself.
         AdvanceRenewal by System;
+        FlattenImage by System;
         RaiseFeatureLevel by Admin;
         RevokeToken by Admin;
         ExpireToken by System;

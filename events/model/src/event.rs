@@ -162,6 +162,7 @@ facts! {
         SealRequested "machine.seal_requested": 1 => machine::SealRequested;
         Sealed "machine.sealed": 1 => machine::Sealed;
         SealFailed "machine.seal_failed": 1 => machine::Failed;
+        RebaseRequested "machine.rebase_requested": 1 => Nothing;
         RenewalRequested "machine.renewal_requested": 1 => renewal::Requested;
         RenewalAnnounced "machine.renewal_announced": 1 => renewal::Announced;
         RenewalBegun "machine.renewal_begun": 1 => renewal::Begun;
@@ -203,6 +204,8 @@ facts! {
         FileFailed "image.file_failed": 1 => image::FileFailed;
         FileRetired "image.file_retired": 1 => image::FileRetired;
         FileRemoved "image.file_removed": 1 => image::FileRemoved;
+        FlattenDelayed "image.flatten_delayed": 1 => image::FlattenDelayed;
+        Rebased "image.rebased": 1 => image::Rebased;
         Retired "image.retired": 1 => Nothing;
         Removed "image.removed": 1 => Nothing;
     }

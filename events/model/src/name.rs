@@ -135,6 +135,11 @@ fn is_no_host_path(text: &str) -> bool {
     !text.starts_with('/') || text.split('/').any(|step| step == "..")
 }
 
+/// Every step has to be the name of something, so that one file has one path.
+fn is_no_file_path(text: &str) -> bool {
+    text.split('/').any(|step| matches!(step, "" | "." | ".."))
+}
+
 names! {
     /// The name of a thing that people arrange; unique within its kind.
     Name: "a name", 63, "letters, digits, '.', '_' and '-', and not a UUID", "A-Za-z0-9._-", "win11",
@@ -158,6 +163,10 @@ names! {
     HostPath: "a path on a host", 255, "'/', letters, digits, '.', '_' and '-', from the root, without '..'",
         "A-Za-z0-9._/-", "/srv/carrel",
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' => unless is_no_host_path,
+    /// Where a file is below the path of its storage: relative, and without a step upwards.
+    FilePath: "a path of a file", 255, "'/', letters, digits, '.', '_' and '-', not from the root, without '..'",
+        "A-Za-z0-9._/-", "mail/disk0.qcow2",
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' => unless is_no_file_path,
     /// A name with `{n}` where a number goes: `win11-{n}`.
     NamePattern: "a name pattern", 60, "letters, digits, '.', '_', '-' and one '{n}'", "A-Za-z0-9._{}-", "win11-{n}",
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'{' | b'}' => unless is_no_pattern,
@@ -198,6 +207,16 @@ mod tests {
         }
         assert!(Category::new(&"x".repeat(Category::LENGTH_MAX)).is_ok());
         assert!(Category::new(&"x".repeat(Category::LENGTH_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_path_of_a_file_never_leaves_its_storage() {
+        for good in ["disk0.raw", "mail/disk0.qcow2", "a/..b"] {
+            assert!(FilePath::new(good).is_ok(), "{good:?}");
+        }
+        for bad in ["/etc/shadow", "..", "../x", "a/../x", "a/..", "a//x", "./x", "a/", "a x"] {
+            assert!(FilePath::new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

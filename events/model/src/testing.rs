@@ -15,7 +15,7 @@ use crate::fleet::{Fleet, Index};
 use crate::follow::follow;
 use crate::ids::{ActorId, CommandId, DiskId, MachineId, StorageId};
 use crate::mac::Mac;
-use crate::machine::{Created, Disk, DiskRole, DiskSource, Identity, Kind};
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Format, Identity, Kind};
 use crate::name::{Hostname, Method, Name, PlatformName};
 use crate::record::{Fingerprint, Timestamp};
 use crate::rejection::Rejection;
@@ -174,7 +174,8 @@ pub(crate) fn machine_made(
 /// A system disk.
 pub(crate) fn disk(storage: StorageId, source: DiskSource) -> Disk {
     let (role, id) = (DiskRole::System, DiskId::from_bytes([1; 16]));
-    Disk { id, role, storage, source, size_gib: 20, overlay_generation: 1 }
+    let (format, file) = (Format::Qcow2, None);
+    Disk { id, role, storage, source, size_gib: 20, overlay_generation: 1, format, file }
 }
 
 /// The kinds of facts, in order: what a test says about them first.

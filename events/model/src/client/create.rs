@@ -10,8 +10,8 @@ use crate::event::ClientFact as Fact;
 use crate::ids::{ClientId, FromUuid};
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, local};
 use crate::rejection::{Kind, Rejection, general};
-use crate::version::latest::Properties;
 use crate::version::latest::client::Created;
+use crate::version::latest::{Labels, Properties};
 
 /// Makes a person known. Without a password they sign in by their directory, or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,8 @@ pub struct CreateClient<F: Form = Sealed> {
     /// At most so many desktops at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
 }
@@ -51,6 +53,7 @@ impl SealCommand for CreateClient<Plain> {
             password: self.password.map(|password| seal.password(id, &password)).transpose()?,
             provider: self.provider,
             sessions_max: self.sessions_max,
+            labels: self.labels,
             properties: self.properties,
         })
     }
@@ -75,6 +78,7 @@ impl Decide for CreateClient {
                 details: self.details.clone(),
                 password: self.password.clone(),
                 sessions_max: self.sessions_max,
+                labels: self.labels.clone(),
                 properties: self.properties.clone(),
             }),
         );

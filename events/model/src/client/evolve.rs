@@ -19,6 +19,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ClientId, fact: &Fact) {
                 details: client.details.clone().map(Box::new),
                 password: client.password.clone().map(Box::new),
                 sessions_max: client.sessions_max,
+                labels: client.labels.clone(),
                 properties: client.properties.clone(),
                 groups: Default::default(),
                 blocked: false,
@@ -29,6 +30,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ClientId, fact: &Fact) {
             it.name = client.name.clone();
             it.details = client.details.clone().map(Box::new);
             it.sessions_max = client.sessions_max;
+            it.labels = client.labels.clone();
             it.properties = client.properties.clone();
         }),
         Fact::PasswordSet(set) => fleet.step::<Client>(id, |it| {

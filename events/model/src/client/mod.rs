@@ -12,8 +12,8 @@ use crate::hash::KeyedHash;
 use crate::ids::{ClientId, GroupId};
 use crate::record::Version;
 use crate::sealed::SealedBox;
-use crate::version::latest::Properties;
 pub use crate::version::latest::client::Provider;
+use crate::version::latest::{Labels, Properties};
 
 mod block;
 mod create;
@@ -49,6 +49,7 @@ pub struct Client {
     pub details: Option<Box<SealedBox>>,
     pub password: Option<Box<SealedBox>>,
     pub sessions_max: Option<u32>,
+    pub labels: Labels,
     pub properties: Properties,
     /// Groups of their directory, as of the last sign-in.
     pub groups: BTreeSet<GroupId>,

@@ -14,8 +14,8 @@ use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
 use crate::rejection::Rejection;
 use crate::session::{Subject, end_without_right};
 use crate::text::Text;
-use crate::version::latest::Properties;
 use crate::version::latest::client::{Created, GroupsChanged};
+use crate::version::latest::{Labels, Properties};
 
 /// Of the system: somebody has signed in by their directory. Whoever was not known is from now on,
 /// and belongs to the groups that the directory says.
@@ -108,6 +108,7 @@ fn welcome(deciding: &mut Deciding<'_>, newcomer: &Newcomer) -> ClientId {
             details: newcomer.details.clone(),
             password: None,
             sessions_max: None,
+            labels: Labels::new(),
             properties: Properties::new(),
         }),
     );

@@ -12,8 +12,8 @@ use crate::people::{Form, PersonRef, Plain, Seal, SealCommand, Sealed, local};
 use crate::record::Version;
 use crate::reference::Patch;
 use crate::rejection::Rejection;
-use crate::version::latest::Properties;
 use crate::version::latest::client::{PasswordSet, Updated};
+use crate::version::latest::{Labels, Properties};
 
 /// What is said about a person in the open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,8 @@ pub struct Settings {
     /// At most so many desktops at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     #[serde(skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
 }
@@ -78,14 +80,18 @@ impl Decide for UpdateClient {
         if self.name.is_some() && self.provider != client.provider {
             return Err(Refused::OtherProvider { provider: client.provider.clone() }.into());
         }
-        let before =
-            Settings { sessions_max: client.sessions_max, properties: client.properties.clone() };
+        let before = Settings {
+            sessions_max: client.sessions_max,
+            labels: client.labels.clone(),
+            properties: client.properties.clone(),
+        };
         let settings = self.settings.apply(&before)?;
         let known = Updated {
             name_hash: client.name_hash,
             name: client.name.clone(),
             details: client.details.as_deref().cloned(),
             sessions_max: before.sessions_max,
+            labels: before.labels,
             properties: before.properties,
         };
         let name = self.name.as_ref();
@@ -98,6 +104,7 @@ impl Decide for UpdateClient {
             },
             details: self.details.clone().or_else(|| known.details.clone()),
             sessions_max: settings.sessions_max,
+            labels: settings.labels,
             properties: settings.properties,
         };
         deciding.client_name_is_free(&client.provider, updated.name_hash, Some(id))?;

@@ -8,7 +8,7 @@ use crate::event::{MachineFact as Fact, OperationFact};
 use crate::fleet::{Fleet, Space};
 use crate::ids::{CommandId, DiskId, ImageId, MachineId, StorageId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
-use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind, Machine};
+use crate::machine::{Created, Disk, DiskRole, DiskSource, Format, Kind, Machine};
 use crate::name::{Hostname, Name, NamePattern};
 use crate::operation::{
     self, Begun, Cause, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
@@ -217,6 +217,8 @@ fn system_disk(
         source: DiskSource::Image(image.id),
         size_gib: image.size_gib,
         overlay_generation: 0,
+        format: Format::Qcow2,
+        file: None,
     })
 }
 

@@ -111,6 +111,8 @@ fn copied_disks(deciding: &mut Deciding<'_>, machine: &Machine, source: &Machine
                 source: DiskSource::Blank,
                 size_gib: from.size_gib,
                 overlay_generation: own.map_or(0, |disk| disk.overlay_generation) + 1,
+                format: from.format,
+                file: None,
             }
         })
         .collect()

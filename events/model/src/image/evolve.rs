@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{File, FileState, Image, State};
+use super::{File, FileState, Flattening, Image, State};
 use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::ImageId;
@@ -32,9 +32,11 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
                 files: vec![File {
                     number: FIRST_FILE,
                     storage: seal.storage,
+                    format: seal.format,
                     depth: seal.depth,
                     state: FileState::Making { hypervisor: None },
                 }],
+                flattening: Flattening::Done,
             },
         ),
         Fact::Failed(_) | Fact::Removed(_) => drop(fleet.take::<Image>(id)),
@@ -47,6 +49,8 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
         | Fact::FileFailed(_)
         | Fact::FileRetired(_)
         | Fact::FileRemoved(_)
+        | Fact::FlattenDelayed(_)
+        | Fact::Rebased(_)
         | Fact::Retired(_) => fleet.step::<Image>(id, |image| change(image, fact)),
     }
 }
@@ -67,6 +71,7 @@ fn change(image: &mut Image, fact: &Fact) {
             for file in image.files.iter_mut().filter(|file| file.state == same) {
                 file.state = FileState::There;
             }
+            stand_on_flat(image);
         }
         Fact::Tagged(tagged) => {
             image.tags.insert(tagged.tag.clone(), tagged.hold);
@@ -74,12 +79,16 @@ fn change(image: &mut Image, fact: &Fact) {
         Fact::Untagged(untagged) => {
             image.tags.remove(&untagged.tag);
         }
-        Fact::FileRequested(file) => image.files.push(File {
-            number: file.file,
-            storage: file.storage,
-            depth: file.depth,
-            state: FileState::Making { hypervisor: Some(file.hypervisor) },
-        }),
+        Fact::FileRequested(file) => {
+            image.files.push(File {
+                number: file.file,
+                storage: file.storage,
+                format: file.format,
+                depth: file.depth,
+                state: FileState::Making { hypervisor: Some(file.hypervisor) },
+            });
+            image.flattening = Flattening::Asked { failed: image.flattening.failed() };
+        }
         Fact::FileDone(done) => {
             let state = match image.state {
                 State::Verified(known) if known == done.digest => FileState::There,
@@ -89,6 +98,7 @@ fn change(image: &mut Image, fact: &Fact) {
                 State::Retired => FileState::There,
             };
             mark(image, done.file, state);
+            stand_on_flat(image);
         }
         Fact::FileFailed(failed) => failed_file(image, failed.file),
         Fact::FileRetired(retired) => mark(image, retired.file, FileState::Retired),
@@ -96,7 +106,27 @@ fn change(image: &mut Image, fact: &Fact) {
         Fact::Retired(_) => {
             image.state = State::Retired;
             image.tags.clear();
+            // Nothing stands on it.
+            image.flattening = Flattening::Done;
         }
+        Fact::FlattenDelayed(delayed) => {
+            let failed = image.flattening.failed().saturating_add(1);
+            image.flattening = Flattening::Again { at: delayed.until, failed };
+        }
+        Fact::Rebased(rebased) => {
+            image.flattening = match rebased.upto {
+                Some(upto) => Flattening::Rebasing { upto: Some(upto) },
+                None => Flattening::Done,
+            };
+        }
+    }
+}
+
+/// What stands on the deep file is to stand on the one that stands alone.
+fn stand_on_flat(image: &mut Image) {
+    let asked = matches!(image.flattening, Flattening::Asked { .. });
+    if asked && image.state != State::Retired && image.has_become_flat() {
+        image.flattening = Flattening::Rebasing { upto: None };
     }
 }
 

@@ -12,7 +12,9 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::{MachineFact as Fact, OperationFact};
 use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
-use crate::machine::{Created, Disk, DiskRole, DiskSource, Kind as MachineKind, Machine, Settings};
+use crate::machine::{
+    Created, Disk, DiskRole, DiskSource, Format, Kind as MachineKind, Machine, Settings,
+};
 use crate::media::{Kind, Media};
 use crate::name::Name;
 use crate::operation::{Begun, Goal, Plan, Targets, Task};
@@ -40,7 +42,12 @@ pub struct ImportImage {
     /// `source` or `initial`.
     #[serde(rename = "as")]
     pub kind: As,
-    pub name: Name,
+    /// If left out: the medium's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// How large the disk is for its guest. Of a raw one it is as large as its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_gib: Option<u32>,
 }
 
 impl Decide for ImportImage {
@@ -49,8 +56,9 @@ impl Decide for ImportImage {
         if medium.kind != Kind::Disk {
             return Err(Refused::NoDiskFile { media: medium.name.clone() }.into());
         }
-        deciding.name_is_free::<MachineId>(self.name.as_str(), None)?;
-        let created = machine(deciding, self, medium.size_bytes)?;
+        let name = self.name.as_ref().unwrap_or(&medium.name);
+        deciding.name_is_free::<MachineId>(name.as_str(), None)?;
+        let created = machine(deciding, (self.kind, name), self.size_gib(&medium)?)?;
         let id: MachineId = deciding.fresh();
         let plan = Plan::ImportImage { media };
         let targets = Targets::Listed(vec![id]);
@@ -63,6 +71,20 @@ impl Decide for ImportImage {
         let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
         deciding.fact(operation, OperationFact::Advanced(advanced));
         Ok(())
+    }
+}
+
+impl ImportImage {
+    /// An overlay that is smaller than what it stands on would cut the guest's disk off.
+    fn size_gib(&self, medium: &Media) -> Result<u32, Rejection> {
+        let of_file = u32::try_from(medium.size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1);
+        match (self.size_gib, medium.format) {
+            (given, Format::Raw) => Ok(given.unwrap_or_default().max(of_file)),
+            (Some(given), Format::Qcow2) => Ok(given),
+            (None, Format::Qcow2) => {
+                Err(Refused::SizeUnknown { media: medium.name.clone() }.into())
+            }
+        }
     }
 }
 
@@ -82,13 +104,12 @@ const GIB: u64 = 1 << 30;
 
 fn machine(
     deciding: &mut Deciding<'_>,
-    import: &ImportImage,
-    size_bytes: u64,
+    (kind, name): (As, &Name),
+    size_gib: u32,
 ) -> Result<Created, Rejection> {
-    let size_gib = u32::try_from(size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1);
     check_disk(size_gib)?;
     let storage = storage_for_disks(deciding, Wanted::Anywhere, &[])?;
-    let identity = identity(deciding, &import.name, Platform::default())?;
+    let identity = identity(deciding, name, Platform::default())?;
     let disk = Disk {
         id: deciding.fresh::<DiskId>(),
         role: DiskRole::System,
@@ -97,13 +118,15 @@ fn machine(
         source: DiskSource::Blank,
         size_gib,
         overlay_generation: 0,
+        format: Format::Qcow2,
+        file: None,
     };
-    let kind = match import.kind {
+    let kind = match kind {
         As::Source => MachineKind::Source,
         As::Initial => MachineKind::Initial { source: None },
     };
     let created = Created {
-        name: import.name.clone(),
+        name: name.clone(),
         kind,
         identity,
         settings: Some(Settings::default()),

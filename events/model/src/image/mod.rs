@@ -33,13 +33,15 @@ use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::image::{Hold, Origin};
-use crate::version::latest::machine::Settings;
+use crate::version::latest::machine::{Format, Settings};
 
 pub(crate) mod children;
 pub(crate) mod copy;
 pub(crate) mod evolve;
 mod files;
+mod flatten;
 pub(crate) mod import;
+mod keeps;
 pub(crate) mod outcome;
 pub(crate) mod populate;
 mod reference;
@@ -54,9 +56,11 @@ pub(crate) mod virtual_snapshot;
 pub(crate) use children::{make_children, name_reserved};
 pub use files::{FILES_DEEP_MAX, FileWork};
 pub(crate) use files::{file_work_on, host_for_files, place_for_files};
+pub use flatten::{FlattenImage, Flattening};
+pub use keeps::Keeps;
+pub(crate) use keeps::{keeps_nothing, would_lose};
 pub use outcome::Outcome;
 pub use populate::CHILDREN_MADE_MAX;
-pub(crate) use populate::keeps_nothing;
 pub use reference::{ImageName, ImageRef};
 pub(crate) use retire::follow;
 pub(crate) use tag::follows;
@@ -65,6 +69,7 @@ pub use tag::{DEFAULT, HEAD};
 /// The commands of this folder.
 pub mod commands {
     pub use super::copy::CopyFromSource;
+    pub use super::flatten::FlattenImage;
     pub use super::import::ImportImage;
     pub use super::populate::Populate;
     pub use super::retire::RetireImage;
@@ -92,6 +97,7 @@ pub struct Image {
     pub wanted_tags: Vec<Name>,
     pub tags: BTreeMap<Name, Hold>,
     pub files: Vec<File>,
+    pub flattening: Flattening,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +115,7 @@ pub enum State {
 pub struct File {
     pub number: u16,
     pub storage: StorageId,
+    pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
     pub state: FileState,

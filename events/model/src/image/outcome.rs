@@ -4,9 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evolve::FIRST_FILE;
 use super::tag::{self, default, head};
-use super::{FILES_DEEP_MAX, FileState, Hold, Image, State};
+use super::{FileState, Hold, State, flatten};
 use crate::deciding::Deciding;
 use crate::event::{ImageFact, MachineFact};
 use crate::hash::Digest;
@@ -14,7 +13,7 @@ use crate::ids::{HypervisorId, ImageId, MachineId};
 use crate::machine::Task;
 use crate::operation::Cause;
 use crate::version::latest::Nothing;
-use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved, FileRequested};
+use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved};
 use crate::version::latest::image::{Sealed, Verified};
 use crate::version::latest::machine::{Failed as MachineFailed, Sealed as MachineSealed};
 use crate::version::latest::operation::Failure;
@@ -91,20 +90,7 @@ pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, size_bytes
             tag::put(deciding, id, tag, Hold::Movable);
         }
     }
-    flatten(deciding, &image);
-}
-
-/// Asks for a file that stands alone, if too many stand on each other.
-fn flatten(deciding: &mut Deciding<'_>, image: &Image) {
-    let first = image.files.iter().find(|file| file.number == FIRST_FILE);
-    let Some(first) = first.filter(|file| file.depth > FILES_DEEP_MAX) else { return };
-    // The host that sealed it sees it.
-    let initial = deciding.fleet.machines.get(image.initial);
-    let Some(hypervisor) = initial.and_then(|initial| initial.place) else { return };
-    let file = image.files.iter().map(|file| file.number).max().unwrap_or(FIRST_FILE);
-    let file = file.saturating_add(1);
-    let requested = FileRequested { file, storage: first.storage, depth: 1, hypervisor };
-    deciding.fact(image.id, ImageFact::FileRequested(requested));
+    flatten::ask(deciding, id);
 }
 
 /// The version's content is known, and with it whether the files that were made meanwhile have it.
@@ -132,6 +118,7 @@ fn other_content(
     let detail = format!("its content has the digest {digest}, not {known}");
     let failure = Failure::because(Cause::OtherContent, &detail);
     deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
+    flatten::after_failure(deciding, image);
 }
 
 /// A further file is there. With another content it is none of this version's, and is removed.
@@ -162,6 +149,7 @@ pub(crate) fn file_failed(
     if is_made_by(deciding, host, (image, file)) {
         let failure = failure.clone();
         deciding.fact(image, ImageFact::FileFailed(FileFailed { file, failure }));
+        flatten::after_failure(deciding, image);
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Origin;
 use super::children::{planned, storage};
+use super::keeps::keeps_nothing;
 use super::reference::{self, ImageRef};
 use super::rejection::Rejection as Refused;
 use super::retire::is_usable;
@@ -20,7 +21,6 @@ use crate::ids::{CommandId, ImageId, MachineId};
 use crate::machine::Machine;
 use crate::name::NamePattern;
 use crate::operation::{self, Begun, Goal, Plan, Selection, Targets};
-use crate::pool::Reset;
 use crate::reference::Ref;
 use crate::rejection::{Kind, Rejection, general};
 use crate::renewal;
@@ -244,36 +244,23 @@ pub(crate) fn turn(
     Ok(Begun::Part(Goal::Renewed))
 }
 
-/// What a new disk would take away belongs to nobody.
-pub(crate) fn keeps_nothing(fleet: &Fleet, machine: &Machine) -> Result<(), Rejection> {
-    let pool = machine.pool.and_then(|pool| fleet.pools.get(pool));
-    let resets = pool.is_some_and(|pool| pool.reset() != Reset::Never);
-    let what = if !machine.owners.is_empty() {
-        "belongs to somebody"
-    } else if !machine.snapshots.is_empty() {
-        "has snapshots"
-    } else if machine.kept.is_some() && !resets {
-        "keeps what somebody wrote"
-    } else if machine.upkeep {
-        "keeps what was written to it for its upkeep"
-    } else {
-        return Ok(());
-    };
-    Err(Refused::KeepsData { machine: machine.name.clone(), what }.into())
-}
-
 fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Renewal {
-    let Recipe { first_boot, then } = match &populate.recipe {
+    let recipe = match &populate.recipe {
         RecipeOf::Now(recipe) => recipe.clone(),
-        RecipeOf::LastTime => machine.recipe.as_deref().cloned().unwrap_or_default(),
+        RecipeOf::LastTime => machine.recipe.as_deref().map(again).unwrap_or_default(),
     };
     Renewal {
         why: Why::Populate { operation },
         image: populate.image,
-        first_boot,
-        then,
+        recipe,
         when: populate.when.clone(),
         warn_seconds: populate.warn_seconds,
         discard_data: populate.discard_data,
     }
+}
+
+/// The same once more. What was set for reboots meanwhile stays set.
+fn again(recipe: &Recipe) -> Recipe {
+    let then = Then { on_reboot: None, ..recipe.then.clone() };
+    Recipe { then, ..recipe.clone() }
 }

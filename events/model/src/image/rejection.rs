@@ -1,6 +1,7 @@
 //! Why a command about images is refused. Codes: CRL-03xx.
 
 use super::ImageName;
+use super::keeps::Keeps;
 use crate::name::{Name, NamePattern};
 use crate::rejection::rejections;
 use crate::text::Text;
@@ -23,6 +24,11 @@ rejections! {
     TooManyChildren { given: u32, most: u32 } "CRL-0304" Malformed
         "{given} children are more than the {most} that one command can make",
         clears "Make them with several commands.";
+    /// Each file that a disk stands on is one more place where a read may have to look, so that there
+    /// is a limit. A file that stands alone is being made, and if that fails asked for again.
+    TooDeep { initial: Name, depth: u8, most: u8 } "CRL-0331" Conflict
+        "{initial} stands on {depth} files, and a version may have {most} until one that stands alone is made",
+        clears "Wait until that file is made (it is tried again by itself, so make room where the images are), or copy the source to the initial anew (`CopyFromSource`).";
     /// Nothing was ever written to the initial's disk that could be a version.
     NothingToSeal { initial: Name } "CRL-0306" Conflict
         "{initial} was never started and nothing was copied to it, so there is nothing to seal",
@@ -52,9 +58,10 @@ rejections! {
     Followed { image: ImageName, tag: Name, pool: Name } "CRL-0312" Conflict
         "the pool {pool} follows the tag {tag} of {image}",
         clears "Move the tag to another version (`TagImage`), or let the pool follow another tag (`UpdatePool`).";
-    /// Populate makes the system disk anew. What somebody keeps there would be lost.
-    KeepsData { machine: Name, what: &'static str } "CRL-0313" Conflict
-        "{machine} {what}, and populating it would lose what is on it",
+    /// Populate makes the system disk anew. What somebody keeps there would be lost, and the
+    /// machine's snapshots with it.
+    KeepsData { machine: Name, keeps: Keeps } "CRL-0313" Conflict
+        "{machine} {keeps}, and populating it would lose what is on it",
         clears "Say `discard_data: true` if that may be lost.";
     /// Each child's host name in its guest is made from its name: at most 15 characters of letters,
     /// digits and `-`.
@@ -89,4 +96,8 @@ rejections! {
     NoDiskFile { media: Name } "CRL-0321" Conflict
         "{media} is not a disk",
         clears "Upload the disk as a medium of the kind `disk`.";
+    /// Only of a raw disk does the size follow from its file's.
+    SizeUnknown { media: Name } "CRL-0330" Malformed
+        "how large the disk in {media} is does not follow from the size of its file",
+        clears "Say `size_gib`, as `qemu-img info` shows the virtual size.";
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::files::{can_be_worked_on, host_for_files};
+use super::files::{FILES_DEEP_MAX, can_be_worked_on, host_for_files};
 use super::populate::as_last_time;
 use super::rejection::Rejection as Refused;
 use super::tag::{self, HEAD, is_followed};
@@ -14,11 +14,11 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
-use crate::machine::{Kind, Machine};
+use crate::machine::{Format, Kind, Machine};
 use crate::name::Name;
 use crate::operation::{self, Begun, Goal, Plan, Targets};
 use crate::reference::Ref;
-use crate::rejection::Rejection;
+use crate::rejection::{Kind as ThingKind, Rejection, general};
 use crate::version::latest::image::SealRequested;
 use crate::version::latest::machine::{Placed, SealRequested as MachineSealRequested};
 
@@ -89,6 +89,7 @@ pub(super) struct Prepared {
     origin: Origin,
     base: Option<ImageId>,
     depth: u8,
+    format: Format,
     tags: Vec<Name>,
 }
 
@@ -102,13 +103,35 @@ pub(super) fn prepare(
     if of_a_disk && !initial.unsealed || initial.system_disk().is_none() {
         return Err(Refused::NothingToSeal { initial: initial.name.clone() }.into());
     }
+    let format = format(&deciding.fleet, initial, &origin)?;
     let (host, placed) = host_for_files(&deciding.fleet, initial)?;
     let base = initial.image().filter(|_| of_a_disk);
     let below = base.and_then(|base| deciding.fleet.images.get(base));
     let below = below.and_then(|base| base.nearest_file(&deciding.fleet, host));
     let depth = below.map_or(u8::from(base.is_some()), |file| file.depth).saturating_add(1);
+    // One more than may be is how a version comes to be flattened.
+    if depth > FILES_DEEP_MAX.saturating_add(1) {
+        let (initial, depth, most) = (initial.name.clone(), depth - 1, FILES_DEEP_MAX);
+        return Err(Refused::TooDeep { initial, depth, most }.into());
+    }
     let initial = Arc::clone(initial);
-    Ok(Prepared { placed, initial, origin, base, depth, tags: tags.to_vec() })
+    Ok(Prepared { placed, initial, origin, base, depth, format, tags: tags.to_vec() })
+}
+
+/// A disk becomes the version as it is, and an upload is copied as it is.
+fn format(fleet: &Fleet, initial: &Machine, origin: &Origin) -> Result<Format, Rejection> {
+    let format = match origin {
+        Origin::Sealed => initial.system_disk().map(|disk| disk.format),
+        Origin::Imported { media } => match fleet.media.get(*media) {
+            Some(medium) => Some(medium.format),
+            // It may have been removed before an import is tried again.
+            None => {
+                let (kind, given) = (ThingKind("medium"), media.to_string());
+                return Err(general::Rejection::NoSuch { kind, given }.into());
+            }
+        },
+    };
+    format.ok_or_else(|| Refused::NothingToSeal { initial: initial.name.clone() }.into())
 }
 
 /// Takes the number and asks for the file.
@@ -130,6 +153,7 @@ pub(super) fn request(
         origin: prepared.origin,
         by,
         storage: disk.storage,
+        format: prepared.format,
         depth: prepared.depth,
         base: prepared.base,
         size_gib: disk.size_gib,

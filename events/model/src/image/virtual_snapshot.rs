@@ -59,10 +59,9 @@ fn is_possible(machine: &Machine, setting: Option<&VirtualSnapshot>) -> Result<(
         }
     }
     machine.is_not_going()?;
-    let first_boot_to_come = machine
-        .renewal
-        .as_ref()
-        .is_some_and(|renewing| machine.being_renewed() && renewing.renewal.first_boot.is_some());
+    let first_boot_to_come = machine.renewal.as_ref().is_some_and(|renewing| {
+        machine.being_renewed() && renewing.renewal.recipe.first_boot.is_some()
+    });
     if setting.is_some() && (machine.half_made || first_boot_to_come) {
         return Err(Refused::FirstBootUnfinished { machine: name() }.into());
     }

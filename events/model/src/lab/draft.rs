@@ -17,8 +17,8 @@ use crate::pool::Pool;
 use crate::reference::Ref;
 use crate::rejection::{Rejection, bad_settings, general};
 use crate::terminal;
-use crate::version::latest::Labels;
 use crate::version::latest::lab::{Created, Updated};
+use crate::version::latest::{Labels, Properties};
 
 /// More desktops than one can choose from on one screen.
 pub const POOLS_MAX: usize = 64;
@@ -48,6 +48,8 @@ pub struct Draft {
     pub classes: BTreeMap<Name, Launcher>,
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    #[serde(skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 impl Arranged for Lab {
@@ -72,6 +74,7 @@ impl Arranged for Lab {
             restart_after_hours: settings.restart_after_hours,
             classes: settings.classes.clone(),
             labels: settings.labels.clone(),
+            properties: settings.properties.clone(),
         }
     }
 
@@ -103,6 +106,7 @@ impl Arranged for Lab {
             restart_after_hours: draft.restart_after_hours,
             classes: draft.classes.clone(),
             labels: draft.labels.clone(),
+            properties: draft.properties.clone(),
         })
     }
 

@@ -247,7 +247,7 @@ fn first_boots_count_for_what_may_run() {
     let lab = json!({ "name": "b12", "settings": { "pools": ["pool"], "max_instances": 1 } });
     site.given("CreateLab", lab);
     let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
-    let renewal = json!({ "why": "reset", "image": IMAGE, "first_boot": first_boot,
+    let renewal = json!({ "why": "reset", "image": IMAGE, "recipe": { "first_boot": first_boot },
         "when": "on_release", "discard_data": true });
     for n in 0..3 {
         let requested = fact(json!({ "renewal": renewal }));

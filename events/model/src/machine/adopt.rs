@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::draft::{Draft, changed};
 use super::new::{DISKS_MAX, Platform, hostname, serial};
 use super::rejection::Rejection as Refused;
-use super::{Created, Disk, DiskRole, DiskSource, Identity, Kind, Reservation, Settings};
+use super::{Created, Disk, DiskRole, DiskSource, Format, Identity, Kind, Reservation, Settings};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::hypervisor::Hypervisor;
 use crate::ids::{DiskId, HypervisorId, MachineId, StorageId};
 use crate::mac::Mac;
-use crate::name::{Hostname, Name, PlatformName};
+use crate::name::{FilePath, Hostname, Name, PlatformName};
 use crate::reference::{Patch, Ref};
 use crate::rejection::{Rejection, general};
 use crate::storage::Storage;
@@ -26,6 +26,10 @@ use crate::version::latest::machine::{Placed, Placement, StartRequested};
 #[serde(deny_unknown_fields)]
 pub struct AdoptedDisk {
     pub storage: Ref<StorageId>,
+    /// Where its file is below the storage's path. It stays there.
+    pub file: FilePath,
+    /// How the file holds the disk. It is not guessed.
+    pub format: Format,
     pub size_gib: u32,
 }
 
@@ -127,6 +131,7 @@ impl AdoptMachine {
                 let (storage, why) = (storage.name.clone(), "the domain's host doesn't see it");
                 return Err(Refused::WrongStorage { storage, why }.into());
             }
+            self.is_nobodys(deciding, id, (at, &disk.file))?;
             disks.push(Disk {
                 id: deciding.fresh::<DiskId>(),
                 role: if at == 0 { DiskRole::System } else { DiskRole::Data },
@@ -134,9 +139,33 @@ impl AdoptMachine {
                 source: DiskSource::Blank,
                 size_gib: disk.size_gib,
                 overlay_generation: 0,
+                format: disk.format,
+                file: Some(Box::new(disk.file.clone())),
             });
         }
         Ok(disks)
+    }
+
+    /// Two machines that write one file would ruin it, and so would one machine that has it twice.
+    fn is_nobodys(
+        &self,
+        deciding: &Deciding<'_>,
+        storage: StorageId,
+        (at, file): (usize, &FilePath),
+    ) -> Result<(), Rejection> {
+        let has = |disk: &Disk| disk.storage == storage && disk.file.as_deref() == Some(file);
+        let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
+        let other = machines.find(|machine| machine.disks.iter().any(has));
+        let same = |disk: &AdoptedDisk| {
+            disk.file == *file
+                && deciding.find::<Storage>(&disk.storage).is_ok_and(|it| it.0 == storage)
+        };
+        let twice = self.disks.iter().take(at).any(same);
+        let machine = other.map(|it| it.name.clone()).or(twice.then(|| self.name.clone()));
+        match machine {
+            Some(machine) => Err(Refused::FileTaken { file: file.clone(), machine }.into()),
+            None => Ok(()),
+        }
     }
 
     /// What it needs there it has already, so nothing is asked of the host, but it counts.

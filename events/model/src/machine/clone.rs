@@ -45,6 +45,7 @@ impl Decide for CloneMachine {
             storage,
             source: DiskSource::Blank,
             overlay_generation: 0,
+            file: None,
             ..disk.clone()
         });
         let created = Created {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::draft::{Draft, changed};
 use super::new::{DISKS_MAX, Platform, Wanted, identity, storage_for_disks};
 use super::rejection::Rejection as Refused;
-use super::{Created, Disk, DiskRole, DiskSource, External, Kind, Machine, Settings};
+use super::{Created, Disk, DiskRole, DiskSource, External, Format, Kind, Machine, Settings};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::fleet::{Fleet, Space};
@@ -164,6 +164,8 @@ impl Decide for CreateMachine {
                 source: disk.source.clone(),
                 size_gib: disk.size_gib,
                 overlay_generation: 0,
+                format: Format::Qcow2,
+                file: None,
             });
             let disks = disks.collect();
             let created = Created {

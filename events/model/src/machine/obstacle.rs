@@ -1,9 +1,11 @@
 //! What can stand in the way of a command about a machine.
 
+use std::collections::BTreeSet;
+
 use super::rejection::Rejection as Refused;
-use super::{Machine, PauseReason, State, Task, Wish};
+use super::{Machine, PauseReason, Reason, State, Task, Wish};
 use crate::fleet::Fleet;
-use crate::hypervisor::Reason;
+use crate::hypervisor::Reason as HostReason;
 use crate::ids::HypervisorId;
 use crate::image::{FileWork, file_work_on};
 use crate::rejection::Rejection;
@@ -140,6 +142,18 @@ impl Fleet {
         pool.map(|pool| pool.settings.display.clone()).unwrap_or_default()
     }
 
+    /// Why it is not given to people: its own reasons, and that its host is being drained.
+    ///
+    /// A drain is its host's, so it is not noted with each machine: it is over for a machine as soon
+    /// as that has left, and for all that are still there when it is taken back. Nobody is disturbed
+    /// by it: who has a machine keeps it, and who owns one may go on using it until it has left.
+    pub fn maintenance_of(&self, machine: &Machine) -> BTreeSet<Reason> {
+        let host = machine.place.and_then(|host| self.hypervisors.get(host));
+        let drained = host.is_some_and(|host| host.maintenance.contains(&HostReason::Drain));
+        let own = machine.maintenance.iter().copied();
+        own.chain(drained.then_some(Reason::Drain)).collect()
+    }
+
     /// Something that was set reaches the guest, or its viewers, with the next power cycle.
     pub fn has_pending(&self, machine: &Machine) -> bool {
         let display = machine.allows.as_ref().is_some_and(|now| *now != self.policy_of(machine));
@@ -148,7 +162,9 @@ impl Fleet {
 
     /// Its worker has not been heard for too long.
     pub fn is_silent(&self, host: HypervisorId) -> bool {
-        self.hypervisors.get(host).is_some_and(|host| host.maintenance.contains(&Reason::Silent))
+        self.hypervisors
+            .get(host)
+            .is_some_and(|host| host.maintenance.contains(&HostReason::Silent))
     }
 
     /// What a machine is, for all that is known: what was last observed, unless its host is silent.

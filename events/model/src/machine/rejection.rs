@@ -1,6 +1,6 @@
 //! Why a command about machines is refused. Codes: CRL-02xx.
 
-use crate::name::Name;
+use crate::name::{FilePath, Name};
 use crate::rejection::rejections;
 use crate::text::Text;
 
@@ -114,6 +114,10 @@ rejections! {
     AlreadyKnown { machine: Name } "CRL-0227" Conflict
         "{machine} has this UUID or MAC address already",
         clears "Adopt another domain, or delete the machine.";
+    /// Two machines that write one file ruin it.
+    FileTaken { file: FilePath, machine: Name } "CRL-0250" Conflict
+        "{file} is a disk of {machine}",
+        clears "Name the file of each disk once; delete the other machine if it is not to have it.";
     /// The disk that was named isn't one of the machine's.
     NoSuchDisk { machine: Name } "CRL-0228" Unknown
         "{machine} has no such disk",

@@ -14,8 +14,9 @@ use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::storage::rejection::Rejection as Refused;
 use crate::storage::{Role, Storage};
+use crate::version::latest::machine::Format;
 use crate::version::latest::media::Added;
-use crate::version::latest::{Labels, Nothing};
+use crate::version::latest::{Labels, Nothing, Properties};
 
 /// Makes a file known that was uploaded to a storage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,10 @@ use crate::version::latest::{Labels, Nothing};
 pub struct AddMedia {
     pub name: Name,
     pub kind: Kind,
+    /// Of a disk it has to be said, because it can't be told from the file's bytes; everything else
+    /// is raw unless this says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// One with the role `media`.
     pub storage: Ref<StorageId>,
     pub size_bytes: u64,
@@ -30,6 +35,8 @@ pub struct AddMedia {
     pub digest: Digest,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 impl Decide for AddMedia {
@@ -39,21 +46,33 @@ impl Decide for AddMedia {
         if !found.settings.roles.contains(&Role::Media) {
             return Err(Refused::NotForMedia { storage: found.name.clone() }.into());
         }
+        let format = match (self.format, self.kind) {
+            (Some(format), _) => format,
+            (None, Kind::Iso | Kind::Drivers) => Format::Raw,
+            (None, Kind::Disk) => {
+                return Err(Refused::FormatUnknown { media: self.name.clone() }.into());
+            }
+        };
         let id: MediaId = deciding.fresh();
         let added = Added {
             name: self.name.clone(),
             kind: self.kind,
+            format,
             storage,
             size_bytes: self.size_bytes,
             digest: self.digest,
             labels: self.labels.clone(),
+            properties: self.properties.clone(),
         };
         deciding.fact(id, Fact::Added(added));
         Ok(())
     }
 }
 
-/// Forgets a file that no machine has in its drive, and has it removed.
+/// Forgets a file that no machine has in its drive.
+///
+/// No host has anything to do for it: whoever keeps the uploads removes the file, because a medium
+/// that is not known any more needs none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveMedia {

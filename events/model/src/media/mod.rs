@@ -8,8 +8,9 @@ use crate::hash::Digest;
 use crate::ids::{MediaId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
-use crate::version::latest::Labels;
+use crate::version::latest::machine::Format;
 pub use crate::version::latest::media::Kind;
+use crate::version::latest::{Labels, Properties};
 
 mod add;
 pub(crate) mod evolve;
@@ -27,8 +28,10 @@ pub struct Media {
     pub version: Version,
     pub name: Name,
     pub kind: Kind,
+    pub format: Format,
     pub storage: StorageId,
     pub size_bytes: u64,
     pub digest: Digest,
     pub labels: Labels,
+    pub properties: Properties,
 }

@@ -72,6 +72,7 @@ fn what_an_image_is_made_from_stays_until_it_is_made() {
         origin: Origin::Imported { media },
         by: CommandId::from_bytes([6; 16]),
         storage: StorageId::from_bytes([7; 16]),
+        format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,
         size_gib: 20,
         settings: Settings::default(),

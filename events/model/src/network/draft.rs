@@ -15,8 +15,8 @@ use crate::name::Name;
 use crate::reference::{Patch, Ref};
 use crate::rejection::Rejection;
 use crate::storage::rejection::Rejection as Refused;
-use crate::version::latest::Labels;
 use crate::version::latest::network::{Created, Updated};
+use crate::version::latest::{Labels, Properties};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +34,8 @@ pub struct Draft {
     pub policy: Policy,
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    #[serde(skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 impl Arranged for Network {
@@ -56,6 +58,7 @@ impl Arranged for Network {
             addresses: settings.addresses.clone(),
             policy: settings.policy.clone(),
             labels: settings.labels.clone(),
+            properties: settings.properties.clone(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Arranged for Network {
             addresses: draft.addresses.clone(),
             policy: draft.policy.clone(),
             labels: draft.labels.clone(),
+            properties: draft.properties.clone(),
         })
     }
 

@@ -126,6 +126,7 @@ impl Failure {
         Self {
             code: PlatformName::new(code).unwrap_or_else(|_| unknown()),
             detail: Text::cut(detail),
+            would_lose: None,
         }
     }
 }

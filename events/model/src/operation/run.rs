@@ -177,7 +177,8 @@ pub(super) fn can_wait_for(deciding: &Deciding<'_>, image: ImageId) -> Result<()
 
 /// What stands in the way of one machine, as a part's failure.
 pub(crate) fn failure(rejection: &Rejection) -> Failure {
-    Failure::new(rejection.code(), &rejection.to_string())
+    let failure = Failure::new(rejection.code(), &rejection.to_string());
+    Failure { would_lose: crate::image::would_lose(rejection), ..failure }
 }
 
 /// Ends an operation of which nothing is under way or left to begin.

@@ -14,7 +14,8 @@ use crate::version::latest::Nothing;
 use crate::version::latest::machine::MessageSent;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
-    Announced, Done, DropCause, Dropped, Failed, FirstBootDone, Renewal, Requested, Then, When, Why,
+    Announced, Done, DropCause, Dropped, Failed, FirstBootDone, Recipe, Renewal, Requested, Then,
+    When, Why,
 };
 
 mod advance;
@@ -127,13 +128,19 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
         deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
         return;
     }
-    let recipe = machine.recipe.as_deref();
+    let recipe = Recipe {
+        first_boot: machine.recipe.as_ref().and_then(|recipe| recipe.first_boot.clone()),
+        // Maintenance was for whoever looked at it after Populate. Now it is used.
+        then: Then {
+            virtual_snapshot: machine.virtual_snapshot.is_some(),
+            on_reboot: None,
+            maintenance: false,
+        },
+    };
     let renewal = Renewal {
         why: Why::Reset,
         image,
-        first_boot: recipe.and_then(|recipe| recipe.first_boot.clone()),
-        // Maintenance was for whoever looked at it after Populate. Now it is used.
-        then: Then { virtual_snapshot: machine.virtual_snapshot.is_some(), maintenance: false },
+        recipe,
         when: When::OnRelease,
         warn_seconds: 0,
         discard_data: true,
@@ -202,7 +209,7 @@ fn first_boot_went_off(
     renewing: &Renewing,
     cause: StopCause,
 ) {
-    let done = renewing.renewal.first_boot.as_ref().map(|first_boot| &first_boot.done);
+    let done = renewing.renewal.recipe.first_boot.as_ref().map(|first_boot| &first_boot.done);
     let ended = done == Some(&FirstBootDone::GuestPoweroff) && cause == StopCause::Guest;
     if ended {
         deciding.fact(id, Fact::FirstBootEnded(Nothing {}));

@@ -196,7 +196,7 @@ fn after_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: 
     }
     let waits_for_room =
         renewing.delays > 0 && renewing.deadline.is_some_and(|deadline| deciding.now() < deadline);
-    match &renewing.renewal.first_boot {
+    match &renewing.renewal.recipe.first_boot {
         None => done(deciding, machine.id, renewing),
         Some(_) if waits_for_room => {}
         Some(first_boot) => start_first_boot(deciding, machine, renewing, first_boot),

@@ -15,8 +15,8 @@ use crate::ids::HypervisorId;
 use crate::name::{HostPath, Name};
 use crate::reference::{Patch, Ref};
 use crate::rejection::Rejection;
-use crate::version::latest::Labels;
 use crate::version::latest::storage::{Created, Updated, low_space_mib_default};
+use crate::version::latest::{Labels, Properties};
 
 /// 1 PiB: more than storages for desktops hold.
 const LOW_SPACE_MIB_MAX: u64 = 1 << 30;
@@ -38,6 +38,8 @@ pub struct Draft {
     pub low_space_mib: u64,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 impl Arranged for Storage {
@@ -60,6 +62,7 @@ impl Arranged for Storage {
             medium: settings.medium,
             low_space_mib: settings.low_space_mib,
             labels: settings.labels.clone(),
+            properties: settings.properties.clone(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Arranged for Storage {
             medium: draft.medium,
             low_space_mib: draft.low_space_mib,
             labels: draft.labels.clone(),
+            properties: draft.properties.clone(),
         })
     }
 

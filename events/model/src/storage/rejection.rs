@@ -49,6 +49,10 @@ rejections! {
     StillImported { media: Name, image: String } "CRL-0810" Conflict
         "{image} is being made from {media}",
         clears "Wait until the import has ended, or cancel it.";
+    /// A guest can write anything at the beginning of its disk, so the format is never guessed.
+    FormatUnknown { media: Name } "CRL-0812" Malformed
+        "{media} is a disk whose format isn't said",
+        clears "Say its `format`: `raw` or `qcow2`.";
     /// Something of a machine is smaller or larger than can be.
     OutOfBounds { what: &'static str, given: u64, least: u64, most: u64 } "CRL-0811" Malformed
         "{what} is {given}, and can be from {least} to {most}",

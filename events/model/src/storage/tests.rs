@@ -87,6 +87,7 @@ fn image_of(story: &mut Story, initial: MachineId, storage: StorageId) -> ImageI
         origin: Origin::Sealed,
         by: CommandId::from_bytes([6; 16]),
         storage,
+        format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,
         size_gib: 20,
         settings: MachineSettings::default(),
@@ -180,7 +181,13 @@ fn a_storage_with_versions_of_images_stays() {
     let refused = story.refused(remove(), "CRL-0801");
     assert_eq!(refused.to_string(), "ssd still holds images of win11@3");
     story.given(update(&json!({ "hosts": { "node1": "/srv/other" } })));
-    let file = FileRequested { file: 2, storage, depth: 1, hypervisor: host };
+    let file = FileRequested {
+        file: 2,
+        storage,
+        format: crate::machine::Format::Qcow2,
+        depth: 1,
+        hypervisor: host,
+    };
     story.happens(|deciding| deciding.fact(image, ImageFact::FileRequested(file)));
     let refused = story.refused(update(&json!({ "hosts": { "node1": null } })), "CRL-0802");
     assert_eq!(refused.to_string(), "node1 needs ssd for win11@3");

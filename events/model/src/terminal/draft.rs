@@ -33,6 +33,8 @@ pub struct Draft {
     pub parameters: Properties,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 /// As addresses are written by those who print them: a terminal is the same one whether its MAC is
@@ -67,6 +69,7 @@ impl Arranged for Terminal {
             class: settings.class.clone(),
             parameters: settings.parameters.clone(),
             labels: settings.labels.clone(),
+            properties: settings.properties.clone(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Arranged for Terminal {
             class: draft.class.clone(),
             parameters: draft.parameters.clone(),
             labels: draft.labels.clone(),
+            properties: draft.properties.clone(),
         })
     }
 

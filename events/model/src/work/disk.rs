@@ -7,8 +7,8 @@ use super::ImageFile;
 use super::image::best_chain;
 use crate::fleet::Fleet;
 use crate::ids::{DiskId, HypervisorId, StorageId};
-use crate::machine::{Disk, DiskRole, Machine, Task};
-use crate::name::HostPath;
+use crate::machine::{Disk, DiskRole, Format, Machine, Task};
+use crate::name::{FilePath, HostPath};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,7 +22,14 @@ pub struct DiskSpec {
     /// Which of the disk's files: each new overlay is another one.
     pub overlay_generation: u32,
     pub size_gib: u32,
-    /// What the overlay stands on, the top file first. Empty for a disk that stands alone.
+    pub format: Format,
+    /// Below that path, of a disk that was there before Carrel. Where all others are follows from
+    /// their ids and which of the disk's files it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FilePath>,
+    /// What the overlay stands on, the top file first. Empty for a disk that stands alone. If the
+    /// host finds it standing on another file of the same version, the overlay is put onto this one
+    /// (they have the same content) while the machine is off, before anything else is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backing: Vec<BackingFile>,
 }
@@ -69,6 +76,8 @@ pub(super) fn describe<'a>(
             path: path(fleet, disk.storage, host),
             overlay_generation: disk.overlay_generation,
             size_gib: disk.size_gib,
+            format: disk.format,
+            file: disk.file.as_deref().cloned(),
             backing: image.map(|image| best_chain(fleet, image, host)).unwrap_or_default(),
         }
     });

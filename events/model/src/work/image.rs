@@ -9,6 +9,7 @@ use crate::hash::Digest;
 use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
 use crate::image::{File, FileState, Image, State};
+use crate::machine::Format;
 use crate::name::HostPath;
 
 /// A file with the content of a version. Where it lies follows from all of this.
@@ -24,6 +25,7 @@ pub struct ImageFile {
     /// Where the host has that storage; none if it doesn't see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<HostPath>,
+    pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
 }
@@ -102,6 +104,7 @@ pub(super) fn describe(fleet: &Fleet, image: &Image, file: &File, host: Hypervis
         file: file.number,
         storage: file.storage,
         path: storage.and_then(|storage| storage.settings.hosts.get(&host)).cloned(),
+        format: file.format,
         depth: file.depth,
     }
 }

@@ -11,10 +11,12 @@ use crate::ids::{
     HypervisorId, ImageId, MachineId, MediaId, MessageId, NetworkId, SessionId, SnapshotId,
     StorageId,
 };
+use crate::image::Origin;
 use crate::machine::{
-    Identity, Kind, Machine, OnReboot, RenewalStep, RestartManner, Settings, SnapshotState,
+    Format, Identity, Kind, Machine, OnReboot, RenewalStep, RestartManner, Settings, SnapshotState,
     StopManner, Task, Wish,
 };
+use crate::media::Media;
 use crate::name::{HostPath, Name};
 use crate::session::{Session, Subject, TicketState};
 use crate::text::Text;
@@ -38,9 +40,6 @@ pub struct MachineSpec {
     /// what takes their place may turn out to be no good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<DiskSpec>,
-    /// Its disks' files are those of a domain that was there before, under names of their own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub adopted: bool,
     /// Where what is written in this epoch is thrown away. None: it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throwaway: Option<Throwaway>,
@@ -127,6 +126,7 @@ pub struct MediumSpec {
     pub path: Option<HostPath>,
     pub digest: crate::hash::Digest,
     pub kind: crate::media::Kind,
+    pub format: Format,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -165,6 +165,12 @@ pub enum FileTask {
     Sealing {
         image: ImageId,
         version: u32,
+    },
+    /// The same, and what is in this file becomes it: the machine has no disk before that.
+    Importing {
+        image: ImageId,
+        version: u32,
+        medium: MediumSpec,
     },
     Migrating {
         to: HypervisorId,
@@ -216,7 +222,6 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
         power: power(machine),
         disks: describe(fleet, disks(machine), host),
         keep: describe(fleet, kept(machine), host),
-        adopted: machine.adopted_from.is_some(),
         throwaway: throwaway(fleet, machine, host),
         snapshots: machine.snapshots.iter().map(snapshot).collect(),
         media: media(fleet, machine, host),
@@ -301,14 +306,18 @@ fn snapshot(snapshot: &crate::machine::Snapshot) -> SnapshotSpec {
 
 fn media(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> Vec<MediumSpec> {
     let there = machine.media.iter().filter_map(|id| fleet.media.get(*id));
-    let described = there.map(|medium| MediumSpec {
+    there.map(|medium| describe_medium(fleet, medium, host)).collect()
+}
+
+fn describe_medium(fleet: &Fleet, medium: &Media, host: HypervisorId) -> MediumSpec {
+    MediumSpec {
         medium: medium.id,
         storage: medium.storage,
         path: path(fleet, medium.storage, host),
         digest: medium.digest,
         kind: medium.kind,
-    });
-    described.collect()
+        format: medium.format,
+    }
 }
 
 /// A network that has nothing to do with the host is left out.
@@ -348,7 +357,7 @@ fn first_boot(machine: &Machine) -> Option<FirstBootSpec> {
         RenewalStep::FirstBoot | RenewalStep::Finishing => machine.power.wish == Wish::On,
         RenewalStep::Pending | RenewalStep::Stopping | RenewalStep::Overlaying => false,
     };
-    renewing.renewal.first_boot.clone().filter(|_| is_first)
+    renewing.renewal.recipe.first_boot.clone().filter(|_| is_first)
 }
 
 fn file_task(fleet: &Fleet, task: Task, host: HypervisorId) -> Option<FileTask> {
@@ -358,8 +367,15 @@ fn file_task(fleet: &Fleet, task: Task, host: HypervisorId) -> Option<FileTask> 
             Some(FileTask::Copying { source, from })
         }
         Task::Sealing { image } => {
-            let version = fleet.images.get(image)?.number;
-            Some(FileTask::Sealing { image, version })
+            let made = fleet.images.get(image)?;
+            let version = made.number;
+            Some(match made.origin {
+                Origin::Sealed => FileTask::Sealing { image, version },
+                Origin::Imported { media } => {
+                    let medium = describe_medium(fleet, fleet.media.get(media)?, host);
+                    FileTask::Importing { image, version, medium }
+                }
+            })
         }
         Task::Migrating { to } => {
             let host = fleet.hypervisors.get(to)?;

@@ -16,7 +16,7 @@ use crate::machine::tests::scene::{
     add_medium, add_storage, add_version, create, fact, host, machine, on, report, report_from,
     run, site,
 };
-use crate::machine::{Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
+use crate::machine::{Format, Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
 use crate::session::Target;
 use crate::testing::{Dice, Story, command};
 use crate::version::latest::Nothing;
@@ -139,7 +139,7 @@ fn files_of_a_version_are_made_by_one_host_and_removed_by_one_that_sees_them() {
     assert_eq!(work(&story.fleet, Thing::Image(image)), None);
     let storage = story.fleet.storages.iter().next().expect("a storage").0;
     let hypervisor = host(&story, "node1");
-    let replica = FileRequested { file: 1, storage, depth: 1, hypervisor };
+    let replica = FileRequested { file: 1, storage, format: Format::Qcow2, depth: 1, hypervisor };
     fact(&mut story, image, ImageFact::FileRequested(replica));
     let told = work(&story.fleet, Thing::Image(image)).expect("work");
     assert_eq!((told.hypervisor, told.lane), (hypervisor, Lane::Bulk));

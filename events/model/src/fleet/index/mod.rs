@@ -273,6 +273,8 @@ pub enum Due {
     /// A renewal begins, or its step has to be over.
     Renewal(MachineId),
     Token(TokenId),
+    /// A version gets a file that stands alone, or machines are put onto it.
+    Flattening(ImageId),
     Calendar(PoolId),
     /// A ticket of a session is worth nothing any more.
     Ticket(SessionId, u32),

@@ -221,12 +221,25 @@ impl Thing for Token {
     }
 }
 
+#[derive(Debug, PartialEq)]
+pub struct ImageKeys {
+    initial: MachineId,
+    number: u32,
+    tags: Vec<Name>,
+    due: Option<Timestamp>,
+}
+
 impl Thing for Image {
     same_for_all!(ImageId, images);
-    type Keys = (MachineId, u32, Vec<Name>);
+    type Keys = ImageKeys;
 
     fn keys(&self) -> Self::Keys {
-        (self.initial, self.number, self.tags.keys().cloned().collect())
+        ImageKeys {
+            initial: self.initial,
+            number: self.number,
+            tags: self.tags.keys().cloned().collect(),
+            due: self.flattening.due(),
+        }
     }
 
     fn reindex(
@@ -235,16 +248,19 @@ impl Thing for Image {
         after: Option<Self::Keys>,
         index: &mut Index,
     ) {
-        let version = |keys: &Option<Self::Keys>| {
-            keys.as_ref().map(|(initial, number, _)| (*initial, *number, id))
+        let version =
+            |keys: &Option<Self::Keys>| keys.as_ref().map(|keys| (keys.initial, keys.number, id));
+        let time = |keys: &Option<Self::Keys>| {
+            keys.as_ref().and_then(|keys| keys.due).map(|time| (time, Due::Flattening(id)))
         };
+        moved(&mut index.times, time(&before), time(&after));
         moved(&mut index.versions, version(&before), version(&after));
-        if let Some((initial, _, tags)) = before {
+        if let Some(ImageKeys { initial, tags, .. }) = before {
             for tag in tags {
                 renamed(&mut index.tags, Some((initial, tag)), None, id);
             }
         }
-        if let Some((initial, _, tags)) = after {
+        if let Some(ImageKeys { initial, tags, .. }) = after {
             for tag in tags {
                 renamed(&mut index.tags, None, Some((initial, tag)), id);
             }

@@ -77,12 +77,15 @@ fn what_can_not_move_is_waited_for() {
     run(&mut story, "m");
     story.given(drain("node1", true));
     assert_eq!(machine(&story, "m").power.wish, Wish::On, "nobody is disturbed");
+    let reasons = |story: &Story| story.fleet.maintenance_of(&machine(story, "m"));
+    assert!(reasons(&story).contains(&crate::machine::Reason::Drain));
     let events = {
         let boot_epoch = 1;
         report(&mut story, "m", Outcome::Stopped { boot_epoch, cause: StopCause::Guest })
     };
     assert_eq!(kinds(&events), ["machine.stopped", "machine.release_requested"]);
     report_released(&mut story);
+    assert!(reasons(&story).is_empty(), "it is over when the machine has left");
     assert!(story.fleet.operations.is_empty());
     story.refused(on("StartMachine", "m"), "CRL-0201");
 }

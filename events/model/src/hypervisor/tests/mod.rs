@@ -2,6 +2,7 @@
 
 mod leaving;
 mod lost;
+mod promised;
 
 use serde_json::json;
 

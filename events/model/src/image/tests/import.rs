@@ -7,13 +7,15 @@ use crate::event::{MediaFact, StorageFact};
 use crate::hash::Digest;
 use crate::ids::MediaId;
 use crate::image::{Origin, outcome};
-use crate::machine::{DiskSource, Kind};
+use crate::machine::{DiskSource, Format, Kind};
 use crate::media::Kind as MediaKind;
+use crate::name::HostPath;
 use crate::operation::Outcome;
 use crate::testing::kinds;
 use crate::version::latest::Switch;
 use crate::version::latest::media::Added;
 use crate::version::latest::storage::SpaceLowChanged;
+use crate::work::{FileTask, Shall, Thing, work};
 
 fn upload(site: &mut Site, name: &str, kind: MediaKind) -> MediaId {
     upload_of(site, name, kind, (30 << 30) + 1)
@@ -24,10 +26,12 @@ fn upload_of(site: &mut Site, name: &str, kind: MediaKind, size_bytes: u64) -> M
     let added = Added {
         name: name_of(name),
         kind,
+        format: Format::Raw,
         storage: site.storage,
         size_bytes,
         digest: Digest([3; 32]),
         labels: Default::default(),
+        properties: Default::default(),
     };
     site.happens(id, MediaFact::Added(added));
     id
@@ -128,4 +132,59 @@ fn without_an_address_there_is_no_machine() {
     }
     let data = json!({ "file": "disk", "as": "source", "name": "new" });
     site.refused("ImportImage", data, "CRL-0226");
+}
+
+#[test]
+fn a_host_is_told_which_file_becomes_the_version() {
+    let mut site = Site::new();
+    let media = upload(&mut site, "debian", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "debian", "as": "initial" }));
+    let id = site.named("debian");
+    let told = |site: &Site| match work(&site.story.fleet, Thing::Machine(id)).map(|it| it.shall) {
+        Some(Shall::Present(spec)) => spec.task,
+        other => panic!("{other:?}"),
+    };
+    let Some(FileTask::Importing { image, version: 1, medium }) = told(&site) else {
+        panic!("{:?}", told(&site));
+    };
+    assert_eq!((medium.medium, medium.storage), (media, site.storage));
+    assert_eq!((medium.format, medium.digest), (Format::Raw, Digest([3; 32])));
+    assert_eq!(medium.path.as_ref().map(HostPath::as_str), Some("/carrel"));
+    assert_eq!(site.story.fleet.images.get(image).map(|it| it.files[0].format), Some(Format::Raw));
+    site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    assert_eq!(told(&site), None);
+    let disk = site.get(id).system_disk().map(|disk| disk.format);
+    assert_eq!(disk, Some(Format::Qcow2), "it is an overlay on a raw file");
+}
+
+#[test]
+fn a_file_that_says_less_than_it_holds_needs_a_size() {
+    let mut site = Site::new();
+    let added = json!({
+        "name": "small", "kind": "disk", "storage": "fast", "size_bytes": 1, "digest": "0".repeat(64),
+    });
+    let roles = json!({ "roles": ["images", "disks", "volatile", "media"] });
+    site.given("UpdateStorage", json!({ "storage": "fast", "settings": roles }));
+    site.refused("AddMedia", added.clone(), "CRL-0812");
+    let mut said = added;
+    said["format"] = json!("qcow2");
+    site.given("AddMedia", said);
+    site.refused("ImportImage", json!({ "file": "small", "as": "source" }), "CRL-0330");
+    site.given("ImportImage", json!({ "file": "small", "as": "source", "size_gib": 60 }));
+    let id = site.named("small");
+    assert_eq!(site.get(id).system_disk().map(|disk| disk.size_gib), Some(60));
+}
+
+#[test]
+fn an_import_is_not_tried_again_when_its_file_is_forgotten() {
+    let mut site = Site::new();
+    let media = upload(&mut site, "broken", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "broken", "as": "initial", "name": "new" }));
+    let id = site.named("new");
+    site.decides(|deciding| outcome::task_failed(deciding, id, &failure()));
+    site.given("RemoveMedia", json!({ "media": media }));
+    let operation = super::last_command(&site);
+    site.given("RetryOperation", json!({ "operation": operation }));
+    site.advance();
+    assert_eq!(site.get(id).task, None, "no host waits for a file that nobody has");
 }

@@ -3,6 +3,7 @@
 mod again;
 mod children;
 mod copy;
+mod flatten;
 mod import;
 mod populate;
 mod random;
@@ -29,7 +30,8 @@ use crate::ids::{
 use crate::image::{Image, outcome};
 use crate::mac::Mac;
 use crate::machine::{
-    Created, Disk, DiskRole, DiskSource, Identity, Kind, Machine, Settings, StopCause, Subject,
+    Created, Disk, DiskRole, DiskSource, Format, Identity, Kind, Machine, Settings, StopCause,
+    Subject,
 };
 use crate::name::{Hostname, Name, PlatformName};
 use crate::operation::Operation;
@@ -114,6 +116,8 @@ impl Site {
             source: DiskSource::Blank,
             size_gib: 40,
             overlay_generation: 0,
+            format: Format::Qcow2,
+            file: None,
         };
         let created = Created {
             name: name_of(name),

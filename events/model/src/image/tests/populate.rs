@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Site, ended, failure};
 use crate::event::MachineFact;
+use crate::image::keeps::Keeps;
 use crate::image::outcome;
 use crate::machine::{DiskSource, Kind, Reason};
 use crate::operation::{Outcome, State};
@@ -143,6 +144,11 @@ fn what_somebody_keeps_is_left_alone_unless_it_may_be_lost() {
     let why = &operation.failed[&owned];
     assert_eq!(why.code.as_str(), "CRL-0313");
     assert!(why.detail.as_str().contains("belongs to somebody"), "{why:?}");
+    let lost = |child| operation.failed[&child].would_lose.as_deref().cloned();
+    let of_snapped = Keeps { snapshots: vec![super::name_of("before")], ..Keeps::default() };
+    assert_eq!(lost(snapped), Some(of_snapped));
+    assert_eq!(lost(used).and_then(|keeps| keeps.written_by), Some(by));
+    assert_eq!(lost(owned).map(|keeps| keeps.owners.len()), Some(1));
 
     let name = site.get(owned).name.to_string();
     let one = json!({ "initial": "win11", "machines": [name] });

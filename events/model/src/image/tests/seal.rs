@@ -126,7 +126,7 @@ fn a_digest_that_is_known_stays() {
 }
 
 /// Seals so often that the last version is too deep.
-fn deep() -> Site {
+pub(super) fn deep() -> Site {
     let mut site = Site::sealed();
     for _ in 0..FILES_DEEP_MAX {
         site.prepare();
@@ -170,7 +170,7 @@ fn a_further_file_with_another_content_is_removed() {
     site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let other = Digest([2; 32]);
     let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
-    assert_eq!(kinds(&done), ["image.file_done", "image.file_failed"]);
+    assert_eq!(kinds(&done), ["image.file_done", "image.file_failed", "image.flatten_delayed"]);
     assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
     site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
     assert_eq!(site.version(5).files.len(), 1);
@@ -184,7 +184,8 @@ fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
     site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
     assert_eq!(site.version(5).files[1].state, FileState::Unverified(other));
     let verified = site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
-    assert_eq!(kinds(&verified), ["image.verified", "image.file_failed"]);
+    let expected = ["image.verified", "image.file_failed", "image.flatten_delayed"];
+    assert_eq!(kinds(&verified), expected);
     assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
     site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
     assert_eq!(site.version(5).files.len(), 1);
@@ -209,7 +210,7 @@ fn a_further_file_can_fail() {
     let fail = |site: &mut Site| {
         site.decides(|deciding| outcome::file_failed(deciding, host, (image, 1), &failure()))
     };
-    assert_eq!(kinds(&fail(&mut site)), ["image.file_failed"]);
+    assert_eq!(kinds(&fail(&mut site)), ["image.file_failed", "image.flatten_delayed"]);
     assert!(fail(&mut site).is_empty());
     let failed = |event: &crate::event::Event| {
         matches!(event, crate::event::Event::Image(_, ImageFact::FileFailed(_)))

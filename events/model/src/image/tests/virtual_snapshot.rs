@@ -78,3 +78,31 @@ fn not_with_snapshots_and_not_on_what_is_no_desktop() {
     site.happens(children[0], MachineFact::DeleteRequested(DeleteRequested { operation }));
     site.refused("EnableVirtualSnapshot", json!({ "machines": ["win11-001"] }), "CRL-0206");
 }
+
+#[test]
+fn what_a_reboot_does_to_it_outlives_a_renewal() {
+    let (mut site, children) = Site::with_children(1);
+    let child = children[0];
+    let on = json!({ "children_of": "win11", "on_reboot": "renew" });
+    site.given("EnableVirtualSnapshot", on.clone());
+    let renews = Some(VirtualSnapshot { on_reboot: OnReboot::Renew });
+    let then = json!({ "virtual_snapshot": true });
+    site.given("Populate", json!({ "initial": "win11", "then": then }));
+    assert_eq!(site.get(child).virtual_snapshot, None);
+    site.applied(child);
+    assert_eq!(site.get(child).virtual_snapshot, renews);
+
+    let other = json!({ "virtual_snapshot": true, "on_reboot": "keep" });
+    site.given("Populate", json!({ "initial": "win11", "then": other }));
+    site.applied(child);
+    let keeps = Some(VirtualSnapshot { on_reboot: OnReboot::Keep });
+    assert_eq!(site.get(child).virtual_snapshot, keeps, "as it was asked for");
+
+    // A reset, too, takes what was set last.
+    site.given("EnableVirtualSnapshot", on);
+    let by = crate::machine::Subject::Client(crate::ids::ClientId::from_bytes([5; 16]));
+    site.happens(child, MachineFact::Written(crate::version::latest::machine::Written { by }));
+    site.decides(|deciding| crate::renewal::reset(deciding, child));
+    site.applied(child);
+    assert_eq!(site.get(child).virtual_snapshot, renews);
+}

@@ -1,8 +1,8 @@
 //! How a machine's disks change.
 
 use crate::fleet::Fleet;
-use crate::ids::MachineId;
-use crate::machine::{Kind, Machine, Task};
+use crate::ids::{ImageId, MachineId};
+use crate::machine::{DiskRole, DiskSource, Format, Kind, Machine, Task};
 
 /// It stays what it is, with other disks. An initial takes its next copy from the same source; one
 /// that is a clone of another initial takes it from where that one did.
@@ -39,4 +39,14 @@ fn take_traces(machine: &mut Machine) {
     let holder = machine.written.filter(|_| !machine.leases.is_empty());
     machine.written = traces.or(holder);
     machine.kept = traces;
+}
+
+/// Its system disk is a new overlay on a version.
+pub(super) fn overlaid(machine: &mut Machine, image: ImageId) {
+    for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
+        disk.source = DiskSource::Image(image);
+        disk.overlay_generation += 1;
+        disk.format = Format::Qcow2;
+        disk.file = None;
+    }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DiskRole, DiskSource, Machine, Message, Observed, Ready, Reason, Rest, RestartManner, State,
-    StopCause, Task, Wish, snapshot,
+    Machine, Message, Observed, Ready, Reason, Rest, RestartManner, State, StopCause, Task, Wish,
+    snapshot,
 };
 use crate::event::MachineFact as Fact;
 use crate::fleet::Fleet;
@@ -17,7 +17,7 @@ mod power;
 mod renewal;
 
 pub(super) use created::created_from;
-use files::copied;
+use files::{copied, overlaid};
 use power::{failed_at, leave, shall_run, went_off, wished};
 use renewal::put_overlay;
 
@@ -241,10 +241,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         }
         Fact::Sealed(sealed) => {
             machine.task = None;
-            for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
-                disk.source = DiskSource::Image(sealed.image);
-                disk.overlay_generation += 1;
-            }
+            overlaid(machine, sealed.image);
             machine.written = None;
             machine.kept = None;
             machine.unsealed = false;
@@ -258,6 +255,9 @@ fn change(machine: &mut Machine, fact: &Fact) {
             machine.failed = machine.generation;
             machine.generation += 1;
         }
+
+        // What its disk stands on is told with the next generation.
+        Fact::RebaseRequested(_) => machine.generation += 1,
 
         Fact::RenewalRequested(requested) => renewal::requested(machine, &requested.renewal),
         Fact::RenewalBegun(begun) => renewal::begun(machine, begun.deadline),

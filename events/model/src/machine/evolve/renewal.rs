@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::files::overlaid;
 use super::power::shall_run;
 use crate::fleet::Fleet;
 use crate::ids::{ImageId, MachineId};
-use crate::machine::{
-    DiskRole, DiskSource, Machine, Reason, Recipe, RenewalStep, Renewing, Settings, VirtualSnapshot,
-};
+use crate::machine::{Machine, Reason, RenewalStep, Renewing, Settings, VirtualSnapshot};
 use crate::record::Timestamp;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{FirstBootBegun, Renewal, When, Why};
@@ -21,12 +20,9 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
     let before = machine.disk_before.clone();
     let before = before.or_else(|| machine.system_disk().cloned().map(Arc::new));
     fleet.step::<Machine>(id, |machine| {
-        for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
-            disk.source = DiskSource::Image(image);
-            disk.overlay_generation += 1;
-        }
+        overlaid(machine, image);
         machine.settings = settings;
-        machine.virtual_snapshot = None;
+        keep_on_reboot(machine);
         machine.snapshots.clear();
         machine.snapshot = None;
         machine.half_made = false;
@@ -35,6 +31,17 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
         enter(machine, RenewalStep::Overlaying, Some(deadline));
         machine.generation += 1;
     });
+}
+
+/// The virtual snapshot goes. When it comes back, a reboot does to it what it did before, unless
+/// something else was asked for; also after a renewal that failed and left none.
+fn keep_on_reboot(machine: &mut Machine) {
+    let set = machine.virtual_snapshot.take().map(|setting| setting.on_reboot);
+    let last = machine.recipe.as_ref().and_then(|recipe| recipe.then.on_reboot);
+    if let Some(renewing) = &mut machine.renewal {
+        let then = &mut Arc::make_mut(renewing).renewal.recipe.then;
+        then.on_reboot = then.on_reboot.or(set).or(last);
+    }
 }
 
 /// The hardware comes with the version. What else was set on the machine itself stays.
@@ -145,14 +152,12 @@ pub(super) fn renewed(machine: &mut Machine) {
     let Some(renewing) = machine.renewal.take() else { return };
     machine.maintenance.remove(&Reason::Populate);
     let renewal = &renewing.renewal;
-    if renewal.then.virtual_snapshot {
-        machine.virtual_snapshot = Some(VirtualSnapshot { on_reboot: Default::default() });
+    if renewal.recipe.then.virtual_snapshot {
+        let on_reboot = renewal.recipe.then.on_reboot.unwrap_or_default();
+        machine.virtual_snapshot = Some(VirtualSnapshot { on_reboot });
     }
-    if renewal.then.maintenance {
+    if renewal.recipe.then.maintenance {
         machine.maintenance.insert(Reason::Admin);
     }
-    machine.recipe = Some(Arc::new(Recipe {
-        first_boot: renewal.first_boot.clone(),
-        then: renewal.then.clone(),
-    }));
+    machine.recipe = Some(Arc::new(renewal.recipe.clone()));
 }

@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{add_storage, epoch, host, machine, report, site};
+use super::scene::{add_storage, epoch, host, machine, on, report, report_from, site};
 use crate::command::Command;
 use crate::hypervisor::commands::ReportHostSilent;
 use crate::machine::commands::ExpirePower;
-use crate::machine::{Kind, Outcome, State};
-use crate::testing::command;
+use crate::machine::{Format, Kind, Outcome, State, StopCause};
+use crate::testing::{Story, command};
+use crate::work::{DiskSpec, Shall, Thing, work};
 
 fn adopt(name: &str, uuid: u8, mac: &str, running: bool) -> Command {
-    let disks: Value = json!([{ "storage": "ssd", "size_gib": 80 }]);
+    let disks: Value = json!([{
+        "storage": "ssd", "file": format!("{name}/disk0.raw"), "format": "raw", "size_gib": 80,
+    }]);
     command(
         "AdoptMachine",
         json!({
@@ -86,7 +89,7 @@ fn its_disks_are_where_its_host_sees_them() {
         "name": "mail",
         "uuid": uuid::Uuid::from_bytes([7; 16]),
         "mac": "52:54:00:00:00:01",
-        "disks": [{ "storage": "far", "size_gib": 80 }],
+        "disks": [{ "storage": "far", "file": "mail.img", "format": "raw", "size_gib": 80 }],
     });
     story.refused(command("AdoptMachine", fields), "CRL-0219");
 }
@@ -95,7 +98,8 @@ fn its_disks_are_where_its_host_sees_them() {
 fn what_cannot_be_is_not_adopted() {
     let mut story = site(&["node1"]);
     let fields = |settings: Value, size_gib: u32| {
-        let disks = json!([{ "storage": "ssd", "size_gib": size_gib }]);
+        let disks = json!([{ "storage": "ssd", "file": "mail.raw", "format": "raw",
+            "size_gib": size_gib }]);
         let uuid = uuid::Uuid::from_bytes([7; 16]);
         command(
             "AdoptMachine",
@@ -110,4 +114,59 @@ fn what_cannot_be_is_not_adopted() {
     story.refused(fields(counted(0), 80), "CRL-0811");
     story.refused(fields(counted(u32::MAX), 80), "CRL-0811");
     story.given(fields(counted(65_535), 80));
+}
+
+#[test]
+fn its_files_are_found_wherever_it_comes_to_be() {
+    let mut story = site(&["node1", "node2"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
+    let id = machine(&story, "mail").id;
+    let file = |disks: &[DiskSpec]| -> Vec<(Option<String>, Format)> {
+        let file = |disk: &DiskSpec| disk.file.as_ref().map(|file| file.as_str().to_owned());
+        disks.iter().map(|disk| (file(disk), disk.format)).collect()
+    };
+    let expected = [(Some("mail/disk0.raw".to_owned()), Format::Raw)];
+    let told = |story: &Story| work(&story.fleet, Thing::Machine(id)).expect("work");
+    report(&mut story, "mail", Outcome::Started { boot_epoch: 1 });
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest });
+    let first = host(&story, "node1");
+    story.given(command("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true })));
+    story.given(on("StartMachine", "mail"));
+    let released = told(&story).generation;
+    report_from(&mut story, first, "mail", released, Outcome::Released);
+    let Shall::Present(spec) = told(&story).shall else { panic!("{:?}", told(&story)) };
+    assert_eq!(told(&story).hypervisor, host(&story, "node2"));
+    assert_eq!(file(&spec.disks), expected);
+
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 2, cause: StopCause::Guest });
+    story.given(on("DeleteMachine", "mail"));
+    let Shall::Absent { disks } = told(&story).shall else { panic!("{:?}", told(&story)) };
+    assert_eq!(file(&disks), expected, "they are removed by their names");
+}
+
+#[test]
+fn a_clone_has_files_of_its_own() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    story.given(command("CloneMachine", json!({ "machine": "mail", "name": "copy" })));
+    report(&mut story, "copy", Outcome::Copied);
+    assert_eq!(machine(&story, "copy").disks[0].file, None);
+}
+
+#[test]
+fn no_two_disks_are_one_file() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    let disk =
+        |file: &str| json!({ "storage": "ssd", "file": file, "format": "raw", "size_gib": 8 });
+    let adopt = |disks: Value| {
+        let uuid = uuid::Uuid::from_bytes([8; 16]);
+        let (host, mac) = ("node1", "52:54:00:00:00:02");
+        let data =
+            json!({ "hypervisor": host, "name": "b", "uuid": uuid, "mac": mac, "disks": disks });
+        command("AdoptMachine", data)
+    };
+    story.refused(adopt(json!([disk("b.raw"), disk("mail/disk0.raw")])), "CRL-0250");
+    story.refused(adopt(json!([disk("b.raw"), disk("b.raw")])), "CRL-0250");
+    story.given(adopt(json!([disk("b.raw"), disk("c.raw")])));
 }

@@ -8,7 +8,7 @@ use crate::machine::{Outcome, PauseReason, Ready, State, StopCause, StopManner, 
 use crate::operation::Failure;
 use crate::testing::{Story, command, kinds};
 use crate::version::latest::renewal::{
-    FirstBoot, FirstBootBegun, FirstBootDone, Renewal, Requested, Why,
+    FirstBoot, FirstBootBegun, FirstBootDone, Recipe, Renewal, Requested, Why,
 };
 use crate::work::{Shall, Thing, work};
 
@@ -173,8 +173,10 @@ fn the_end_of_a_first_boot_is_heard_once() {
     let renewal = Renewal {
         why: Why::Reset,
         image: crate::ids::ImageId::from_bytes([1; 16]),
-        first_boot: Some(FirstBoot { done: FirstBootDone::Agent, timeout_seconds: 60 }),
-        then: Default::default(),
+        recipe: Recipe {
+            first_boot: Some(FirstBoot { done: FirstBootDone::Agent, timeout_seconds: 60 }),
+            then: Default::default(),
+        },
         when: Default::default(),
         warn_seconds: 0,
         discard_data: false,

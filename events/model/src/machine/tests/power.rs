@@ -188,8 +188,7 @@ fn while_something_else_is_done_with_it_its_power_is_left_alone() {
     let renewal = Renewal {
         why: Why::Reset,
         image,
-        first_boot: None,
-        then: Default::default(),
+        recipe: Default::default(),
         when: Default::default(),
         warn_seconds: 0,
         discard_data: false,

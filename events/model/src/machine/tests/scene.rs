@@ -7,7 +7,7 @@ use crate::hash::Digest;
 use crate::ids::{FromUuid, HypervisorId, ImageId, MachineId, MediaId, StorageId};
 use crate::image::Origin;
 use crate::machine::commands::ReportOutcome;
-use crate::machine::{Machine, Outcome, Reported, Settings};
+use crate::machine::{Format, Machine, Outcome, Reported, Settings};
 use crate::name::Name;
 use crate::testing::{Story, command};
 use crate::version::latest::image::{SealRequested, Sealed};
@@ -64,10 +64,12 @@ pub(crate) fn add_medium(story: &mut Story, named: &str, kind: MediumKind) -> Me
     let added = Added {
         name: name(named),
         kind,
+        format: Format::Raw,
         storage,
         size_bytes: 1,
         digest: Digest([1; 32]),
         labels: Default::default(),
+        properties: Default::default(),
     };
     fact(story, id, crate::event::MediaFact::Added(added));
     id
@@ -85,6 +87,7 @@ pub(crate) fn add_version(story: &mut Story, initial: &str, number: u8) -> Image
         origin: Origin::Sealed,
         by: crate::ids::CommandId::from_bytes([1; 16]),
         storage,
+        format: Format::Qcow2,
         depth: number,
         size_gib: 30,
         settings: Settings::default(),

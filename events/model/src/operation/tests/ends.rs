@@ -150,8 +150,7 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
         let renewal = renewals::Renewal {
             why: renewals::Why::Populate { operation },
             image: IMAGE,
-            first_boot: None,
-            then: renewals::Then::default(),
+            recipe: renewals::Recipe::default(),
             when: renewals::When::OnRelease,
             warn_seconds: 0,
             discard_data: false,
@@ -181,8 +180,7 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
         let renewal = renewals::Renewal {
             why,
             image: IMAGE,
-            first_boot: None,
-            then: renewals::Then::default(),
+            recipe: renewals::Recipe::default(),
             when: renewals::When::OnRelease,
             warn_seconds: 0,
             discard_data: false,
@@ -288,6 +286,7 @@ fn what_is_done_to_a_version_ends_with_what_becomes_of_it() {
             origin: Origin::Sealed,
             by: CommandId::from_bytes([6; 16]),
             storage: StorageId::from_bytes([7; 16]),
+            format: crate::version::latest::machine::Format::Qcow2,
             depth: 1,
             size_gib: 20,
             settings: Settings::default(),

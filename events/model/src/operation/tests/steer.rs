@@ -13,7 +13,7 @@ use crate::testing::{arrows, ways};
 use crate::version::latest::Nothing;
 use crate::version::latest::image::{Failed, Origin, SealRequested, Sealed};
 use crate::version::latest::operation::{Failure, PartFailed};
-use crate::version::latest::renewal::{DropCause, Dropped, Renewal, Requested, Then, When, Why};
+use crate::version::latest::renewal::{DropCause, Dropped, Recipe, Renewal, Requested, When, Why};
 
 fn version(story: &mut Story, initial: MachineId, image: ImageId) {
     let requested = SealRequested {
@@ -23,6 +23,7 @@ fn version(story: &mut Story, initial: MachineId, image: ImageId) {
         origin: Origin::Sealed,
         by: CommandId::from_bytes([6; 16]),
         storage: StorageId::from_bytes([7; 16]),
+        format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,
         size_gib: 20,
         settings: Settings::default(),
@@ -74,8 +75,7 @@ fn machines_that_wait_for_their_people_are_dropped_slice_by_slice() {
         let renewal = Renewal {
             why: why.clone(),
             image,
-            first_boot: None,
-            then: Then::default(),
+            recipe: Recipe::default(),
             when: When::OnRelease,
             warn_seconds: 0,
             discard_data: false,

@@ -384,7 +384,7 @@ fn a_machine_that_is_about_to_be_suspended_is_not_given() {
 fn half_made(site: &mut Site) {
     let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
     let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
-    let renewal = json!({ "why": why, "image": IMAGE, "first_boot": first_boot,
+    let renewal = json!({ "why": why, "image": IMAGE, "recipe": { "first_boot": first_boot },
         "when": "on_release", "discard_data": true });
     let requested = fact(json!({ "renewal": renewal }));
     site.story.happened(machine(0), MachineFact::RenewalRequested(requested));

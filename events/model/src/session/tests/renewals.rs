@@ -116,7 +116,7 @@ fn what_somebody_has_written_does_not_join_a_floating_pool() {
 fn with_user_disk(site: &mut Site, n: u32) {
     let disk = |role: &str, source: Value, id: u8| {
         json!({ "id": DiskId::from_bytes([id; 16]), "role": role, "storage": STORAGE,
-            "source": source, "size_gib": 20, "overlay_generation": 1 })
+            "source": source, "size_gib": 20, "overlay_generation": 1, "format": "qcow2" })
     };
     let identity = json!({ "uuid": machine(n).uuid(), "mac": format!("52:54:00:00:00:{n:02x}"),
         "serial": "s", "hostname": format!("m{n}"), "machine_type": "q35",

@@ -80,7 +80,7 @@ impl Site {
             "origin": "sealed",
             "by": uuid::Uuid::nil(),
             "storage": STORAGE,
-            "depth": 1,
+            "depth": 1, "format": "qcow2",
             "size_gib": 20,
             "settings": {},
         });
@@ -136,7 +136,7 @@ impl Site {
             "storage": STORAGE,
             "source": if matches!(kind, Kind::Vdi { .. }) { json!({ "image": IMAGE }) } else { json!("blank") },
             "size_gib": 20,
-            "overlay_generation": 1,
+            "overlay_generation": 1, "format": "qcow2",
         });
         let external = matches!(kind, Kind::External(_));
         let created = json!({

@@ -24,7 +24,7 @@ fn fill(site: &mut Site, pool: PoolId, machines: std::ops::Range<u32>) {
     let identity = like.identity.clone();
     let disk = json!({
         "id": DiskId::from_bytes([0xd1; 16]), "role": "system", "storage": STORAGE,
-        "source": { "image": IMAGE }, "size_gib": 20, "overlay_generation": 1,
+        "source": { "image": IMAGE }, "size_gib": 20, "overlay_generation": 1, "format": "qcow2",
     });
     let mut fleet = std::mem::take(&mut site.story.fleet);
     let created = json!({

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Properties;
+use super::{Labels, Properties};
 use crate::hash::KeyedHash;
 use crate::ids::GroupId;
 use crate::name::Name;
@@ -31,6 +31,8 @@ pub struct Created {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: Properties,
 }
 
@@ -43,6 +45,8 @@ pub struct Updated {
     pub details: Option<SealedBox>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: Properties,
 }

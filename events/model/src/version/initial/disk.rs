@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::operation::Failure;
 use super::session::Subject;
 use crate::ids::{DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
-use crate::name::Name;
+use crate::name::{FilePath, Name};
 
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -18,6 +18,17 @@ pub enum DiskRole {
     Data,
     /// Belongs to the person and is kept by Populate.
     User,
+}
+
+/// How a file holds a disk. It is said once and carried along: what a guest has written at a file's
+/// beginning may look like any format, so nobody guesses it from there.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    Raw,
+    Qcow2,
 }
 
 /// What a disk's content was at first.
@@ -40,6 +51,10 @@ pub struct Disk {
     pub size_gib: u32,
     /// Raised with each new overlay: the file is another one.
     pub overlay_generation: u32,
+    pub format: Format,
+    /// Of a disk that was there before Carrel. All others follow from their ids and generations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FilePath>>,
 }
 
 /// What happens to the throwaway overlay when the guest reboots.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
 use super::client::Provider;
+use super::{Labels, Properties};
 use crate::ids::ClientId;
 use crate::name::Name;
 use crate::text::Text;
@@ -30,6 +30,8 @@ pub struct Settings {
     pub sessions_max: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

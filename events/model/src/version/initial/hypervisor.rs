@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Switch};
+use super::{Labels, Properties, Switch};
 use crate::name::{Counter, HostAddress, Name};
 
 /// What a host can give to machines.
@@ -47,6 +47,8 @@ pub struct Settings {
     pub display_address: Option<HostAddress>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +65,8 @@ pub struct Updated {
     pub settings: Settings,
 }
 
-/// Why a host gets no further machines. Each reason clears only itself.
+/// Why a host gets no further machines. None takes another away; whoever takes a host out of
+/// maintenance clears `admin`, `drain` and `lost`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Settings;
+use super::machine::{Format, Settings};
 use super::operation::Failure;
 use crate::hash::Digest;
 use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, MediaId, StorageId};
 use crate::name::Name;
+use crate::record::Timestamp;
 
 /// Where a version comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +31,7 @@ pub struct SealRequested {
     /// The command that asked for it.
     pub by: CommandId,
     pub storage: StorageId,
+    pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
     /// The version whose files this one's stand on.
@@ -94,6 +96,7 @@ pub struct Untagged {
 pub struct FileRequested {
     pub file: u16,
     pub storage: StorageId,
+    pub format: Format,
     pub depth: u8,
     pub hypervisor: HypervisorId,
 }
@@ -110,6 +113,22 @@ pub struct FileDone {
 pub struct FileFailed {
     pub file: u16,
     pub failure: Failure,
+}
+
+/// A file that stands alone can't be made now, and is asked for again then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FlattenDelayed {
+    pub until: Timestamp,
+}
+
+/// The hosts of machines that are off were told to put them onto the file that stands alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Rebased {
+    /// Those up to this one, in the order of their ids. None: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<MachineId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
+use super::{Labels, Properties};
 use crate::ids::PoolId;
 use crate::name::Name;
 use crate::text::Text;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub classes: BTreeMap<Name, Launcher>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

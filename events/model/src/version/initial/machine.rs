@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::Switch;
 pub use super::disk::{
-    CopyRequested, Disk, DiskResized, DiskRole, DiskSource, Failed, OfMedia, OfSnapshot, OnReboot,
-    SealRequested, Sealed, SnapshotFailed, SnapshotRequested, VirtualSnapshot,
+    CopyRequested, Disk, DiskResized, DiskRole, DiskSource, Failed, Format, OfMedia, OfSnapshot,
+    OnReboot, SealRequested, Sealed, SnapshotFailed, SnapshotRequested, VirtualSnapshot,
 };
 use super::display::Protocol;
 pub use super::hardware::{
@@ -97,7 +97,8 @@ pub struct Updated {
     pub settings: Settings,
 }
 
-/// Why a machine is not given to people. Each reason clears only itself.
+/// Why a machine is not given to people. None takes another away; whoever takes a machine out of
+/// maintenance clears `admin` and `quarantine`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -105,6 +106,7 @@ pub struct Updated {
 pub enum Reason {
     Admin,
     Populate,
+    /// Its host is being drained. That follows from the host, so no fact says it of a machine.
     Drain,
     Quarantine,
 }

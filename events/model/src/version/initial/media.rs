@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
+use super::disk::Format;
+use super::{Labels, Properties};
 use crate::hash::Digest;
 use crate::ids::StorageId;
 use crate::name::Name;
@@ -28,9 +29,12 @@ pub enum Kind {
 pub struct Added {
     pub name: Name,
     pub kind: Kind,
+    pub format: Format,
     pub storage: StorageId,
     pub size_bytes: u64,
     pub digest: Digest,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Switch;
 use super::machine::{RestartManner, StopManner, VirtualSnapshot};
 use super::renewal::{Recipe, When};
+use super::session::Subject;
 use crate::hash::Fingerprint;
 use crate::ids::{DiskId, HypervisorId, ImageId, MachineId, MediaId, PoolId, SnapshotId};
 use crate::name::{Label, Name, NamePattern, PlatformName};
@@ -20,6 +21,26 @@ pub struct Failure {
     pub code: PlatformName,
     /// For people.
     pub detail: Text,
+    /// What keeps a machine from being populated, as far as it is somebody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_lose: Option<Box<Keeps>>,
+}
+
+/// What is on a machine's disks that fresh ones would not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Keeps {
+    /// Those it is assigned to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Subject>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<Name>,
+    /// Who wrote to its own disks, which nothing takes away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<Subject>,
+    /// Something was written to them for its upkeep.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upkeep: bool,
 }
 
 /// Which machines an operation is for, in the order of their ids. Machines that come to be later

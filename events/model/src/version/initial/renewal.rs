@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::disk::OnReboot;
 use super::operation::Failure;
 use crate::ids::{CommandId, ImageId};
 use crate::record::Timestamp;
@@ -24,7 +25,8 @@ pub enum FirstBootDone {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct FirstBoot {
     pub done: FirstBootDone,
-    #[serde(default = "timeout_seconds_default")]
+    /// So long it may take; also `timeout`.
+    #[serde(default = "timeout_seconds_default", alias = "timeout")]
     pub timeout_seconds: u32,
 }
 
@@ -40,6 +42,9 @@ const fn timeout_seconds_default() -> u32 {
 pub struct Then {
     #[serde(default)]
     pub virtual_snapshot: bool,
+    /// What a reboot inside the guest does to the virtual snapshot. If left out, what it did before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_reboot: Option<OnReboot>,
     /// It stays in maintenance for the reason `admin`.
     #[serde(default)]
     pub maintenance: bool,
@@ -83,10 +88,8 @@ pub enum Why {
 pub struct Renewal {
     pub why: Why,
     pub image: ImageId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_boot: Option<FirstBoot>,
     #[serde(default)]
-    pub then: Then,
+    pub recipe: Recipe,
     /// Set when a person may be sent away.
     #[serde(default)]
     pub when: When,

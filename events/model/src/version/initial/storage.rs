@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Switch};
+use super::{Labels, Properties, Switch};
 use crate::ids::HypervisorId;
 use crate::name::{HostPath, Name};
 
@@ -51,6 +51,8 @@ pub struct Settings {
     pub low_space_mib: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }
 
 /// Room for one sealed disk of usual size.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
 use super::display::Display;
 use super::machine::Hardware;
+use super::{Labels, Properties};
 use crate::name::Name;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub display: Display,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Properties,
 }
 
 pub const fn disk_gib_default() -> u32 {
@@ -35,6 +37,7 @@ impl Default for Settings {
             disk_gib: disk_gib_default(),
             display: Display::default(),
             labels: Labels::new(),
+            properties: Properties::new(),
         }
     }
 }

@@ -1,0 +1,179 @@
+//! A version has at most so many files that stand on each other. Of one that has more, a file is
+//! made that stands alone, and what stood on the others is put onto it.
+//!
+//! ```text
+//!   done     --- a version that is too deep is sealed ---> asked
+//!   asked    --- image.flatten_delayed: it could not be made ---> again
+//!   again    --- image.file_requested ---> asked
+//!   asked    --- image.file_done, with the same content ---> rebasing
+//!   rebasing --- image.rebased: all machines that are off know it ---> done
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::evolve::FIRST_FILE;
+use super::{FILES_DEEP_MAX, File, FileState, Image};
+use crate::deciding::{Decide, Deciding};
+use crate::event::{ImageFact, MachineFact};
+use crate::fleet::{AT_ONCE, Fleet};
+use crate::hypervisor::Hypervisor;
+use crate::ids::{HypervisorId, ImageId, MachineId};
+use crate::machine::{Format, Machine};
+use crate::record::Timestamp;
+use crate::rejection::Rejection;
+use crate::version::latest::Nothing;
+use crate::version::latest::image::{FileRequested, FlattenDelayed, Rebased};
+
+/// How far a version is with a file that stands alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flattening {
+    /// Few enough files stand on each other, or everything stands on the one that stands alone.
+    #[default]
+    Done,
+    /// It is being made. So many tries came to nothing before.
+    Asked { failed: u16 },
+    /// It could not be made, and will be asked for again.
+    Again { at: Timestamp, failed: u16 },
+    /// It is there. Machines up to this one know it.
+    Rebasing { upto: Option<MachineId> },
+}
+
+/// After a failure it is asked for again after so long, and after each further one twice as long: a
+/// storage that is full is seldom emptied within minutes.
+const AGAIN_SECONDS: u32 = 600;
+/// But at least once a day: until the file is there, nothing can be sealed on top of the version.
+const AGAIN_SECONDS_MAX: u32 = 86_400;
+/// So many machines are told in one decision, with room for what may follow.
+const REBASED_AT_ONCE: usize = 64;
+
+impl Flattening {
+    pub(super) const fn failed(self) -> u16 {
+        match self {
+            Self::Asked { failed } | Self::Again { failed, .. } => failed,
+            Self::Done | Self::Rebasing { .. } => 0,
+        }
+    }
+
+    /// When it goes on by itself.
+    pub(crate) const fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Again { at, .. } => Some(at),
+            Self::Rebasing { .. } => Some(AT_ONCE),
+            Self::Done | Self::Asked { .. } => None,
+        }
+    }
+
+    /// Its name in the diagram.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Asked { .. } => "asked",
+            Self::Again { .. } => "again",
+            Self::Rebasing { .. } => "rebasing",
+        }
+    }
+}
+
+impl Image {
+    /// More files stand on each other than may.
+    pub(super) fn is_too_deep(&self) -> bool {
+        let first = self.files.iter().find(|file| file.number == FIRST_FILE);
+        first.is_some_and(|file| file.depth > FILES_DEEP_MAX)
+    }
+
+    /// The file that stands alone, if it is there or is being made.
+    fn flat(&self) -> Option<&File> {
+        let alone = |file: &&File| file.depth == 1 && file.state != FileState::Retired;
+        self.files.iter().find(alone)
+    }
+
+    /// A file is there that is to be stood on instead of the first one.
+    pub(super) fn has_become_flat(&self) -> bool {
+        self.is_too_deep() && self.flat().is_some_and(|file| file.state == FileState::There)
+    }
+}
+
+/// Of the system: it is time to ask once more for a file that stands alone, or one is there and
+/// machines are to be put onto it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlattenImage {
+    pub image: ImageId,
+}
+
+impl Decide for FlattenImage {
+    fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
+        let Some(image) = deciding.fleet.images.get(self.image) else { return Ok(()) };
+        match image.flattening {
+            Flattening::Again { at, .. } if at <= deciding.now() => ask(deciding, self.image),
+            Flattening::Rebasing { upto } => rebase(deciding, self.image, upto),
+            Flattening::Again { .. } | Flattening::Done | Flattening::Asked { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+/// Asks for a file that stands alone, if too many stand on each other.
+pub(super) fn ask(deciding: &mut Deciding<'_>, id: ImageId) {
+    let Some(image) = deciding.fleet.images.shared(id) else { return };
+    let Some(first) = image.files.iter().find(|file| file.number == FIRST_FILE) else { return };
+    if !image.is_too_deep() || !image.is_usable() || image.flat().is_some() {
+        return;
+    }
+    let Some(hypervisor) = host(&deciding.fleet, &image) else { return delay(deciding, id) };
+    let file = image.files.iter().map(|file| file.number).max().unwrap_or(FIRST_FILE);
+    let (file, storage) = (file.saturating_add(1), first.storage);
+    let format = Format::Qcow2;
+    let requested = FileRequested { file, storage, format, depth: 1, hypervisor };
+    deciding.fact(id, ImageFact::FileRequested(requested));
+}
+
+/// The initial's own, which has sealed it, or else any that sees all files.
+fn host(fleet: &Fleet, image: &Image) -> Option<HypervisorId> {
+    let own = fleet.machines.get(image.initial).and_then(|initial| initial.place);
+    let all = fleet.hypervisors.iter().map(|(id, _)| id);
+    own.into_iter().chain(all).find(|host| {
+        fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled)
+            && image.nearest_file(fleet, *host).is_some()
+    })
+}
+
+/// A file could not be made. If it was the one that stands alone, there will be another try.
+pub(super) fn after_failure(deciding: &mut Deciding<'_>, id: ImageId) {
+    let Some(image) = deciding.fleet.images.get(id) else { return };
+    let asked = matches!(image.flattening, Flattening::Asked { .. });
+    if asked && image.is_usable() && image.flat().is_none() {
+        delay(deciding, id);
+    }
+}
+
+fn delay(deciding: &mut Deciding<'_>, id: ImageId) {
+    let failed = deciding.fleet.images.get(id).map_or(0, |image| image.flattening.failed());
+    let doubled = 1_u32.checked_shl(failed.into()).unwrap_or(u32::MAX);
+    let seconds = AGAIN_SECONDS.saturating_mul(doubled).min(AGAIN_SECONDS_MAX);
+    let until = deciding.now().plus_seconds(seconds);
+    deciding.fact(id, ImageFact::FlattenDelayed(FlattenDelayed { until }));
+}
+
+/// Tells the hosts of machines that are off. Who runs is told with the next power-off anyway.
+fn rebase(deciding: &mut Deciding<'_>, id: ImageId, upto: Option<MachineId>) {
+    let on_it = deciding.fleet.index.on_image.after(id, upto);
+    let some: Vec<MachineId> = on_it.take(REBASED_AT_ONCE).collect();
+    for machine in &some {
+        if deciding.fleet.machines.get(*machine).is_some_and(can_be_rebased) {
+            deciding.fact(*machine, MachineFact::RebaseRequested(Nothing {}));
+        }
+    }
+    let upto = some.last().copied().filter(|_| some.len() == REBASED_AT_ONCE);
+    deciding.fact(id, ImageFact::Rebased(Rebased { upto }));
+}
+
+/// Without a host nobody could; whichever gets it next is told at once what its disk stands on.
+fn can_be_rebased(machine: &Machine) -> bool {
+    machine.at_rest()
+        && machine.place.is_some()
+        && machine.leaving.is_none()
+        && machine.task.is_none()
+        && !machine.deleting
+}

@@ -1,0 +1,143 @@
+//! Files that stand on too many others.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::seal::deep;
+use super::{Site, failure};
+use crate::clockwork::{due, next_time};
+use crate::command::Command;
+use crate::event::Event;
+use crate::hash::Digest;
+use crate::ids::MachineId;
+use crate::image::{Flattening, outcome};
+use crate::testing::{arrows, kinds, ways};
+use crate::work::{Shall, Thing, work};
+
+/// What is due of versions of images.
+fn tend(site: &mut Site) -> Vec<Event> {
+    let all = due(&site.story.fleet, site.story.now);
+    let of_images = all.into_iter().filter(|it| matches!(it, Command::FlattenImage(_)));
+    of_images.flat_map(|command| site.story.given(command)).collect()
+}
+
+fn fails(site: &mut Site, file: u16) -> Vec<Event> {
+    let (host, image) = (site.host, site.version(5).id);
+    site.decides(|deciding| outcome::file_failed(deciding, host, (image, file), &failure()))
+}
+
+fn is_made(site: &mut Site) {
+    let (host, image, digest) = (site.host, site.version(5).id, Digest([1; 32]));
+    site.decides(|deciding| outcome::verified(deciding, image, digest));
+    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
+}
+
+/// The depth of the file that the overlay is to stand on, and the generation that says so.
+fn told(site: &Site, id: MachineId) -> (u8, u64) {
+    let work = work(&site.story.fleet, Thing::Machine(id)).expect("work");
+    let Shall::Present(spec) = &work.shall else { panic!("{:?}", work.shall) };
+    (spec.disks[0].backing[0].depth, work.generation)
+}
+
+#[test]
+fn it_goes_the_way_that_is_drawn() {
+    let mut site = deep();
+    let mut last = Flattening::default().name();
+    let mut seen = BTreeSet::new();
+    let mut see = |site: &Site| {
+        let now = site.version(5).flattening.name();
+        assert!(seen.insert((last, now)), "{last} --> {now}");
+        last = now;
+    };
+    see(&site);
+    fails(&mut site, 1);
+    see(&site);
+    site.story.wait(600);
+    tend(&mut site);
+    see(&site);
+    is_made(&mut site);
+    see(&site);
+    tend(&mut site);
+    see(&site);
+    assert_eq!(ways(&arrows(include_str!("../flatten.rs"), "stands alone")), seen);
+}
+
+#[test]
+fn what_failed_is_asked_for_again_later_and_later_and_never_given_up() {
+    let mut site = deep();
+    let kinds_of = ["image.file_failed", "image.flatten_delayed"];
+    for seconds in [600, 1_200, 2_400] {
+        assert_eq!(kinds(&fails(&mut site, 1)), kinds_of);
+        assert_eq!(next_time(&site.story.fleet), Some(site.story.now.plus_seconds(seconds)));
+        site.story.wait(seconds - 1);
+        assert!(tend(&mut site).is_empty());
+        site.story.wait(1);
+        assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
+    }
+    for _ in 0..20 {
+        fails(&mut site, 1);
+        site.story.wait(86_400);
+        assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"], "once a day");
+    }
+    is_made(&mut site);
+    tend(&mut site);
+    assert_eq!(site.version(5).flattening, Flattening::Done);
+}
+
+#[test]
+fn without_a_host_it_waits_for_one() {
+    let mut site = deep();
+    fails(&mut site, 1);
+    site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true }));
+    site.story.wait(600);
+    assert_eq!(kinds(&tend(&mut site)), ["image.flatten_delayed"]);
+    site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": false }));
+    site.story.wait(1_200);
+    assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
+}
+
+#[test]
+fn nothing_is_sealed_on_top_of_what_is_too_deep() {
+    let mut site = deep();
+    site.prepare();
+    let refused = site.refused("SealImage", json!({ "initial": "win11" }), "CRL-0331");
+    assert!(refused.to_string().contains("stands on 5 files"), "{refused}");
+    site.refused("Populate", json!({ "initial": "win11", "count": 1 }), "CRL-0331");
+    is_made(&mut site);
+    site.seal();
+    assert_eq!(site.version(6).files[0].depth, 2);
+}
+
+#[test]
+fn a_copy_begins_anew_at_the_ground() {
+    let mut site = deep();
+    site.copy();
+    site.seal();
+    assert_eq!(site.version(6).files[0].depth, 1);
+}
+
+#[test]
+fn machines_that_are_off_are_put_onto_the_flat_file_and_others_when_they_are() {
+    let mut site = deep();
+    site.given("Populate", json!({ "initial": "win11", "count": 70 }));
+    site.advance();
+    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
+    assert_eq!(children.len(), 70);
+    for child in &children {
+        site.applied(*child);
+    }
+    let running = children[0];
+    site.on(running);
+    let before: Vec<(u8, u64)> = children.iter().map(|child| told(&site, *child)).collect();
+    assert!(before.iter().all(|(depth, _)| *depth == 5));
+    is_made(&mut site);
+    while !tend(&mut site).is_empty() {}
+    for (child, (_, generation)) in children.iter().zip(before) {
+        let raised = u64::from(*child != running);
+        assert_eq!(told(&site, *child), (1, generation + raised), "{child}");
+    }
+    let generation = told(&site, running).1;
+    site.off(running, crate::machine::StopCause::Guest);
+    assert!(told(&site, running).1 > generation, "it is told when it can be done");
+}
