@@ -91,7 +91,6 @@ pub(super) fn call_off(deciding: &mut Deciding<'_>, host: HypervisorId) {
     let drains = deciding.fleet.operations.iter().filter(|(_, operation)| {
         operation.task.plan == Plan::Drain { hypervisor: host }
             && operation.state == operation::State::Running
-            && !operation.cancelling
     });
     let drains: Vec<CommandId> = drains.map(|(id, _)| id).take(CALLED_OFF_MAX).collect();
     for id in &drains {

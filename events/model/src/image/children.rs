@@ -10,12 +10,10 @@ use crate::ids::{CommandId, DiskId, ImageId, MachineId, StorageId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
 use crate::machine::{Created, Disk, DiskRole, DiskSource, Format, Kind, Machine};
 use crate::name::{Hostname, Name, NamePattern};
-use crate::operation::{
-    self, Begun, Cause, Cursor, Failure, NewMachines, Operation, Plan, Populate, Targets,
-};
+use crate::operation::{self, Begun, Cursor, NewMachines, Operation, Plan, Populate, Targets};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::version::latest::operation::{Advanced, PartBegun, PartFailed};
+use crate::version::latest::operation::Advanced;
 
 /// Numbers have at least so many digits, so that a list sorts as people expect.
 const DIGITS_MIN: usize = 3;
@@ -132,7 +130,8 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
     let from = made(operation);
     let slice = u32::try_from(operation::SLICE).unwrap_or(u32::MAX);
     let upto = from.saturating_add(slice).min(new.count);
-    let mut failed = Vec::new();
+    let cursor = if upto == new.count { Cursor::End } else { Cursor::Made(upto) };
+    let mut advanced = Advanced { upto: cursor, done: 0, failed: Vec::new() };
     for number in from..upto {
         let id: MachineId = deciding.fresh();
         let number = new.first.saturating_add(number);
@@ -141,29 +140,12 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
             Some(name) => make(deciding, operation.id, plan, (id, name)),
             None => Err(Refused::NoHostnames { pattern: new.pattern.clone(), number }.into()),
         };
-        match made {
-            Ok(Begun::Part(goal)) => {
-                let begun = PartBegun { machine: id, goal };
-                deciding.fact(operation.id, OperationFact::PartBegun(begun));
-            }
-            Ok(Begun::Done) => {
-                let failure =
-                    Failure::because(Cause::Populated, "a new child was populated already");
-                failed.push(PartFailed { machine: id, failure, name });
-            }
-            Err(rejection) => {
-                let failure = operation::failure(&rejection);
-                failed.push(PartFailed { machine: id, failure, name });
-            }
-        }
+        operation::had_turn(deciding, operation.id, (id, name), made, &mut advanced);
     }
-    let upto = if upto == new.count { Cursor::End } else { Cursor::Made(upto) };
-    let advanced = Advanced { upto, done: 0, failed };
     deciding.fact(operation.id, OperationFact::Advanced(advanced));
 }
 
-/// One that could not be made before. Its name is no longer kept for it.
-/// A new child that could not be made when it was its turn first.
+/// A new child that could not be made when it was its turn first. Its name is no longer kept for it.
 pub(crate) fn make_again(
     deciding: &mut Deciding<'_>,
     operation: CommandId,

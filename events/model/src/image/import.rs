@@ -9,7 +9,7 @@ use super::Origin;
 use super::rejection::Rejection as Refused;
 use super::seal::{prepare, request};
 use crate::deciding::{Decide, Deciding};
-use crate::event::{MachineFact as Fact, OperationFact};
+use crate::event::MachineFact as Fact;
 use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
 use crate::machine::{
@@ -17,11 +17,10 @@ use crate::machine::{
 };
 use crate::media::{Kind, Media};
 use crate::name::Name;
-use crate::operation::{Begun, Goal, Plan, Targets, Task};
+use crate::operation::{self, Begun, Goal, Plan};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::template::check_disk;
-use crate::version::latest::operation::{Advanced, Cursor, PartBegun};
 
 /// What an imported disk is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,16 +60,11 @@ impl Decide for ImportImage {
         let created = machine(deciding, (self.kind, name), self.size_gib(&medium)?)?;
         let id: MachineId = deciding.fresh();
         let plan = Plan::ImportImage { media };
-        let targets = Targets::Listed(vec![id]);
-        let task = Task { plan, targets, total: 1, until: None, after_seal: None };
-        let operation = deciding.begin(task);
-        deciding.fact(id, Fact::Created(created));
-        let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
-        let Begun::Part(goal) = turn(deciding, operation, &machine, media)? else { return Ok(()) };
-        deciding.fact(operation, OperationFact::PartBegun(PartBegun { machine: id, goal }));
-        let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
-        deciding.fact(operation, OperationFact::Advanced(advanced));
-        Ok(())
+        operation::start_on_one(deciding, plan, id, |deciding, operation| {
+            deciding.fact(id, Fact::Created(created));
+            let (_, machine) = deciding.find::<Machine>(&Ref::Id(id))?;
+            turn(deciding, operation, &machine, media)
+        })
     }
 }
 

@@ -6,15 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::new::{Platform, identity, storage_for_disks};
 use super::{Created, Disk, DiskSource, Machine, Settings};
 use crate::deciding::{Decide, Deciding};
-use crate::event::{MachineFact as Fact, OperationFact};
+use crate::event::MachineFact as Fact;
 use crate::ids::{DiskId, MachineId, StorageId};
 use crate::image::copy;
 use crate::name::Name;
-use crate::operation::{Begun, Cursor, Plan, Targets, Task};
+use crate::operation::{self, Plan};
 use crate::placement;
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::version::latest::operation::{Advanced, PartBegun};
 
 /// Makes a machine of the same kind with the same settings and a full copy of the disks of one that
 /// is off. It has an identity of its own: another UUID, MAC address and host name.
@@ -59,21 +58,10 @@ impl Decide for CloneMachine {
         let id: MachineId = deciding.fresh();
         let clone = super::evolve::created_from(&deciding.fleet, id, &created);
         let placed = placement::for_copy(&deciding.fleet, &clone, &original, &[])?;
-        let operation = deciding.begin(Task {
-            plan: Plan::Copy { source },
-            targets: Targets::Listed(vec![id]),
-            total: 1,
-            until: None,
-            after_seal: None,
-        });
-        deciding.fact(id, Fact::Created(created));
-        deciding.fact(id, Fact::Placed(placed));
-        if let Begun::Part(goal) = copy::request(deciding, id, &original, clone.disks.to_vec()) {
-            let begun = PartBegun { machine: id, goal };
-            deciding.fact(operation, OperationFact::PartBegun(begun));
-        }
-        let advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
-        deciding.fact(operation, OperationFact::Advanced(advanced));
-        Ok(())
+        operation::start_on_one(deciding, Plan::Copy { source }, id, |deciding, _| {
+            deciding.fact(id, Fact::Created(created));
+            deciding.fact(id, Fact::Placed(placed));
+            Ok(copy::request(deciding, id, &original, clone.disks.to_vec()))
+        })
     }
 }

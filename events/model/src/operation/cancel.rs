@@ -28,29 +28,26 @@ impl Decide for CancelOperation {
         let operation = self.operation;
         let found = deciding.fleet.operations.get(operation);
         let found = found.ok_or(Refused::NotThere { operation })?;
-        let running = match found.state {
-            State::Ended { .. } => return Err(Refused::Ended { operation }.into()),
-            State::Sealing => false,
-            State::Running => true,
-        };
-        if found.cancelling {
-            return Ok(());
+        match found.state {
+            State::Ended { .. } => Err(Refused::Ended { operation }.into()),
+            State::Cancelling { .. } => Ok(()),
+            State::Sealing | State::Running => {
+                deciding.fact(operation, Fact::CancelRequested(Nothing {}));
+                tell_parts(deciding, operation);
+                Ok(())
+            }
         }
-        deciding.fact(operation, Fact::CancelRequested(Nothing {}));
-        if running {
-            tell_parts(deciding, operation);
-        }
-        Ok(())
     }
 }
 
 /// Nobody waits any longer for the next parts that may take for ever, a slice at a time.
 pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
     let Some(operation) = deciding.fleet.operations.shared(id) else { return };
-    if operation.all_told() || operation.parts.is_empty() {
+    let State::Cancelling { told } = operation.state else { return };
+    if told == Some(Cursor::End) || operation.parts.is_empty() {
         return;
     }
-    let waiting = waiting_after_cursor(&operation);
+    let waiting = waiting_after(&operation, told);
     for (machine, goal) in &waiting {
         if let Goal::Off { .. } = goal {
             let (machine, end) = (*machine, PartEnd::Cancelled);
@@ -67,8 +64,8 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
 }
 
 /// Looks at no more parts than may be under way at once.
-fn waiting_after_cursor(operation: &Operation) -> Vec<(MachineId, Goal)> {
-    let after = match operation.cursor {
+fn waiting_after(operation: &Operation, told: Option<Cursor>) -> Vec<(MachineId, Goal)> {
+    let after = match told {
         Some(Cursor::Machine(machine)) => Excluded(machine),
         Some(Cursor::Made(_) | Cursor::End) | None => Unbounded,
     };

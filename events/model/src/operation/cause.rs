@@ -60,8 +60,6 @@ causes! {
     FirstBootLate "first_boot_late";
     /// A file does not have the content of its version.
     OtherContent "other_content";
-    /// A child that was just made had fresh disks already.
-    Populated "populated";
 }
 
 impl Failure {

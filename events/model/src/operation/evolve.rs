@@ -9,7 +9,7 @@ use crate::event::OperationFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::CommandId;
 use crate::record::Version;
-use crate::version::latest::operation::Finished;
+use crate::version::latest::operation::{Advanced, Finished};
 
 pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
     match fact {
@@ -30,8 +30,6 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
                 unmade: OrdMap::new(),
                 cancelled: 0,
                 superseded: 0,
-                cancelling: false,
-                cut_short: false,
             };
             fleet.put(id, operation);
         }
@@ -55,26 +53,31 @@ fn end(operation: &mut Operation, finished: &Finished) {
     }
 }
 
+fn advance(operation: &mut Operation, advanced: &Advanced) {
+    operation.cursor = Some(advanced.upto);
+    operation.done = operation.done.saturating_add(advanced.done);
+    for part in &advanced.failed {
+        operation.failed.insert(part.machine, part.failure.clone());
+        if let Some(name) = &part.name {
+            operation.unmade.insert(part.machine, name.clone());
+        }
+    }
+    let makes = matches!(operation.task.targets, Targets::New(_));
+    let known = operation.ended().saturating_add(size(operation.parts.len()));
+    if advanced.upto == Cursor::End && !makes {
+        operation.total = known;
+    }
+    operation.total = operation.total.max(known);
+}
+
 fn change(operation: &mut Operation, fact: &Fact) {
     match fact {
         Fact::Accepted(_) | Fact::Finished(_) | Fact::Forgotten(_) => {}
         Fact::Prepared(_) => operation.state = State::Running,
-        Fact::Advanced(advanced) => {
-            operation.cursor = Some(advanced.upto.clone());
-            operation.done = operation.done.saturating_add(advanced.done);
-            for part in &advanced.failed {
-                operation.failed.insert(part.machine, part.failure.clone());
-                if let Some(name) = &part.name {
-                    operation.unmade.insert(part.machine, name.clone());
-                }
-            }
-            let makes = matches!(operation.task.targets, Targets::New(_));
-            let known = operation.ended().saturating_add(size(operation.parts.len()));
-            if advanced.upto == Cursor::End && !makes && !operation.cancelling {
-                operation.total = known;
-            }
-            operation.total = operation.total.max(known);
-        }
+        Fact::Advanced(advanced) => match &mut operation.state {
+            State::Cancelling { told } => *told = Some(advanced.upto),
+            State::Sealing | State::Running | State::Ended { .. } => advance(operation, advanced),
+        },
         Fact::PartBegun(begun) => {
             operation.parts.insert(begun.machine, begun.goal.clone());
             operation.unmade.remove(&begun.machine);
@@ -92,20 +95,14 @@ fn change(operation: &mut Operation, fact: &Fact) {
                 PartEnd::Cancelled => operation.cancelled = operation.cancelled.saturating_add(1),
             }
         }
-        Fact::CancelRequested(_) => {
-            operation.cut_short = !operation.all_begun();
-            operation.cancelling = true;
-            operation.cursor = None;
-        }
+        Fact::CancelRequested(_) => operation.state = State::Cancelling { told: None },
         Fact::Retried(_) => {
             let failed = operation.failed.keys().copied().collect();
             let task = Arc::make_mut(&mut operation.task);
             task.targets = Targets::Listed(failed);
             task.until = None;
             operation.failed = OrdMap::new();
-            operation.cursor = None::<Cursor>;
-            operation.cancelling = false;
-            operation.cut_short = false;
+            operation.cursor = None;
             operation.state = State::Running;
         }
     }

@@ -7,10 +7,13 @@
 //!   accepted -----------------------------> running
 //!   sealing ----- sealed -----------------> running
 //!   sealing ----- not sealed -------------> failed
-//!   sealing ----- cancelled --------------> cancelled
+//!   sealing ----- cancelled --------------> cancelling
 //!   running ----- all done ---------------> succeeded
-//!   running ----- cut short --------------> cancelled
+//!   running ----- cancelled --------------> cancelling
 //!   running ----- some or all failed -----> ended
+//!   cancelling -- what was begun is over -> cancelled
+//!   cancelling -- all done anyway --------> succeeded
+//!   cancelling -- all begun, some failed -> ended
 //!   ended ------- retried ----------------> running
 //!   ended ------- too late to retry ------> forgotten
 //! ```
@@ -46,7 +49,7 @@ pub(crate) use hear::hear;
 pub(crate) use overtaken::{follow_image, follow_machine};
 pub(crate) use plan::Begun;
 pub use run::{RETRY_SECONDS, SEAL_WAITING_MAX, SLICE, WAITING_MAX};
-pub(crate) use run::{failure, follow, start, start_on, start_with};
+pub(crate) use run::{failure, follow, had_turn, start, start_on, start_on_one, start_with};
 pub use selection::{LabelSelector, MACHINES_NAMED_MAX};
 pub(crate) use selection::{Selection, for_machines};
 
@@ -68,8 +71,7 @@ pub struct Operation {
     /// How many machines it is for: an estimate until all of them have had their turn, since some
     /// join or leave what was selected while it goes on.
     pub total: u32,
-    /// How far the targets have had their turn; once it is cancelled, how far the parts have been
-    /// told.
+    /// How far the targets have had their turn.
     pub cursor: Option<Cursor>,
     /// Parts that have begun and not ended.
     pub parts: OrdMap<MachineId, Goal>,
@@ -79,10 +81,6 @@ pub struct Operation {
     pub unmade: OrdMap<MachineId, Name>,
     pub cancelled: u32,
     pub superseded: u32,
-    /// Nothing more of it shall begin.
-    pub cancelling: bool,
-    /// It was cancelled before every target had its turn.
-    pub cut_short: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +88,10 @@ pub enum State {
     /// A version has to be there before the first machine's turn.
     Sealing,
     Running,
+    /// Nothing more of it begins. How far parts that wait have been told.
+    Cancelling {
+        told: Option<Cursor>,
+    },
     /// Some or all failed; they can be tried again until then.
     Ended {
         outcome: Outcome,
@@ -98,14 +100,13 @@ pub enum State {
 }
 
 impl Operation {
-    /// Every target has had its turn.
+    /// No further target gets its turn.
     pub fn all_begun(&self) -> bool {
-        self.cancelling || self.cursor == Some(Cursor::End)
-    }
-
-    /// If it is cancelled, every part that waits has been told.
-    pub fn all_told(&self) -> bool {
-        !self.cancelling || self.cursor == Some(Cursor::End)
+        match self.state {
+            State::Sealing => false,
+            State::Running => self.cursor == Some(Cursor::End),
+            State::Cancelling { .. } | State::Ended { .. } => true,
+        }
     }
 
     /// Targets of which it is known what became of them.

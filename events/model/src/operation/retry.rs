@@ -26,7 +26,9 @@ impl Decide for RetryOperation {
         let found = deciding.fleet.operations.get(operation);
         match found.map(|found| found.state) {
             None => Err(Refused::NotThere { operation }.into()),
-            Some(State::Sealing | State::Running) => Err(Refused::NotEnded { operation }.into()),
+            Some(State::Sealing | State::Running | State::Cancelling { .. }) => {
+                Err(Refused::NotEnded { operation }.into())
+            }
             Some(State::Ended { .. }) => {
                 deciding.fact(operation, Fact::Retried(Nothing {}));
                 advance(deciding, operation);

@@ -14,6 +14,7 @@ use crate::fleet::Fleet;
 use crate::fleet::index::PARTS_RUNNING_MAX;
 use crate::ids::{CommandId, ImageId, MachineId};
 use crate::machine;
+use crate::name::Name;
 use crate::rejection::Rejection;
 use crate::session::{ENDED_AT_ONCE_MAX, Target};
 use crate::version::latest::Nothing;
@@ -52,23 +53,29 @@ pub(crate) fn start_on(
     plan: Plan,
     targets: Targets,
 ) -> Result<(), Rejection> {
-    let mut single = None;
     if let Targets::Listed(all) = &targets
         && let [machine] = all[..]
     {
-        single = Some(machine);
+        return start_on_one(deciding, plan.clone(), machine, |deciding, operation| {
+            turn(deciding, operation, &plan, machine)
+        });
     }
-    let total = count(&deciding.fleet, &targets);
-    let until = deciding.fleet.machines.last();
-    let task = Task { plan, targets, total, until, after_seal: None };
-    let operation = deciding.begin(task.clone());
-    let Some(machine) = single else {
-        advance(deciding, operation);
-        return Ok(());
-    };
+    start_with(deciding, (plan, targets), None, |_, _| Ok(()))
+}
+
+/// Begins an operation on one machine, which may come to be with its turn.
+pub(crate) fn start_on_one(
+    deciding: &mut Deciding<'_>,
+    plan: Plan,
+    machine: MachineId,
+    turn: impl FnOnce(&mut Deciding<'_>, CommandId) -> Result<Begun, Rejection>,
+) -> Result<(), Rejection> {
+    let targets = Targets::Listed(vec![machine]);
+    let task = Task { plan, targets, total: 1, until: None, after_seal: None };
+    let operation = deciding.begin(task);
+    let begun = turn(deciding, operation)?;
     let mut advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
-    let begun = turn(deciding, operation, &task.plan, machine)?;
-    note(deciding, operation, machine, begun, &mut advanced);
+    had_turn(deciding, operation, (machine, None), Ok(begun), &mut advanced);
     deciding.fact(operation, Fact::Advanced(advanced));
     Ok(())
 }
@@ -91,22 +98,26 @@ pub(crate) fn start_with(
     Ok(())
 }
 
-/// A machine's turn has come.
-pub(super) fn note(
+/// A machine has had its turn. What could not even be made failed with the name it was to have.
+pub(crate) fn had_turn(
     deciding: &mut Deciding<'_>,
     operation: CommandId,
-    machine: MachineId,
-    begun: Begun,
+    (machine, name): (MachineId, Option<Name>),
+    begun: Result<Begun, Rejection>,
     advanced: &mut Advanced,
 ) {
     match begun {
         // Nothing more can come of a machine that is gone with its turn.
-        Begun::Part(_) if !deciding.fleet.machines.contains(machine) => advanced.done += 1,
-        Begun::Part(goal) => {
+        Ok(Begun::Part(_)) if !deciding.fleet.machines.contains(machine) => advanced.done += 1,
+        Ok(Begun::Part(goal)) => {
             make_way(deciding, machine);
             deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal }));
         }
-        Begun::Done => advanced.done += 1,
+        Ok(Begun::Done) => advanced.done += 1,
+        Err(rejection) => {
+            let failure = failure(&rejection);
+            advanced.failed.push(PartFailed { machine, failure, name });
+        }
     }
 }
 
@@ -131,14 +142,9 @@ pub(super) fn advance(deciding: &mut Deciding<'_>, id: CommandId) {
             advanced.upto = last.map_or(advanced.upto, Cursor::Machine);
             break;
         }
-        match turn(deciding, id, &operation.task.plan, machine) {
-            Ok(begun) => note(deciding, id, machine, begun, &mut advanced),
-            Err(rejection) => {
-                let (failure, name) =
-                    (failure(&rejection), operation.unmade.get(&machine).cloned());
-                advanced.failed.push(PartFailed { machine, failure, name });
-            }
-        }
+        let begun = turn(deciding, id, &operation.task.plan, machine);
+        let name = operation.unmade.get(&machine).cloned();
+        had_turn(deciding, id, (machine, name), begun, &mut advanced);
         last = Some(machine);
     }
     deciding.fact(id, Fact::Advanced(advanced));
@@ -184,10 +190,8 @@ pub(crate) fn failure(rejection: &Rejection) -> Failure {
 /// Ends an operation of which nothing is under way or left to begin.
 pub(crate) fn follow(deciding: &mut Deciding<'_>, id: CommandId) {
     let Some(operation) = deciding.fleet.operations.get(id) else { return };
-    let cancelled = operation.cancelling && operation.state == State::Sealing;
-    let over =
-        operation.state == State::Running && operation.all_begun() && operation.parts.is_empty();
-    if over || cancelled {
+    let ended = matches!(operation.state, State::Ended { .. });
+    if !ended && operation.all_begun() && operation.parts.is_empty() {
         let finished = finished(deciding, operation);
         deciding.fact(id, Fact::Finished(finished));
     }
@@ -195,11 +199,12 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: CommandId) {
 
 fn finished(deciding: &Deciding<'_>, operation: &Operation) -> Finished {
     let failed = size(operation.failed.len());
+    let is_cancelled = matches!(operation.state, State::Cancelling { .. });
     // What was never begun is known to be left only because it was cancelled.
     let left = operation.total.saturating_sub(operation.ended());
-    let not_begun = if operation.cancelling { left } else { 0 };
+    let not_begun = if is_cancelled { left } else { 0 };
     let cancelled = operation.cancelled.saturating_add(not_begun);
-    let cut_short = operation.cut_short || cancelled > 0;
+    let cut_short = is_cancelled && operation.cursor != Some(Cursor::End) || cancelled > 0;
     let outcome = match (failed, operation.done) {
         _ if cut_short => Outcome::Cancelled,
         (0, _) => Outcome::Succeeded,
@@ -226,19 +231,16 @@ pub struct AdvanceOperation {
 
 impl Decide for AdvanceOperation {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let state = deciding.fleet.operations.get(self.operation).map(|operation| operation.state);
-        match state {
-            Some(State::Running) => {
-                advance(deciding, self.operation);
-                tell_parts(deciding, self.operation);
-                follow(deciding, self.operation);
-            }
-            Some(State::Sealing) => follow(deciding, self.operation),
+        let id = self.operation;
+        match deciding.fleet.operations.get(id).map(|operation| operation.state) {
+            Some(State::Running) => advance(deciding, id),
+            Some(State::Cancelling { .. }) => tell_parts(deciding, id),
             Some(State::Ended { retry_until, .. }) if retry_until <= deciding.now() => {
-                deciding.fact(self.operation, Fact::Forgotten(Nothing {}));
+                deciding.fact(id, Fact::Forgotten(Nothing {}));
             }
-            Some(State::Ended { .. }) | None => {}
+            Some(State::Sealing | State::Ended { .. }) | None => {}
         }
+        follow(deciding, id);
         Ok(())
     }
 }

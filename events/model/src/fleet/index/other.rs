@@ -19,7 +19,7 @@ use crate::lab::Lab;
 use crate::media::Media;
 use crate::name::Name;
 use crate::network::Network;
-use crate::operation::{self, Goal, Operation, Targets};
+use crate::operation::{self, Cursor, Goal, Operation, Targets};
 use crate::pool::Pool;
 use crate::record::{Timestamp, Version};
 use crate::storage::Storage;
@@ -331,13 +331,14 @@ impl Thing for Operation {
 
 /// At once, as long as there is something to begin and room for it.
 fn due(operation: &Operation) -> Option<Timestamp> {
-    let now = Some(AT_ONCE);
-    match operation.state {
-        operation::State::Sealing => now.filter(|_| operation.cancelling),
-        operation::State::Running if operation.all_begun() => {
-            now.filter(|_| operation.parts.is_empty() || !operation.all_told())
+    let goes_on = match operation.state {
+        operation::State::Sealing => false,
+        operation::State::Running if operation.all_begun() => operation.parts.is_empty(),
+        operation::State::Running => operation.parts.len() < PARTS_RUNNING_MAX,
+        operation::State::Cancelling { told } => {
+            operation.parts.is_empty() || told != Some(Cursor::End)
         }
-        operation::State::Running => now.filter(|_| operation.parts.len() < PARTS_RUNNING_MAX),
-        operation::State::Ended { retry_until, .. } => Some(retry_until),
-    }
+        operation::State::Ended { retry_until, .. } => return Some(retry_until),
+    };
+    goes_on.then_some(AT_ONCE)
 }

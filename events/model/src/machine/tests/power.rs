@@ -31,7 +31,9 @@ fn running() -> Story {
 fn outcome(story: &Story) -> Option<Ended> {
     story.fleet.operations.iter().find_map(|(_, operation)| match operation.state {
         OperationState::Ended { outcome, .. } => Some(outcome),
-        OperationState::Sealing | OperationState::Running => None,
+        OperationState::Sealing | OperationState::Running | OperationState::Cancelling { .. } => {
+            None
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use crate::machine::{Placement, Rest, RestartManner, Settings, StopCause, StopMa
 use crate::name::Name;
 use crate::operation::plan::Begun;
 use crate::operation::run::can_wait_for;
-use crate::operation::run::note;
+use crate::operation::start_on_one;
 use crate::operation::{PartEnd, SEAL_WAITING_MAX, WAITING_MAX};
 use crate::record::Timestamp;
 use crate::version::latest::Nothing;
@@ -325,12 +325,8 @@ fn only_so_many_operations_wait_for_one_machine() {
     let waiting: Vec<_> =
         (0..WAITING_MAX).map(|_| under_way(&mut story, &[(machine, goal.clone())])).collect();
     story.happens(|deciding| {
-        let mut advanced = advanced(Cursor::End);
-        let targets = Targets::Listed(vec![machine]);
-        let task = Task { plan: Plan::Resume, targets, total: 1, until: None, after_seal: None };
-        let operation = deciding.begin(task);
-        note(deciding, operation, machine, Begun::Part(goal), &mut advanced);
-        deciding.fact(operation, Fact::Advanced(advanced));
+        let begun = start_on_one(deciding, Plan::Resume, machine, |_, _| Ok(Begun::Part(goal)));
+        assert_eq!(begun, Ok(()));
     });
     assert_eq!(counts(&finished(&story, waiting[0])), (Outcome::Succeeded, [0, 0, 0, 1]));
     assert_eq!(story.fleet.parts_on(machine).count(), WAITING_MAX);

@@ -127,6 +127,7 @@ fn name(state: State) -> &'static str {
     match state {
         State::Sealing => "sealing",
         State::Running => "running",
+        State::Cancelling { .. } => "cancelling",
         State::Ended { .. } => "ended",
     }
 }

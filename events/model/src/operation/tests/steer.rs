@@ -8,10 +8,12 @@ use crate::evolve::evolve;
 use crate::fleet::Fleet;
 use crate::ids::StorageId;
 use crate::machine::Settings;
+use crate::operation::PartEnd;
 use crate::operation::RETRY_SECONDS;
 use crate::testing::{arrows, ways};
 use crate::version::latest::Nothing;
 use crate::version::latest::image::{Failed, Origin, SealRequested, Sealed};
+use crate::version::latest::operation::PartEnded;
 use crate::version::latest::operation::{Failure, PartFailed};
 use crate::version::latest::renewal::{DropCause, Dropped, Recipe, Renewal, Requested, When, Why};
 
@@ -51,7 +53,7 @@ fn what_has_not_begun_is_cancelled_and_the_rest_ends_by_itself() {
     let begun = PartBegun { machine: all[20], goal: Goal::Stopped };
     story.was(operation, Fact::PartBegun(begun));
     story.given(cancel(operation));
-    assert!(now(&story, operation).cancelling);
+    assert_eq!(stands(&story, operation), "cancelling");
     assert_eq!(crate::testing::kinds(&story.given(cancel(operation))), ["operation.accepted"]);
     assert_eq!(runs(&mut story, operation), 0);
     let stopped = crate::version::latest::machine::Stopped {
@@ -184,11 +186,12 @@ fn walked(log: &[Event]) -> BTreeSet<(&'static str, &'static str)> {
         let before = fleet.clone();
         fleet = evolve(fleet, event);
         let Event::Operation(id, fact) = event else { continue };
-        let state = |fleet: &Fleet| fleet.operations.get(*id).map(|operation| operation.state);
+        let state =
+            |fleet: &Fleet| fleet.operations.get(*id).map(|operation| name(operation.state));
         let (from, to) = (state(&before), state(&fleet));
         if from != to {
-            let to = to.map_or_else(|| end(Some(fact)), name);
-            ways.insert((from.map_or("accepted", name), to));
+            let to = to.unwrap_or_else(|| end(Some(fact)));
+            ways.insert((from.unwrap_or("accepted"), to));
         }
     }
     ways
@@ -219,9 +222,15 @@ fn operations_go_the_ways_that_are_drawn_and_no_other() {
 
     let mut other = Story::new();
     let all = machines(&mut other, 30);
-    let cut_short = started(&mut other, maintenance(), Targets::Listed(all));
+    let cut_short = started(&mut other, maintenance(), Targets::Listed(all.clone()));
     other.given(cancel(cut_short));
     runs(&mut other, cut_short);
+    for end in [PartEnd::Done, PartEnd::Failed(Failure::new("CRL-0201", "no host"))] {
+        let late = under_way(&mut other, &[(all[0], Goal::Stopped)]);
+        other.given(cancel(late));
+        let ended = PartEnded { machine: all[0], end };
+        other.happens(|deciding| deciding.fact(late, Fact::PartEnded(ended)));
+    }
 
     let walked: BTreeSet<_> = walked(&story.log).union(&walked(&other.log)).copied().collect();
     assert_eq!(walked, ways(&arrows(include_str!("../mod.rs"), "What became of one")));
