@@ -1,8 +1,12 @@
-//! How a machine's disks change.
+//! How a machine's disks change, and whose traces are on them.
+
+use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::ids::{ImageId, MachineId};
 use crate::machine::{DiskRole, DiskSource, Format, Kind, Machine, Task};
+use crate::version::latest::machine::{CopyRequested, DiskResized, SealRequested, Sealed, Written};
+use crate::version::latest::operation::Failure;
 
 /// It stays what it is, with other disks. An initial takes its next copy from the same source; one
 /// that is a clone of another initial takes it from where that one did.
@@ -49,4 +53,49 @@ pub(super) fn overlaid(machine: &mut Machine, image: ImageId) {
         disk.format = Format::Qcow2;
         disk.file = None;
     }
+}
+
+pub(super) fn written(machine: &mut Machine, written: &Written) {
+    machine.written = Some(written.by);
+    machine.kept = Some(written.by);
+}
+
+pub(super) fn copy_requested(machine: &mut Machine, copy: &CopyRequested) {
+    machine.task = Some(Task::Copying { source: copy.source });
+    machine.task_since = machine.generation + 1;
+    machine.disks_to_come = copy.disks.iter().cloned().collect();
+    machine.traces_to_come = copy.traces;
+    machine.generation += 1;
+}
+
+pub(super) fn seal_requested(machine: &mut Machine, seal: &SealRequested) {
+    machine.task = Some(Task::Sealing { image: seal.image });
+    machine.versions_made = machine.versions_made.max(seal.number);
+    machine.task_since = machine.generation + 1;
+    machine.generation += 1;
+}
+
+pub(super) fn sealed(machine: &mut Machine, sealed: &Sealed) {
+    machine.task = None;
+    overlaid(machine, sealed.image);
+    machine.written = None;
+    machine.kept = None;
+    machine.unsealed = false;
+    machine.generation += 1;
+}
+
+pub(super) fn disk_resized(machine: &mut Machine, resized: &DiskResized) {
+    for disk in machine.disks.iter_mut().filter(|disk| disk.id == resized.disk) {
+        disk.size_gib = resized.size_gib;
+    }
+    machine.generation += 1;
+}
+
+pub(super) fn task_failed(machine: &mut Machine, failure: &Failure) {
+    machine.task = None;
+    machine.disks_to_come.clear();
+    machine.traces_to_come = None;
+    machine.trouble = Some(Arc::new(failure.clone()));
+    machine.failed = machine.generation;
+    machine.generation += 1;
 }

@@ -1,11 +1,10 @@
-//! How a machine's power and its place change.
+//! How it changes whether a machine shall run.
 
 use std::sync::Arc;
 
-use super::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};
-use crate::ids::HypervisorId;
-use crate::machine::{Machine, Ready, Rest, State, StopManner, Wish};
+use crate::machine::{Machine, Ready, RestartManner, State, Wish};
 use crate::record::Timestamp;
+use crate::version::latest::machine::{Failed, RestartRequested, StartRequested, StopRequested};
 
 /// It shall run in an epoch of its own, with the settings that it has now.
 pub(super) fn shall_run(
@@ -34,30 +33,58 @@ pub(super) fn wished(machine: &mut Machine) {
     machine.power.since = machine.generation;
 }
 
-/// The host learns of it with the generation that follows.
-pub(super) fn leave(machine: &mut Machine, host: Option<HypervisorId>) {
-    machine.leaving = host;
-    machine.leaving_since = machine.generation + 1;
+pub(super) fn start_requested(machine: &mut Machine, start: &StartRequested) {
+    machine.unsealed |= machine.seals();
+    machine.upkeep |= start.persistent_once && machine.leases.is_empty();
+    shall_run(machine, start.boot_epoch, start.persistent_once, start.deadline);
 }
 
-/// What it had of its host it has no longer; whatever was to be on is off.
-pub(super) fn went_off(machine: &mut Machine, state: State, rest: Rest) {
-    machine.power.rest = rest;
-    machine.observed.state = state;
-    machine.observed.started = None;
-    machine.observed.ready = Ready::No;
-    machine.power.wish = Wish::Off(StopManner::Hard);
-    machine.power.persistent_once = false;
-    machine.power.deadline = None;
-    machine.power.restart = None;
-    machine.running_with = None;
-    machine.allows = None;
+pub(super) fn stop_requested(machine: &mut Machine, stop: &StopRequested) {
+    machine.power.wish = Wish::Off(stop.manner);
+    machine.power.deadline = Some(stop.deadline);
     wished(machine);
 }
 
-pub(super) fn failed_at(machine: &mut Machine, at: Timestamp) {
-    machine.failures.retain(|earlier| at < earlier.plus_seconds(FAILURES_WINDOW_SECONDS));
-    if machine.failures.len() < FAILURES_MAX {
-        machine.failures.push(at);
+pub(super) fn restart_requested(machine: &mut Machine, restart: &RestartRequested) {
+    machine.power.boot_epoch = restart.boot_epoch;
+    machine.power.deadline = Some(restart.deadline);
+    machine.power.restart = Some(restart.manner);
+    // A guest that is asked may ignore it, and then can be used as before.
+    match restart.manner {
+        RestartManner::Reboot => {}
+        RestartManner::Reset => machine.observed.ready = Ready::No,
     }
+    wished(machine);
+}
+
+pub(super) fn shutdown_ignored(machine: &mut Machine, ignored: &Failed) {
+    machine.power.wish = Wish::On;
+    machine.power.deadline = None;
+    machine.observed.ignored_shutdown = true;
+    if machine.observed.state == State::Stopping {
+        machine.observed.state = State::Running;
+    }
+    machine.trouble = Some(Arc::new(ignored.failure.clone()));
+    wished(machine);
+}
+
+/// Its epoch stays: the guest was asked in it, and may come to it late.
+pub(super) fn restart_ignored(machine: &mut Machine, ignored: &Failed) {
+    machine.power.deadline = None;
+    if machine.observed.state == State::Stopping {
+        machine.observed.state = State::Running;
+    }
+    machine.trouble = Some(Arc::new(ignored.failure.clone()));
+    wished(machine);
+}
+
+pub(super) fn suspend_requested(machine: &mut Machine) {
+    machine.power.wish = Wish::Suspended;
+    machine.power.deadline = None;
+    wished(machine);
+}
+
+pub(super) fn resume_requested(machine: &mut Machine) {
+    machine.power.wish = Wish::On;
+    wished(machine);
 }

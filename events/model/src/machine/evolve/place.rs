@@ -1,0 +1,72 @@
+//! How a machine's place changes, and what its hosts have made of what they were told.
+
+use std::sync::Arc;
+
+use crate::ids::HypervisorId;
+use crate::machine::{Machine, Rest, Task};
+use crate::version::latest::machine::{
+    Applied, Migrated, MigrationRequested, Placed, Released, WorkFailed,
+};
+
+/// The host learns of it with the generation that follows.
+pub(super) fn leave(machine: &mut Machine, host: Option<HypervisorId>) {
+    machine.leaving = host;
+    machine.leaving_since = machine.generation + 1;
+}
+
+pub(super) fn placed(machine: &mut Machine, placed: &Placed) {
+    let host = Some(placed.hypervisor);
+    // Whoever sends a packet to an external machine keeps nothing of it.
+    if machine.place != host && !machine.is_external() {
+        leave(machine, machine.place.or(machine.leaving).filter(|old| Some(*old) != host));
+    }
+    machine.place = host;
+    machine.reserved = Arc::new(placed.reserved.clone());
+    machine.has_files = true;
+    machine.generation += 1;
+}
+
+pub(super) fn release_requested(machine: &mut Machine) {
+    leave(machine, machine.place.or(machine.leaving));
+    machine.place = None;
+    machine.generation += 1;
+}
+
+pub(super) fn released(machine: &mut Machine, released: &Released) {
+    if machine.leaving == Some(released.hypervisor) {
+        machine.leaving = None;
+    } else if machine.place == Some(released.hypervisor) {
+        machine.place = None;
+    }
+    // Nobody is left who could run it.
+    if machine.place.is_none() && machine.leaving.is_none() {
+        machine.power.rest = Rest::Confirmed;
+    }
+    machine.generation += 1;
+}
+
+pub(super) fn applied(machine: &mut Machine, applied: &Applied) {
+    machine.applied = machine.applied.max(applied.generation);
+    if machine.at_rest() && applied.generation >= machine.power.since {
+        machine.power.rest = Rest::Confirmed;
+    }
+    machine.trouble = None;
+}
+
+pub(super) fn work_failed(machine: &mut Machine, failed: &WorkFailed) {
+    machine.failed = machine.failed.max(failed.generation);
+    machine.trouble = Some(Arc::new(failed.failure.clone()));
+}
+
+pub(super) fn migration_requested(machine: &mut Machine, migration: &MigrationRequested) {
+    machine.task = Some(Task::Migrating { to: migration.to });
+    machine.task_since = machine.generation + 1;
+    machine.generation += 1;
+}
+
+pub(super) fn migrated(machine: &mut Machine, migrated: &Migrated) {
+    machine.task = None;
+    machine.place = Some(migrated.to);
+    leave(machine, Some(migrated.from));
+    machine.generation += 1;
+}
