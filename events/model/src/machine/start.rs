@@ -2,7 +2,7 @@
 
 use super::power::turn_on;
 use super::rejection::Rejection as Refused;
-use super::{Machine, State, Wish, Writes};
+use super::{Machine, Wish, Writes};
 use crate::deciding::{Decide, Deciding};
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
@@ -32,8 +32,9 @@ pub(crate) fn turn(
     if persistent_once {
         keeps_what_is_written(machine)?;
     }
-    let runs = machine.observed.state == State::Running && machine.power.wish == Wish::On;
-    if runs && machine.power.deadline.is_none() && !machine.is_external() {
+    // Also of one that sleeps or is paused nothing more is to be heard: it was started.
+    let is_on = machine.uses_host() && machine.power.wish == Wish::On;
+    if is_on && machine.power.deadline.is_none() {
         return Ok(Begun::Done);
     }
     let boot_epoch = turn_on(deciding, machine.id, persistent_once)?;

@@ -268,3 +268,16 @@ fn a_start_that_the_host_can_not_do_has_failed() {
     report(&mut story, "m", Outcome::Stopping { boot_epoch: 1 });
     story.refused(on("StartMachine", "m"), "CRL-0211");
 }
+
+#[test]
+fn nobody_waits_for_the_start_of_what_sleeps() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    run(&mut story, "m");
+    report(&mut story, "m", Outcome::Asleep);
+    assert_eq!(
+        kinds(&story.given(on("StartMachine", "m")))[1..],
+        ["operation.advanced", "operation.finished"]
+    );
+    assert!(story.fleet.operations.is_empty());
+}
