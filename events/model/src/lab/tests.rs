@@ -256,3 +256,24 @@ fn first_boots_count_for_what_may_run() {
     site.overlays_are_made();
     assert_eq!((0..3).filter(|n| site.at(*n).uses_host()).count(), 1);
 }
+
+#[test]
+fn a_machine_that_is_kept_up_does_not_restart() {
+    use crate::session::tests::site::{Site, machine};
+    let mut site = Site::with_pool(json!({}), 1, 0);
+    let lab = json!({ "pools": ["pool"], "restart_after_hours": 1 });
+    site.given("CreateLab", json!({ "name": "b12", "settings": lab }));
+    let it = json!({ "machines": [machine(0)] });
+    site.given("EnableVirtualSnapshot", it.clone());
+    let upkeep = json!({ "machines": [machine(0)], "persistent_once": true });
+    site.given("StartMachine", upkeep);
+    site.started(0);
+    site.story.wait(4000);
+    let restart = json!({ "machine": machine(0) });
+    assert!(site.given("RestartAged", restart.clone()).is_empty(), "its upkeep is not cut short");
+    site.stopped(0, crate::machine::StopCause::Guest);
+    site.given("StartMachine", it);
+    site.started(0);
+    site.story.wait(4000);
+    assert!(!site.given("RestartAged", restart).is_empty());
+}

@@ -205,6 +205,22 @@ fn a_spare_that_can_not_move_is_shut_down_and_one_in_use_is_not() {
 }
 
 #[test]
+fn a_spare_that_is_kept_up_is_waited_for() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "m");
+    story.given(on("EnableVirtualSnapshot", "m"));
+    let upkeep = json!({ "machines": ["m"], "persistent_once": true });
+    story.given(command("StartMachine", upkeep));
+    report(&mut story, "m", Outcome::Started { boot_epoch: 1 });
+    let id = machine(&story, "m").id;
+    let pool = Some(PoolId::from_bytes([1; 16]));
+    fact(&mut story, id, Fact::PoolChanged(PoolChanged { pool }));
+    assert!(machine(&story, "m").is_kept_up());
+    story.given(drain("node1", true));
+    assert_eq!(machine(&story, "m").power.wish, Wish::On);
+}
+
+#[test]
 fn silence_is_one_fact_however_many_machines_there_are() {
     let mut story = site(&["node1"]);
     let fields = json!({ "name": "m", "kind": "simple", "count": 12 });
