@@ -48,6 +48,7 @@ pub mod rejection;
 pub mod renewal;
 pub mod sealed;
 pub mod session;
+mod spare;
 pub mod storage;
 pub mod template;
 pub mod terminal;

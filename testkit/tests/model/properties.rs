@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::invariants::{check, everything_stands, indexes_follow_from_things};
 use crate::rest::comes_to_rest;
 
-const SEEDS: std::ops::Range<u64> = 0..120;
+const SEEDS: std::ops::Range<u64> = 0..200;
 const STEPS: u32 = 2_000;
 /// One in so many steps is looked at again when the log is read.
 const MOMENTS: u64 = 100;

@@ -1,10 +1,13 @@
-//! When nothing more is asked for and nothing more goes wrong, everything comes to its end.
+//! When nothing more is asked for and nothing more goes wrong, everything comes to its end, whatever
+//! is kept running for those who may come.
+
+use std::collections::BTreeMap;
 
 use carrel_model::clockwork;
 use carrel_model::event::Event;
 use carrel_model::fleet::{Fleet, Silence};
 use carrel_model::hypervisor::Hypervisor;
-use carrel_model::ids::HypervisorId;
+use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::machine::{Kind, Machine, Ready, State as Power, Subject, Wish};
 use carrel_model::operation::State;
 use carrel_model::pool::{Mode, Pool};
@@ -14,18 +17,43 @@ use serde_json::json;
 
 use crate::invariants::check;
 
-/// What is kept for those who may come takes the room of what waits for it, and so does a lab that
-/// may run no more.
-fn nothing_is_kept_running(world: &mut World) {
+/// Whatever a pool can keep running for those who may come takes room, and gives it back to what waits
+/// for it.
+fn all_is_kept_running(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for pool in pools {
-        let none = json!({ "spares": { "keep_ready": 0, "keep_started": 0 } });
-        let _ = world.send("UpdatePool", &json!({ "pool": pool, "settings": none }));
+        let all = json!({ "spares": { "keep_ready": 0, "keep_started": 1_000 } });
+        let _ = world.send("UpdatePool", &json!({ "pool": pool, "settings": all }));
     }
+}
+
+/// Of each image new machines are to boot for the first time.
+fn first_boots_are_asked_for(world: &mut World) {
+    let is_initial = |machine: &Machine| matches!(machine.kind, Kind::Initial { .. });
+    let all = world.fleet.machines.iter();
+    let initials: Vec<_> = all.filter(|(_, it)| is_initial(it)).map(|(id, _)| id).collect();
+    let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
+    for initial in initials {
+        let more = json!({ "initial": initial, "count": 2, "first_boot": first_boot });
+        let _ = world.send("Populate", &more);
+    }
+}
+
+/// A lab that may run no more holds up what waits to run there.
+fn labs_may_run_all(world: &mut World) {
     let labs: Vec<_> = world.fleet.labs.iter().map(|(id, _)| id).collect();
     for lab in labs {
-        let none = json!({ "start_instances": 0, "max_instances": null });
-        let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": none }));
+        let all = json!({ "max_instances": null });
+        let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": all }));
+    }
+}
+
+/// What an administrator has locked waits until they unlock it.
+fn nothing_is_locked(world: &mut World) {
+    let all = world.fleet.machines.iter();
+    let locked: Vec<_> = all.filter(|(_, machine)| machine.locked).map(|(id, _)| id).collect();
+    for machine in locked {
+        let _ = world.send("UnlockMachine", &json!({ "machine": machine }));
     }
 }
 
@@ -36,14 +64,30 @@ fn everything_arrives(world: &mut World) {
     }
 }
 
-/// Somebody may have said that a host has next to nothing, and what doesn't fit waits for room.
+/// Somebody may have said that a host has next to nothing, and what doesn't fit waits for room. Of what
+/// is counted each has as much as one of the largest needs, and not enough for all.
 fn hosts_get_room(world: &mut World, hosts: &[HypervisorId]) {
+    let machines = world.fleet.machines.iter().map(|(_, it)| &it.settings);
+    let images = world.fleet.images.iter().map(|(_, it)| &it.settings);
+    let mut counters = BTreeMap::new();
+    for (counter, count) in machines.chain(images).flat_map(|it| &it.hardware.counters) {
+        let most = counters.entry(counter.clone()).or_insert(GPUS);
+        *most = (*count).max(*most);
+    }
     for host in hosts {
         let room = json!({
-            "capacity": { "memory_mib": 1 << 20, "vcpus": 512, "counters": { "gpu/a16": 64 } },
+            "capacity": { "memory_mib": 1 << 20, "vcpus": 512, "counters": counters },
             "overcommit": null,
         });
         let _ = world.send("UpdateHypervisor", &json!({ "hypervisor": host, "settings": room }));
+    }
+}
+
+fn hosts_are_there(world: &mut World, hosts: &[HypervisorId]) {
+    for host in hosts {
+        let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
+        let on = json!({ "hypervisor": host, "on": false });
+        let _ = world.send("SetHypervisorMaintenance", &on);
     }
 }
 
@@ -51,15 +95,17 @@ fn hosts_get_room(world: &mut World, hosts: &[HypervisorId]) {
 /// an end, and nobody waits beside a machine that they could have.
 pub(crate) fn comes_to_rest(world: &mut World) {
     let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
-    nothing_is_kept_running(world);
+    all_is_kept_running(world);
+    labs_may_run_all(world);
+    nothing_is_locked(world);
     everything_arrives(world);
     hosts_get_room(world, &hosts);
+    hosts_are_there(world, &hosts);
+    world.settle(&mut check);
+    chores_are_done(world);
+    first_boots_are_asked_for(world);
     for _ in 0..HOURS_TO_REST {
-        for host in &hosts {
-            let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
-            let on = json!({ "hypervisor": host, "on": false });
-            let _ = world.send("SetHypervisorMaintenance", &on);
-        }
+        hosts_are_there(world, &hosts);
         world.resend();
         world.settle(&mut check);
         chores_are_done(world);
@@ -70,8 +116,9 @@ pub(crate) fn comes_to_rest(world: &mut World) {
             let _ = world.tell(&clockwork::lapsed(silence), &mut check);
         }
         world.settle(&mut check);
-        // What runs for nobody makes room for what waits for it.
-        let running: Vec<_> = world.hosts.running().map(|(_, machine)| machine).collect();
+        // What its owner or an operator has left on is turned off. Spares make room by themselves.
+        let running = world.hosts.running().map(|(_, machine)| machine);
+        let running: Vec<_> = running.filter(|id| !is_spare(&world.fleet, *id)).collect();
         for machine in running {
             let _ = world.send("PowerOffMachine", &json!({ "machines": [machine] }));
         }
@@ -105,6 +152,9 @@ pub(crate) fn comes_to_rest(world: &mut World) {
 
 /// Enough to see what a part waits for.
 const LAST_FACTS: usize = 40;
+
+/// As many as each host had at first, so that it has none promised that it has not.
+const GPUS: u32 = 2;
 
 /// Fewer than a first boot waits for room.
 const HOURS_TO_REST: u32 = 30;
@@ -151,6 +201,13 @@ fn may_have_any(fleet: &Fleet, session: &Session, pool: &Pool) -> bool {
     shared && !limited && !of_groups && !of_person && !waits_for_own
 }
 
+/// It runs for whoever comes next, and heeds those who ask it to go off.
+fn is_spare(fleet: &Fleet, id: MachineId) -> bool {
+    fleet.machines.get(id).is_some_and(|machine| {
+        machine.pool.is_some() && is_free(machine) && !machine.observed.ignored_shutdown
+    })
+}
+
 /// As the rules of the broker say it: in no maintenance, not locked, not leased, clean.
 fn is_free(machine: &Machine) -> bool {
     let clean = machine.written.is_none() && !machine.being_renewed();
@@ -159,7 +216,8 @@ fn is_free(machine: &Machine) -> bool {
         || machine.is_kept_up()
         || machine.leaving.is_some() && machine.place.is_none();
     let has_seats = machine.leases.len() < machine.seats() && machine.owners.is_empty();
-    let barred = machine.locked || machine.deleting || !machine.maintenance.is_empty();
+    let barred =
+        machine.half_made || machine.locked || machine.deleting || !machine.maintenance.is_empty();
     clean && has_seats && !barred && !at_work
 }
 

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use imbl::OrdSet;
 use uuid::Uuid;
 
-use super::{Fleet, Free, Tally};
+use super::{Fleet, Free, Tally, Yields};
 use crate::ids::{
     CommandId, FromUuid, HypervisorId, ImageId, LabId, MachineId, PoolId, SessionId, StorageId,
     TerminalId, TokenId,
@@ -144,6 +144,16 @@ impl Fleet {
         self.queue_from(target, 0).map(|(_, id)| id)
     }
 
+    /// Whoever waits first for each thing that somebody waits for.
+    pub(crate) fn first_in_queues(&self) -> impl Iterator<Item = SessionId> {
+        let mut after = Unbounded;
+        std::iter::from_fn(move || {
+            let ((target, _), first) = self.index.queue.range((after, Unbounded)).next()?;
+            after = Excluded((*target, u64::MAX));
+            Some(*first)
+        })
+    }
+
     /// Those who wait at this place and behind it.
     pub(crate) fn queue_from(
         &self,
@@ -153,6 +163,14 @@ impl Fleet {
         let waiting = self.index.queue.range((Included((target, place)), Unbounded));
         let those = waiting.take_while(move |((it, _), _)| *it == target);
         those.map(|((_, place), id)| (*place, *id))
+    }
+
+    /// What soon takes nothing of a host any more, and what need not, in this order.
+    pub(crate) fn yielding_on(
+        &self,
+        host: HypervisorId,
+    ) -> impl Iterator<Item = (Yields, MachineId)> {
+        self.index.yielding.of(host)
     }
 
     pub fn owned_by(&self, subject: Subject) -> impl Iterator<Item = MachineId> {

@@ -13,6 +13,7 @@ mod table;
 
 pub use index::{
     AT_ONCE, Counted, Due, Free, Grouped, Index, Rank, Silence, Space, Standing, Tally, Usage,
+    Yields,
 };
 pub use table::{Table, Thing};
 

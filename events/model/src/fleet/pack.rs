@@ -26,6 +26,7 @@ impl Index {
         pack(&mut self.macs);
         self.free.pack();
         self.idle_since.pack();
+        self.yielding.pack();
         self.children.pack();
         self.in_pool.pack();
         self.on_host.pack();

@@ -11,9 +11,10 @@ use super::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::fleet::{Fleet, Free, Rank, Tally};
 use crate::ids::{LabId, MachineId, PoolId};
-use crate::machine::{Machine, State, StopManner, Wish, power};
+use crate::machine::{Machine, StopManner, power};
 use crate::record::Timestamp;
 use crate::rejection::Rejection;
+use crate::spare;
 
 /// Machines that a lab starts in one round: hosts that boot many at once boot all of them slowly.
 /// With what follows from a start they fit well into one decision.
@@ -56,21 +57,52 @@ impl Lab {
             idle.take_while(move |(since, _)| before.is_some_and(|before| *since <= before))
         });
         let machines = aged.filter_map(|(_, machine)| fleet.machines.get(machine));
-        machines.filter(|machine| may_restart(machine)).map(|machine| machine.id)
+        machines.filter(|machine| machine.runs_unused()).map(|machine| machine.id)
     }
 
     fn has_aged(&self, machine: &Machine, now: Timestamp) -> bool {
         let own = machine.pool.is_some_and(|pool| self.settings.pools.contains(&pool));
         let times = self.restart_before(now).zip(machine.observed.started);
-        own && times.is_some_and(|(before, since)| since <= before) && may_restart(machine)
+        own && times.is_some_and(|(before, since)| since <= before) && machine.runs_unused()
     }
 }
 
 /// A machine of the pool may be started, as far as the labs where the pool is offered are concerned.
 pub(crate) fn has_room(fleet: &Fleet, pool: PoolId) -> Result<(), Refused> {
-    let mut labs = fleet.labs.iter().map(|(_, lab)| lab);
-    let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0);
+    has_room_beside(fleet, pool, &[])
+}
+
+/// As [`has_room`], when machines of these pools are started, too.
+pub(crate) fn has_room_beside(
+    fleet: &Fleet,
+    pool: PoolId,
+    others: &[PoolId],
+) -> Result<(), Refused> {
+    let offers = |lab: &&Lab| lab.settings.pools.contains(&pool);
+    let taken = |lab: &Lab| others.iter().filter(|it| lab.settings.pools.contains(it)).count();
+    let mut labs = fleet.labs.iter().map(|(_, lab)| lab).filter(offers);
+    let full = labs.find(|lab| lab.room(fleet) as usize <= taken(lab));
     full.map_or(Ok(()), |lab| Err(Refused::Full { lab: lab.name.clone() }))
+}
+
+/// So many of what runs in a pool and can be given are looked at for a spare. Mostly the first is one.
+const SPARES_LOOKED_AT_MAX: usize = 16;
+
+/// A spare in a lab that is full, and where a machine of the pool may be started as soon as the spare
+/// is off. None while another one is going off.
+pub(crate) fn in_the_way_of(fleet: &Fleet, pool: PoolId) -> Option<MachineId> {
+    let mut labs = fleet.labs.iter().map(|(_, lab)| lab);
+    let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0)?;
+    let pools = &full.settings.pools;
+    if pools.iter().any(|pool| fleet.tally(*pool).going_off > 0) {
+        return None;
+    }
+    let is_spare = |id: &MachineId| fleet.machines.get(*id).is_some_and(Machine::is_spare);
+    let running = |pool: &PoolId| {
+        let free = fleet.index.free.of(*pool).take_while(|free| free.rank < Rank::Stopped);
+        free.map(|free| free.machine).take(SPARES_LOOKED_AT_MAX).find(is_spare)
+    };
+    pools.iter().find_map(running)
 }
 
 /// Those that somebody uses or could use at once. An owner's machine runs when its owner wants.
@@ -82,18 +114,6 @@ fn running(fleet: &Fleet, pool: PoolId) -> u32 {
 fn stopped_in(fleet: &Fleet, pool: PoolId) -> impl Iterator<Item = MachineId> {
     let stopped = fleet.index.free.after(pool, Some(Free::before(Rank::Stopped)));
     stopped.take_while(|it| it.rank == Rank::Stopped).map(|free| free.machine)
-}
-
-/// Nobody uses it and nothing else is done with it. A guest that has not listened once won't later.
-fn may_restart(machine: &Machine) -> bool {
-    machine.leases.is_empty()
-        && machine.observed.state == State::Running
-        && machine.power.wish == Wish::On
-        && !machine.observed.ignored_shutdown
-        && !machine.is_external()
-        && !machine.is_busy()
-        && machine.renewal.is_none()
-        && machine.maintenance.is_empty()
 }
 
 /// Of the system: a lab starts machines until as many run as shall.
@@ -115,7 +135,7 @@ impl Decide for KeepLab {
             let startable =
                 fleet.machines.get(machine).is_some_and(|it| it.can_start(fleet).is_ok());
             // What no host can take now is asked for again in the next round.
-            if startable && power::turn_on(deciding, machine, false).is_err() {
+            if startable && spare::start(deciding, machine).is_err() {
                 break;
             }
         }

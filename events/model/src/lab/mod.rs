@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub use draft::{CLASSES_MAX, Draft, POOLS_MAX};
 pub use keep::STARTS_MAX;
-pub(crate) use keep::has_room;
+pub(crate) use keep::{has_room, has_room_beside, in_the_way_of};
 
 /// The commands of this folder.
 pub mod commands {

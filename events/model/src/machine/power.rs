@@ -10,7 +10,7 @@ use crate::ids::MachineId;
 use crate::lab;
 use crate::placement;
 use crate::rejection::Rejection;
-use crate::version::latest::machine::{StartRequested, StopRequested};
+use crate::version::latest::machine::{Placed, StartRequested, StopRequested};
 
 /// A machine that is told to start runs within this time, or its host has a problem.
 pub(crate) const START_SECONDS: u32 = 120;
@@ -29,6 +29,18 @@ pub(crate) fn turn_on(
     id: MachineId,
     persistent_once: bool,
 ) -> Result<u64, Rejection> {
+    turn_on_at(deciding, id, persistent_once, |fleet, machine| {
+        placement::for_start(fleet, machine, persistent_once)
+    })
+}
+
+/// As [`turn_on`], on a host that is found in a way of its own.
+pub(crate) fn turn_on_at(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    persistent_once: bool,
+    find: impl FnOnce(&Fleet, &Machine) -> Result<Placed, Rejection>,
+) -> Result<u64, Rejection> {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(0) };
     if !machine.power.wish.is_off() && !machine.is_external() {
         return Ok(machine.power.boot_epoch);
@@ -38,7 +50,7 @@ pub(crate) fn turn_on(
         host_answers(&deciding.fleet, &machine)?;
         machine.pool.map_or(Ok(()), |pool| lab::has_room(&deciding.fleet, pool))?;
     }
-    let placed = placement::for_start(&deciding.fleet, &machine, persistent_once)?;
+    let placed = find(&deciding.fleet, &machine)?;
     deciding.fact(id, Fact::Placed(placed));
     let boot_epoch = machine.power.boot_epoch + 1;
     let deadline = Some(deciding.now().plus_seconds(START_SECONDS));
@@ -89,6 +101,29 @@ impl Machine {
         };
         let asked = self.power.restart == Some(RestartManner::Reboot);
         asked && runs && self.observed.boot_epoch < self.power.boot_epoch
+    }
+
+    /// Nobody uses it and nothing else is done with it: it may go off. A guest that has not listened
+    /// once won't later.
+    pub(crate) fn runs_unused(&self) -> bool {
+        self.leases.is_empty()
+            && self.observed.state == State::Running
+            && self.power.wish == Wish::On
+            && !self.observed.ignored_shutdown
+            && !self.is_external()
+            && !self.is_busy()
+            && self.renewal.is_none()
+            && self.maintenance.is_empty()
+    }
+
+    /// It runs for whoever comes next, and holds nothing of anybody.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.pool.is_some()
+            && self.owners.is_empty()
+            && self.written.is_none()
+            && !self.half_made
+            && self.power.deadline.is_none()
+            && self.runs_unused()
     }
 
     /// Why it can't be started now, wherever that would be.

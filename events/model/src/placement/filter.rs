@@ -64,6 +64,17 @@ impl<'a> Filters<'a> {
 
     /// What would be left on a host with the machine on it.
     pub(super) fn room_on(&mut self, id: HypervisorId, host: &'a Hypervisor) -> Option<Room<'a>> {
+        let volatile = self.suits(id, host)?;
+        self.room(host, self.fleet.index.usage.get(&id), volatile)
+    }
+
+    /// A host takes the machine if it has room, and its throwaway overlay, if there is one, goes to
+    /// this storage.
+    pub(super) fn suits(
+        &mut self,
+        id: HypervisorId,
+        host: &Hypervisor,
+    ) -> Option<Option<&'a Storage>> {
         self.considered += 1;
         if !host.enabled() {
             self.disabled += 1;
@@ -87,7 +98,7 @@ impl<'a> Filters<'a> {
             self.throwaway += 1;
             return None;
         }
-        self.room(host, self.fleet.index.usage.get(&id), volatile)
+        Some(volatile)
     }
 
     fn room(

@@ -11,16 +11,21 @@ mod policy;
 #[cfg(test)]
 mod tests;
 mod words;
+mod yielding;
+
+use std::sync::Arc;
 
 use filter::Filters;
 use need::Need;
 use policy::{Policy, Room};
+use yielding::Waiting;
+pub(crate) use yielding::in_the_way_of;
 
 use crate::fleet::Fleet;
 use crate::hypervisor::Hypervisor;
 use crate::ids::HypervisorId;
 use crate::machine::rejection::Rejection as Refused;
-use crate::machine::{Disk, Machine, Placement};
+use crate::machine::{Disk, Machine, Placement, Writes};
 use crate::name::PlatformName;
 use crate::rejection::Rejection;
 use crate::text::Text;
@@ -42,6 +47,35 @@ pub(crate) fn for_start(
     let only = where_it_may_go(fleet, machine)?;
     let writes = machine.writes_if_started(persistent_once);
     place(fleet, machine, &Need::of_start(fleet, machine, writes), only)
+}
+
+/// A machine that no host has room for, and what becomes of what it will write.
+#[derive(Clone, Debug)]
+pub(crate) struct Waits {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) writes: Writes,
+}
+
+/// The host for a machine that is to run for whoever comes next: there it takes nothing that one of
+/// those that wait would get otherwise.
+pub(crate) fn for_spare(
+    fleet: &Fleet,
+    machine: &Machine,
+    waiting: &[Waits],
+) -> Result<Placed, Rejection> {
+    let only = where_it_may_go(fleet, machine)?;
+    let need = Need::of_start(fleet, machine, machine.writes_if_started(false));
+    let needs: Vec<Need<'_>> =
+        waiting.iter().map(|waits| Need::of_start(fleet, &waits.machine, waits.writes)).collect();
+    let mut waiting: Vec<Waiting<'_>> = waiting
+        .iter()
+        .zip(&needs)
+        .map(|(waits, need)| Waiting::new(fleet, &waits.machine, need))
+        .collect();
+    place_where(fleet, machine, (&need, only), |room| {
+        let taken = need.reservation(room.volatile);
+        !waiting.iter_mut().any(|waiting| waiting.would_miss(room.host, &taken))
+    })
 }
 
 /// The host for work on the files of a machine that is off. It reserves nothing that runs.
@@ -122,8 +156,17 @@ fn place(
     need: &Need<'_>,
     only: Only,
 ) -> Result<Placed, Rejection> {
+    place_where(fleet, machine, (need, only), |_| true)
+}
+
+fn place_where(
+    fleet: &Fleet,
+    machine: &Machine,
+    (need, only): (&Need<'_>, Only),
+    may: impl FnMut(&Room<'_>) -> bool,
+) -> Result<Placed, Rejection> {
     let mut filters = Filters::new(fleet, machine, need);
-    let Some(room) = best(fleet, machine, only, &mut filters) else {
+    let Some(room) = best(fleet, (machine, only), &mut filters, may) else {
         // Whoever has to do something about it wants to know of every host.
         let mut filters = Filters::new(fleet, machine, need);
         for (id, host) in fleet.hypervisors.iter().filter(|(id, _)| only.allows(*id)) {
@@ -152,9 +195,9 @@ fn place(
 /// that have promised least. Of equal ones the first stays.
 fn best<'a>(
     fleet: &'a Fleet,
-    machine: &Machine,
-    only: Only,
+    (machine, only): (&Machine, Only),
     filters: &mut Filters<'a>,
+    mut may: impl FnMut(&Room<'_>) -> bool,
 ) -> Option<Room<'a>> {
     let own = machine.place.filter(|own| fleet.index.capacity.contains_key(own));
     let others = fleet.index.roomiest.iter().map(|(_, host)| *host);
@@ -163,7 +206,7 @@ fn best<'a>(
     let mut weighed = 0;
     for id in own.into_iter().chain(others).filter(|id| only.allows(*id)) {
         let Some(host) = fleet.hypervisors.get(id) else { continue };
-        let Some(room) = filters.room_on(id, host) else { continue };
+        let Some(room) = filters.room_on(id, host).filter(&mut may) else { continue };
         let weight = POLICY.weigh(&room);
         if best.as_ref().is_none_or(|(most, _)| weight > *most) {
             best = Some((weight, room));

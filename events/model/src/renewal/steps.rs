@@ -22,7 +22,7 @@ use crate::version::latest::renewal::{
     Begun, Delayed, Done, DropCause, Dropped, FirstBoot, FirstBootBegun, OverlayRequested, When,
     Why,
 };
-use crate::{lab, placement};
+use crate::{lab, placement, spare};
 
 /// An overlay is made in a second. Ten minutes let a host finish what it is at, and its worker come
 /// back after a restart.
@@ -221,6 +221,10 @@ fn start_first_boot(
             return fail(deciding, machine.id, renewing, failure(&rejection));
         }
         Err(rejection) => {
+            // What it waits for at first is mostly the end of another first boot.
+            if renewing.delays > 0 {
+                spare::make_way(deciding, machine.id, &rejection);
+            }
             let until = deciding.now().plus_seconds(ROOM_SECONDS);
             let because = failure(&rejection);
             deciding.fact(machine.id, Fact::RenewalDelayed(Delayed { until, because }));

@@ -14,7 +14,9 @@ use crate::hypervisor::{Hypervisor, Reason};
 use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
 use crate::machine::{Machine, PauseReason, State, Wish, power};
 use crate::pool::{Mode, Pool, Reset};
+use crate::rejection::Rejection;
 use crate::renewal;
+use crate::spare;
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 
@@ -53,55 +55,77 @@ pub(super) fn choose(deciding: &mut Deciding<'_>, claim: &Claim) -> Chosen {
 }
 
 fn own(deciding: &mut Deciding<'_>, claim: &Claim, owned: &[MachineId]) -> Chosen {
+    let mut refused = None;
     for id in owned {
-        if take_own(deciding, claim.subject, *id) {
-            return Chosen::Machine(*id);
+        match take_own(deciding, claim.subject, *id) {
+            Tried::On => return Chosen::Machine(*id),
+            Tried::Refused(why) => refused = refused.or(Some((*id, why))),
+            Tried::NotNow => {}
         }
+    }
+    if let Some((id, why)) = refused {
+        spare::make_way(deciding, id, &why);
     }
     Chosen::OwnIsBusy
 }
 
+/// What became of turning on somebody's own machine.
+enum Tried {
+    On,
+    /// It can't be started now, maybe for want of room.
+    Refused(Rejection),
+    NotNow,
+}
+
 /// Makes somebody's own machine ready for them, if it can be had. One that is made clean for each
 /// use is made clean first, and can be had after that.
-fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> bool {
-    let Some(machine) = deciding.fleet.machines.shared(id) else { return false };
+fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> Tried {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Tried::NotNow };
     let unfit = machine.half_made || machine.being_renewed();
     if machine.is_busy() || unfit || !machine.maintenance.is_empty() {
-        return false;
+        return Tried::NotNow;
     }
     if machine.leases.len() >= machine.seats() {
-        return false;
+        return Tried::NotNow;
     }
     if machine.written.is_some() && reset_of(&deciding.fleet, &machine) == Reset::OnAssign {
         renewal::reset(deciding, id);
-        return false;
+        return Tried::NotNow;
     }
-    machine.written.is_none_or(|by| by == subject) && turn_on(deciding, &machine)
+    if machine.written.is_some_and(|by| by != subject) {
+        return Tried::NotNow;
+    }
+    turn_on(deciding, &machine)
 }
 
 /// An external one is woken when they have it: nobody knows whether it is on. Nor does anybody know
 /// of what a silent or lost host had, and that can't be had before the host is heard or its machines
 /// are given up. On a host that only gets no further machines, it goes on.
-fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
+fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> Tried {
     if machine.is_external() {
-        return true;
+        return Tried::On;
     }
     let host = machine.place.filter(|_| !machine.at_rest());
     let host = host.and_then(|host| deciding.fleet.hypervisors.get(host));
     if host.is_some_and(|host| host.maintenance.contains(&Reason::Lost)) {
-        return false;
+        return Tried::NotNow;
     }
     match deciding.fleet.state_of(machine) {
-        State::Off | State::Crashed => power::turn_on(deciding, machine.id, false).is_ok(),
-        State::Starting | State::Running => machine.power.wish == Wish::On,
+        State::Off | State::Crashed => match power::turn_on(deciding, machine.id, false) {
+            Ok(_) => Tried::On,
+            Err(why) => Tried::Refused(why),
+        },
+        State::Starting | State::Running if machine.power.wish == Wish::On => Tried::On,
         State::Asleep | State::Paused(PauseReason::Command) if !machine.power.wish.is_off() => {
             deciding.fact(machine.id, MachineFact::ResumeRequested(Nothing {}));
-            true
+            Tried::On
         }
-        State::Asleep
+        State::Starting
+        | State::Running
+        | State::Asleep
         | State::Paused(PauseReason::Command | PauseReason::Io | PauseReason::Foreign)
         | State::Stopping
-        | State::Unknown => false,
+        | State::Unknown => Tried::NotNow,
     }
 }
 
@@ -121,6 +145,7 @@ pub(super) fn free(
 ) -> Chosen {
     let mut after = None;
     let mut failed_starts = 0;
+    let mut refused = None;
     let mut unchosen = Chosen::NothingFree;
     for _ in 0..LOOKED_AT_MAX {
         let next = deciding.fleet.next_free(pool, after);
@@ -133,13 +158,10 @@ pub(super) fn free(
             Fit::Yes if next.rank != Rank::Stopped => return Chosen::Machine(next.machine),
             Fit::Yes => match power::turn_on(deciding, next.machine, false) {
                 Ok(_) => return Chosen::Machine(next.machine),
-                Err(_) if failed_starts + 1 == STARTS_TRIED_MAX => {
-                    failed_starts = 0;
-                    last_near(next)
-                }
-                Err(_) => {
-                    failed_starts += 1;
-                    next
+                Err(why) => {
+                    refused = refused.or(Some((next.machine, why)));
+                    failed_starts = (failed_starts + 1) % STARTS_TRIED_MAX;
+                    if failed_starts == 0 { last_near(next) } else { next }
                 }
             },
             Fit::OtherProtocol => {
@@ -148,6 +170,9 @@ pub(super) fn free(
             }
             Fit::NoneNearby => last_near(next),
         });
+    }
+    if let Some((id, why)) = refused {
+        spare::make_way(deciding, id, &why);
     }
     unchosen
 }
@@ -210,7 +235,7 @@ pub(super) fn start_one(deciding: &mut Deciding<'_>, pool: PoolId) -> bool {
         let next = deciding.fleet.next_free(pool, Some(after));
         let Some(next) = next.filter(|next| next.rank == Rank::Stopped) else { return false };
         let reachable = is_reachable(&deciding.fleet, next.rank, next.near);
-        if reachable && power::turn_on(deciding, next.machine, false).is_ok() {
+        if reachable && spare::start(deciding, next.machine).is_ok() {
             return true;
         }
         after = if reachable { next } else { last_near(next) };

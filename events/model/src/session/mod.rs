@@ -34,6 +34,7 @@ pub(crate) use lease::{
     ENDED_AT_ONCE_MAX, Ending, end, end_those, end_without_right, facts_of_an_end,
 };
 pub use request::Via;
+pub(crate) use serve::first_wanted;
 pub use serve::{SERVE_SECONDS, wants_service};
 
 /// The commands of this folder.

@@ -12,8 +12,8 @@ use super::lease::{end, grant};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
-use crate::fleet::Fleet;
-use crate::ids::{PoolId, SessionId};
+use crate::fleet::{Fleet, Free, Rank};
+use crate::ids::{MachineId, PoolId, SessionId};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
 use crate::renewal;
@@ -181,6 +181,26 @@ fn lacks_spares(fleet: &Fleet, pool: &Pool) -> bool {
     let spares = pool.spares();
     let kept = spares.keep_ready.max(spares.keep_started);
     pool.settings.mode != Mode::Dedicated && tally.stopped > 0 && tally.ready + tally.running < kept
+}
+
+/// What those who wait first would get if there was room for it, a machine for each thing that is
+/// waited for, so many at most.
+pub(crate) fn first_wanted(fleet: &Fleet, most: usize) -> impl Iterator<Item = MachineId> {
+    fleet.first_in_queues().take(most).filter_map(|session| wanted(fleet, session))
+}
+
+fn wanted(fleet: &Fleet, session: SessionId) -> Option<MachineId> {
+    let session = fleet.sessions.get(session)?;
+    if is_closed(fleet, session.target) || !has_pool_room(fleet, session.target) {
+        return None;
+    }
+    match session.target {
+        Target::Machine(machine) => Some(machine),
+        Target::Pool(pool) => own_in(fleet, session.subject, pool).next().or_else(|| {
+            let stopped = fleet.next_free(pool, Some(Free::before(Rank::Stopped)));
+            stopped.filter(|free| free.rank == Rank::Stopped).map(|free| free.machine)
+        }),
+    }
 }
 
 /// Somebody waits for the pool, or it has too few spares, or a machine that nobody made clean: a

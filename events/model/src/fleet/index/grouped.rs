@@ -28,6 +28,15 @@ impl<G: Ord + Copy, T: Ord + Copy> Grouped<G, T> {
         self.0.get(&group).into_iter().flat_map(move |set| set.range((from, Unbounded))).copied()
     }
 
+    /// Of each group the first.
+    pub fn firsts(&self) -> impl Iterator<Item = T> {
+        self.0.values().filter_map(|set| set.get_min()).copied()
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = G> {
+        self.0.keys().copied()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (G, T)> {
         self.0.iter().flat_map(|(group, set)| set.iter().map(|it| (*group, *it)))
     }

@@ -9,7 +9,7 @@ use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
 use crate::mac::Mac;
-use crate::machine::{Machine, Ready, Reservation, State, Subject, Task, Wish};
+use crate::machine::{Machine, Ready, RenewalStep, Reservation, State, Subject, Task, Wish};
 use crate::name::Name;
 use crate::record::{Timestamp, Version};
 use crate::version::latest::machine::Volatile;
@@ -30,14 +30,26 @@ pub struct Keys {
     free: Option<(PoolId, Free)>,
     standing: Option<(PoolId, Standing, Power)>,
     idle_since: Option<(PoolId, Timestamp)>,
+    yields: Option<(HypervisorId, Yields)>,
+    waits: Option<ImageId>,
     uses: Option<(HypervisorId, Arc<Reservation>)>,
     will_use: Option<(HypervisorId, Arc<Reservation>)>,
     times: [Option<(Timestamp, Due)>; 3],
 }
 
+/// How a machine that runs for nobody gives back what it has of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Yields {
+    /// It is going off.
+    Soon,
+    /// It runs for whoever comes next.
+    IfAsked,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Power {
     On,
+    GoingOff,
     Off,
 }
 
@@ -47,7 +59,11 @@ impl Thing for Machine {
 
     fn keys(&self) -> Keys {
         let standing = standing(self);
-        let power = if self.uses_host() { Power::On } else { Power::Off };
+        let power = match (self.uses_host(), self.power.wish.is_off()) {
+            (true, false) => Power::On,
+            (true, true) => Power::GoingOff,
+            (false, _) => Power::Off,
+        };
         let next_host = match self.task {
             Some(Task::Migrating { to }) => Some(to),
             Some(Task::Copying { .. } | Task::Sealing { .. }) | None => None,
@@ -84,6 +100,8 @@ impl Thing for Machine {
                 .pool
                 .zip(self.observed.started)
                 .filter(|_| self.leases.is_empty() && self.observed.state == State::Running),
+            yields: self.place.zip(yields(self)),
+            waits: waits(self),
             uses: self.place.filter(|_| self.uses_host()).map(reserving),
             // Its throwaway overlay stays where it is.
             will_use: next_host.map(|host| {
@@ -117,6 +135,12 @@ impl Thing for Machine {
             keys.and_then(|keys| keys.idle_since).map(|(pool, since)| (pool, (since, id)))
         };
         index.idle_since.moved(of(old), of(new));
+        let of = |keys: Option<&Keys>| {
+            keys.and_then(|keys| keys.yields).map(|(host, yields)| (host, (yields, id)))
+        };
+        index.yielding.moved(of(old), of(new));
+        let of = |keys: Option<&Keys>| keys.and_then(|keys| keys.waits).map(|image| (image, id));
+        index.waiting.moved(of(old), of(new));
         let of = |keys: Option<&Keys>| keys.map(|keys| keys.awaits).unwrap_or_default();
         index.awaiting_image.moved_among(of(old), of(new), id);
         let of = |keys: Option<&Keys>| keys.map(|keys| keys.hosts).unwrap_or_default();
@@ -159,7 +183,8 @@ fn tally(old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
         && let Some(tally) = index.tally.get_mut(&pool)
     {
         *tally.of(standing) -= 1;
-        tally.on -= u32::from(power == Power::On);
+        tally.on -= u32::from(power != Power::Off);
+        tally.going_off -= u32::from(power == Power::GoingOff);
         if tally.total() == 0 {
             index.tally.remove(&pool);
         }
@@ -167,7 +192,8 @@ fn tally(old: Option<&Keys>, new: Option<&Keys>, index: &mut Index) {
     if let Some((pool, standing, power)) = new {
         let tally = index.tally.entry(pool).or_default();
         *tally.of(standing) += 1;
-        tally.on += u32::from(power == Power::On);
+        tally.on += u32::from(power != Power::Off);
+        tally.going_off += u32::from(power == Power::GoingOff);
     }
 }
 
@@ -244,6 +270,20 @@ fn standing(machine: &Machine) -> Standing {
         State::Off | State::Crashed => Standing::Free(Rank::Stopped),
         State::Paused(_) | State::Asleep | State::Stopping | State::Unknown => Standing::Busy,
     }
+}
+
+fn yields(machine: &Machine) -> Option<Yields> {
+    if machine.uses_host() && machine.power.wish.is_off() {
+        return Some(Yields::Soon);
+    }
+    machine.is_spare().then_some(Yields::IfAsked)
+}
+
+/// The version that it is to boot for the first time, as soon as a host has room for that.
+fn waits(machine: &Machine) -> Option<ImageId> {
+    let renewing = machine.renewal.as_ref().filter(|_| !machine.deleting)?;
+    let put_off = renewing.step == RenewalStep::Overlaying && renewing.delays > 0;
+    put_off.then_some(renewing.renewal.image)
 }
 
 fn near(machine: &Machine, rank: Rank) -> Uuid {

@@ -32,6 +32,7 @@ mod other;
 mod session;
 
 pub use grouped::Grouped;
+pub use machine::Yields;
 pub use other::{PARTS_RUNNING_MAX, WORKER_SILENCE_SECONDS};
 pub use session::PLACE_SILENCE_SECONDS;
 
@@ -82,6 +83,10 @@ pub struct Index {
     pub tally: OrdMap<PoolId, Tally>,
     /// Since when machines that nobody uses are running.
     pub idle_since: Grouped<PoolId, (Timestamp, MachineId)>,
+    /// What soon takes nothing of its host any more, or need not.
+    pub yielding: Grouped<HypervisorId, (Yields, MachineId)>,
+    /// What no host had room for when its first boot was to begin, by the version that it boots.
+    pub waiting: Grouped<ImageId, MachineId>,
     /// What hosts have promised.
     pub usage: OrdMap<HypervisorId, Usage>,
     /// What hosts that get new machines have to give: memory in MiB, and vCPUs.
@@ -190,6 +195,8 @@ pub struct Tally {
     pub busy: u32,
     /// Those of all these that take memory and processors of a host.
     pub on: u32,
+    /// Those of these that are going off.
+    pub going_off: u32,
 }
 
 impl Tally {
@@ -230,7 +237,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn add(&mut self, reserved: &Reservation) {
+    pub(crate) fn add(&mut self, reserved: &Reservation) {
         self.machines += 1;
         self.memory_mib += reserved.memory_mib;
         self.vcpus += u64::from(reserved.vcpus);
@@ -239,7 +246,7 @@ impl Usage {
         }
     }
 
-    fn subtract(&mut self, reserved: &Reservation) {
+    pub(crate) fn subtract(&mut self, reserved: &Reservation) {
         self.machines -= 1;
         self.memory_mib -= reserved.memory_mib;
         self.vcpus -= u64::from(reserved.vcpus);

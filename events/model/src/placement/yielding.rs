@@ -1,0 +1,135 @@
+//! What runs for nobody gives way to what waits for room.
+
+use super::filter::Filters;
+use super::need::Need;
+use super::where_it_may_go;
+use crate::fleet::{Fleet, Usage, Yields};
+use crate::hypervisor::Hypervisor;
+use crate::ids::{HypervisorId, MachineId};
+use crate::machine::{Machine, Reservation, Writes};
+use crate::name::Counter;
+
+/// The first of the fewest spares that would have to go off, so that a host has room for a machine
+/// that none has room for now. None: no host would have it even then, or one has it as soon as what
+/// is going off is off.
+pub(crate) fn in_the_way_of(fleet: &Fleet, machine: &Machine, writes: Writes) -> Option<MachineId> {
+    let only = where_it_may_go(fleet, machine).ok()?;
+    let need = Need::of_start(fleet, machine, writes);
+    let mut filters = Filters::new(fleet, machine, &need);
+    let mut fewest: Option<(u32, MachineId)> = None;
+    for id in fleet.index.yielding.groups().filter(|id| only.allows(*id)) {
+        let Some(host) = fleet.hypervisors.get(id) else { continue };
+        let Some(volatile) = filters.suits(id, host) else { continue };
+        match between(fleet, host, &need.reservation(volatile)) {
+            Between::Others => {}
+            Between::Nothing => return None,
+            Between::Spares { count, first } => {
+                if fewest.is_none_or(|(least, _)| count < least) {
+                    fewest = Some((count, first));
+                }
+            }
+        }
+    }
+    fewest.map(|(_, first)| first)
+}
+
+/// What stands between a machine and its room on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Between {
+    /// Others than those that run for nobody.
+    Others,
+    /// At most what is going off.
+    Nothing,
+    /// So many that run for whoever comes next.
+    Spares { count: u32, first: MachineId },
+}
+
+fn between(fleet: &Fleet, host: &Hypervisor, wanted: &Reservation) -> Between {
+    let mut usage = usage_of(fleet, host.id);
+    let mut missing = Missing::on(host, &usage, wanted);
+    let mut spares = None;
+    for (yields, id) in fleet.yielding_on(host.id) {
+        if missing.is_nothing() {
+            break;
+        }
+        let Some(machine) = fleet.machines.get(id) else { continue };
+        if !missing.is_part_of(&machine.reserved) {
+            continue;
+        }
+        usage.subtract(&machine.reserved);
+        missing = Missing::on(host, &usage, wanted);
+        if yields == Yields::IfAsked {
+            let (count, first) = spares.unwrap_or((0, id));
+            spares = Some((count + 1, first));
+        }
+    }
+    match spares {
+        _ if !missing.is_nothing() => Between::Others,
+        None => Between::Nothing,
+        Some((count, first)) => Between::Spares { count, first },
+    }
+}
+
+fn usage_of(fleet: &Fleet, host: HypervisorId) -> Usage {
+    fleet.index.usage.get(&host).cloned().unwrap_or_default()
+}
+
+/// What a host has too little of for a machine, and how much too little.
+struct Missing<'a> {
+    memory_mib: u64,
+    vcpus: u64,
+    counters: Vec<&'a Counter>,
+}
+
+impl<'a> Missing<'a> {
+    fn on(host: &Hypervisor, usage: &Usage, wanted: &'a Reservation) -> Self {
+        let missing =
+            |has: u64, used: u64, more: u64| used.saturating_add(more).saturating_sub(has);
+        let is_missing = |(counter, more): &(&Counter, &u32)| {
+            let has = host.settings.capacity.counters.get(*counter).copied().unwrap_or_default();
+            let used = usage.counters.get(*counter).copied().unwrap_or_default();
+            missing(has.into(), used, (**more).into()) > 0
+        };
+        Self {
+            memory_mib: missing(host.memory_mib(), usage.memory_mib, wanted.memory_mib),
+            vcpus: missing(host.vcpus(), usage.vcpus, wanted.vcpus.into()),
+            counters: wanted.counters.iter().filter(is_missing).map(|(it, _)| it).collect(),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.memory_mib == 0 && self.vcpus == 0 && self.counters.is_empty()
+    }
+
+    /// Some of it is what is or will be kept for another.
+    fn is_part_of(&self, reserved: &Reservation) -> bool {
+        let takes = |counter: &&Counter| reserved.counters.get(*counter).is_some_and(|it| *it > 0);
+        self.memory_mib > 0 && reserved.memory_mib > 0
+            || self.vcpus > 0 && reserved.vcpus > 0
+            || self.counters.iter().any(takes)
+    }
+}
+
+/// A machine that waits, asked for many hosts.
+pub(super) struct Waiting<'a> {
+    fleet: &'a Fleet,
+    need: &'a Need<'a>,
+    filters: Filters<'a>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(fleet: &'a Fleet, machine: &'a Machine, need: &'a Need<'a>) -> Self {
+        Self { fleet, need, filters: Filters::new(fleet, machine, need) }
+    }
+
+    /// With this taken by a spare, it would miss some of it on a host where nothing but spares is in
+    /// its way.
+    pub(super) fn would_miss(&mut self, host: &Hypervisor, taken: &Reservation) -> bool {
+        let Some(volatile) = self.filters.suits(host.id, host) else { return false };
+        let wanted = self.need.reservation(volatile);
+        let mut usage = usage_of(self.fleet, host.id);
+        usage.add(taken);
+        Missing::on(host, &usage, &wanted).is_part_of(taken)
+            && between(self.fleet, host, &wanted) != Between::Others
+    }
+}
