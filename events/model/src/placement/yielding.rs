@@ -9,6 +9,10 @@ use crate::ids::{HypervisorId, MachineId};
 use crate::machine::{Machine, Reservation, Writes};
 use crate::name::Counter;
 
+/// So many hosts that could take a machine are asked for what runs there for nobody, so that somebody
+/// who asks again and again on a large site that is full costs no more than on a small one.
+const ASKED_MAX: usize = 64;
+
 /// The first of the fewest spares that would have to go off, so that a host has room for a machine
 /// that none has room for now. None: no host would have it even then, or one has it as soon as what
 /// is going off is off.
@@ -17,12 +21,19 @@ pub(crate) fn in_the_way_of(fleet: &Fleet, machine: &Machine, writes: Writes) ->
     let need = Need::of_start(fleet, machine, writes);
     let mut filters = Filters::new(fleet, machine, &need);
     let mut fewest: Option<(u32, MachineId)> = None;
-    for id in fleet.index.yielding.groups().filter(|id| only.allows(*id)) {
-        let Some(host) = fleet.hypervisors.get(id) else { continue };
-        let Some(volatile) = filters.suits(id, host) else { continue };
-        match between(fleet, host, &need.reservation(volatile)) {
+    let hosts = fleet.index.yielding.groups().filter(|id| only.allows(*id));
+    // Always in the same order, so that the next try finds the host where the first one ended.
+    let hosts = hosts.filter_map(|id| {
+        let host = fleet.hypervisors.get(id)?;
+        let wanted = need.reservation(filters.suits(id, host)?);
+        let large_enough = Missing::on(host, &Usage::default(), &wanted).is_nothing();
+        large_enough.then_some((host, wanted))
+    });
+    for (host, wanted) in hosts.take(ASKED_MAX) {
+        match between(fleet, host, &wanted) {
             Between::Others => {}
             Between::Nothing => return None,
+            Between::Spares { count: 1, first } => return Some(first),
             Between::Spares { count, first } => {
                 if fewest.is_none_or(|(least, _)| count < least) {
                     fewest = Some((count, first));
