@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::event::{
-    ClientFact, Event, HypervisorFact, ImageFact, MachineFact, PoolFact, StorageFact, Subject,
+    ClientFact, Event, HypervisorFact, ImageFact, MachineFact, PoolFact, StorageFact, Stream,
 };
 use carrel_model::hash::KeyedHash;
 use carrel_model::ids::{

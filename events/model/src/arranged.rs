@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::deciding::Deciding;
-use crate::event::{Event, Subject};
+use crate::event::{Event, Stream};
 use crate::fleet::{Fleet, Thing};
 use crate::hypervisor::Hypervisor;
 use crate::ids::HypervisorId;
@@ -19,7 +19,7 @@ use crate::rejection::{Rejection, bad_settings, general};
 pub(crate) const HOSTS_MAX: usize = 512;
 
 pub(crate) trait Arranged:
-    Thing<Id: NamedId + Subject<Event = Event> + Display + PartialEq>
+    Thing<Id: NamedId + Stream<Event = Event> + Display + PartialEq>
 {
     type Name: AsRef<str> + Clone + PartialEq;
     type Settings: PartialEq;
@@ -51,8 +51,8 @@ pub(crate) trait Arranged:
         Ok(())
     }
 
-    fn created(name: Self::Name, settings: Self::Settings) -> <Self::Id as Subject>::Fact;
-    fn updated(name: Self::Name, settings: Self::Settings) -> <Self::Id as Subject>::Fact;
+    fn created(name: Self::Name, settings: Self::Settings) -> <Self::Id as Stream>::Fact;
+    fn updated(name: Self::Name, settings: Self::Settings) -> <Self::Id as Stream>::Fact;
 }
 
 pub(crate) fn create<T: Arranged>(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::command::By;
 use crate::context::{Context, FreshIds};
 use crate::decide::{Decision, EVENTS_MAX};
-use crate::event::{Event, OperationFact, Subject};
+use crate::event::{Event, OperationFact, Stream};
 use crate::fleet::{Fleet, Space, Thing};
 use crate::ids::{CommandId, FromUuid, ImageId, MachineId, PoolId};
 use crate::name::PlatformName;
@@ -71,7 +71,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Decides that something is so.
-    pub(crate) fn fact<I: Subject<Event = Event>>(&mut self, id: I, fact: I::Fact) {
+    pub(crate) fn fact<I: Stream<Event = Event>>(&mut self, id: I, fact: I::Fact) {
         let event = id.event(fact);
         assert!(self.events.len() < EVENTS_MAX, "a decision of more than {EVENTS_MAX} events");
         self.touch(&event);

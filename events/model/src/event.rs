@@ -61,7 +61,7 @@ pub struct Written {
 }
 
 /// Ids that streams are named after, each with the facts that stand there.
-pub trait Subject: Copy + FromUuid {
+pub trait Stream: Copy + FromUuid {
     const CATEGORY: &'static str;
     type Fact;
     /// All facts of the table.
@@ -86,7 +86,7 @@ fn reread<T: DeserializeOwned + Serialize>(data: &[u8]) -> Result<Vec<u8>, serde
     serde_json::to_vec_pretty(&serde_json::from_slice::<T>(data)?)
 }
 
-fn subject<I: Subject>(kind: &'static str, (category, id): (&str, Uuid)) -> Result<I, Undecodable> {
+fn id_of<I: Stream>(kind: &'static str, (category, id): (&str, Uuid)) -> Result<I, Undecodable> {
     if category == I::CATEGORY {
         return Ok(I::from_uuid(id));
     }

@@ -9,7 +9,7 @@ use crate::command::{By, Command};
 use crate::context::Context;
 use crate::decide::{Decision, decide};
 use crate::deciding::Deciding;
-use crate::event::{Event, MachineFact, Subject};
+use crate::event::{Event, MachineFact, Stream};
 use crate::evolve::evolve;
 use crate::fleet::{Fleet, Index};
 use crate::follow::follow;
@@ -79,14 +79,14 @@ impl Story {
     }
 
     /// A fact of the past, of which nothing followed.
-    pub(crate) fn was<I: Subject<Event = Event>>(&mut self, id: I, fact: I::Fact) {
+    pub(crate) fn was<I: Stream<Event = Event>>(&mut self, id: I, fact: I::Fact) {
         let event = id.event(fact);
         self.fleet = evolve(std::mem::take(&mut self.fleet), &event);
         self.log.push(event);
     }
 
     /// Something is so without any command, and what follows from it follows.
-    pub(crate) fn happened<I: Subject<Event = Event>>(
+    pub(crate) fn happened<I: Stream<Event = Event>>(
         &mut self,
         id: I,
         fact: I::Fact,

@@ -12,13 +12,13 @@ macro_rules! upcast {
 /// `, was 1 => data, then the data of schema 2; 2 => data`. A shape that is still written as long as
 /// the feature level is low says `, until level`.
 macro_rules! facts {
-    ($($(#[$about:meta])* $subject:ident($id:ident, $facts:ident) $category:literal {
+    ($($(#[$about:meta])* $thing:ident($id:ident, $facts:ident) $category:literal {
         $($name:ident $kind:literal: $latest:literal => $data:ty
             $(, was $($old:literal => $was:ty $(, then $step:ty)* $(, until $level:literal)?);+)?;)*
     })*) => {
         #[derive(Clone, Debug, PartialEq)]
         pub enum Event {$(
-            $subject($id, $facts),
+            $thing($id, $facts),
         )*}
 
         $(
@@ -28,13 +28,13 @@ macro_rules! facts {
                 $name($data),
             )*}
 
-            impl Subject for $id {
+            impl Stream for $id {
                 const CATEGORY: &'static str = $category;
                 type Fact = $facts;
                 type Event = Event;
 
                 fn event(self, fact: $facts) -> Event {
-                    Event::$subject(self, fact)
+                    Event::$thing(self, fact)
                 }
             }
         )*
@@ -60,12 +60,12 @@ macro_rules! facts {
         impl Event {
             /// Its name in the log.
             pub const fn kind(&self) -> &'static str {
-                match self {$($(Self::$subject(_, $facts::$name(_)) => $kind,)*)*}
+                match self {$($(Self::$thing(_, $facts::$name(_)) => $kind,)*)*}
             }
 
             /// The category and the id of its stream.
             pub const fn stream(&self) -> (&'static str, Uuid) {
-                match self {$(Self::$subject(id, _) => ($category, id.uuid()),)*}
+                match self {$(Self::$thing(id, _) => ($category, id.uuid()),)*}
             }
 
             /// As it is written when every process reads what this feature level brought. None:
@@ -73,7 +73,7 @@ macro_rules! facts {
             pub fn written(&self, level: u16) -> Option<Result<Written, serde_json::Error>> {
                 let _ = level;
                 match self {$($(
-                    Self::$subject(_, $facts::$name(data)) => {
+                    Self::$thing(_, $facts::$name(data)) => {
                         $($($(
                             if level < $level {
                                 let earlier = <$was>::try_from(data.clone()).ok()?;
@@ -89,7 +89,7 @@ macro_rules! facts {
             pub fn is_readable_at(&self, level: u16) -> bool {
                 let _ = level;
                 match self {$($(
-                    Self::$subject(_, $facts::$name(_data)) => {
+                    Self::$thing(_, $facts::$name(_data)) => {
                         $($($(
                             if level < $level {
                                 return <$was>::try_from(_data.clone()).is_ok();
@@ -111,13 +111,13 @@ macro_rules! facts {
                     $($(
                         ($kind, $latest) => {
                             let data: $data = read($kind, schema, data)?;
-                            Ok(Self::$subject(subject($kind, stream)?, $facts::$name(upcast!(data;))))
+                            Ok(Self::$thing(id_of($kind, stream)?, $facts::$name(upcast!(data;))))
                         }
                         $($(
                             ($kind, $old) => {
                                 let data: $was = read($kind, schema, data)?;
                                 let data: $data = upcast!(data; $($step,)* $data);
-                                Ok(Self::$subject(subject($kind, stream)?, $facts::$name(upcast!(data;))))
+                                Ok(Self::$thing(id_of($kind, stream)?, $facts::$name(upcast!(data;))))
                             }
                         )+)?
                     )*)*

@@ -37,6 +37,9 @@ pub mod commands {
     pub use super::signs::{ReportHostHeard, ReportHostSilent, ReportStorageSpace};
 }
 
+/// A worker that is silent for three of its inventories has a problem.
+pub const WORKER_SILENCE_SECONDS: u32 = 45;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypervisor {
     pub id: HypervisorId,

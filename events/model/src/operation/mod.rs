@@ -48,7 +48,7 @@ pub(crate) use cause::Cause;
 pub(crate) use hear::hear;
 pub(crate) use overtaken::{follow_image, follow_machine};
 pub(crate) use plan::Begun;
-pub use run::{RETRY_SECONDS, SEAL_WAITING_MAX, SLICE, WAITING_MAX};
+pub use run::{PARTS_RUNNING_MAX, RETRY_SECONDS, SEAL_WAITING_MAX, SLICE, WAITING_MAX};
 pub(crate) use run::{failure, follow, had_turn, start, start_on, start_on_one, start_with};
 pub use selection::{LabelSelector, MACHINES_NAMED_MAX};
 pub(crate) use selection::{Selection, for_machines};

@@ -11,7 +11,6 @@ use super::{Operation, Outcome, Plan, State, Targets, Task, size};
 use crate::deciding::{Decide, Deciding};
 use crate::event::OperationFact as Fact;
 use crate::fleet::Fleet;
-use crate::fleet::index::PARTS_RUNNING_MAX;
 use crate::ids::{CommandId, ImageId, MachineId};
 use crate::machine;
 use crate::name::Name;
@@ -28,6 +27,10 @@ const TURN_FACTS_MAX: usize = 7;
 const FOLLOWING_FACTS_MAX: usize = 10;
 /// So many turns fit into a decision, with what follows and what an operation says of itself.
 pub const SLICE: usize = 12;
+
+/// So many parts of an operation are under way at once: enough to keep every host of a site busy,
+/// few enough that a cancel still finds most of them not begun.
+pub const PARTS_RUNNING_MAX: usize = 256;
 
 /// Operations that wait for the same machine: more than people and programs need at once.
 pub const WAITING_MAX: usize = 8;

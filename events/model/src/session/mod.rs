@@ -44,6 +44,9 @@ pub mod commands {
     pub use super::serve::ServePool;
 }
 
+/// Somebody who waits asks every few seconds; after so long they have gone.
+pub const PLACE_SILENCE_SECONDS: u32 = 30;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
     pub id: SessionId,

@@ -33,8 +33,6 @@ mod session;
 
 pub use grouped::Grouped;
 pub use machine::Yields;
-pub use other::{PARTS_RUNNING_MAX, WORKER_SILENCE_SECONDS};
-pub use session::PLACE_SILENCE_SECONDS;
 
 use std::fmt::Debug;
 

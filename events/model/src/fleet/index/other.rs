@@ -9,7 +9,7 @@ use crate::client::{Client, Provider};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::group::Group;
 use crate::hash::KeyedHash;
-use crate::hypervisor::{Hypervisor, Reason};
+use crate::hypervisor::{Hypervisor, Reason, WORKER_SILENCE_SECONDS};
 use crate::ids::{
     AdminId, ClientId, CommandId, GroupId, HypervisorId, ImageId, LabId, MachineId, MediaId,
     NetworkId, PoolId, StorageId, TemplateId, TerminalId, TokenId,
@@ -19,18 +19,12 @@ use crate::lab::Lab;
 use crate::media::Media;
 use crate::name::Name;
 use crate::network::Network;
-use crate::operation::{self, Cursor, Goal, Operation, Targets};
+use crate::operation::{self, Cursor, Goal, Operation, PARTS_RUNNING_MAX, Targets};
 use crate::pool::Pool;
 use crate::record::{Timestamp, Version};
 use crate::storage::Storage;
 use crate::template::Template;
 use crate::terminal::Terminal;
-
-/// A worker that is silent for three of its inventories has a problem.
-pub const WORKER_SILENCE_SECONDS: u32 = 45;
-/// So many parts of an operation are under way at once: enough to keep every host of a site busy,
-/// few enough that a cancel still finds most of them not begun.
-pub const PARTS_RUNNING_MAX: usize = 256;
 
 macro_rules! found_by_name {
     ($($thing:ident($id:ident) in $table:ident;)*) => {$(

@@ -4,10 +4,7 @@ use super::{Counted, Due, Index, Silence, listen, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{GroupId, SessionId};
 use crate::record::{Timestamp, Version};
-use crate::session::{self, Session, Subject, Target};
-
-/// Somebody who waits asks every few seconds; after so long they have gone.
-pub const PLACE_SILENCE_SECONDS: u32 = 30;
+use crate::session::{self, PLACE_SILENCE_SECONDS, Session, Subject, Target};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionKeys {

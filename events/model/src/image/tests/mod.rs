@@ -18,9 +18,7 @@ use serde_json::{Value, json};
 
 use crate::command::By;
 use crate::deciding::Deciding;
-use crate::event::{
-    Event, MachineFact, OperationFact, PoolFact, SessionFact, StorageFact, Subject as Stream,
-};
+use crate::event::{Event, MachineFact, OperationFact, PoolFact, SessionFact, StorageFact, Stream};
 use crate::evolve::evolve;
 use crate::fleet::{Due, Index, Space};
 use crate::follow::follow;

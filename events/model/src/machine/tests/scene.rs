@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::event::{Event, Subject};
+use crate::event::{Event, Stream};
 use crate::hash::Digest;
 use crate::ids::{FromUuid, HypervisorId, ImageId, MachineId, MediaId, StorageId};
 use crate::image::Origin;
@@ -34,7 +34,7 @@ pub(crate) fn site(hosts: &[&str]) -> Story {
     story
 }
 
-pub(crate) fn fact<I: Subject<Event = Event>>(story: &mut Story, id: I, fact: I::Fact) {
+pub(crate) fn fact<I: Stream<Event = Event>>(story: &mut Story, id: I, fact: I::Fact) {
     let event: Event = id.event(fact);
     story.fleet.apply(&event);
 }

@@ -96,7 +96,7 @@ fn a_single_machine_that_is_not_there_is_refused_with_the_command() {
 fn no_more_begins_while_enough_is_under_way() {
     let mut story = Story::new();
     let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
-    let count = crate::fleet::index::PARTS_RUNNING_MAX;
+    let count = crate::operation::PARTS_RUNNING_MAX;
     let targets = Targets::Listed(vec![machine]);
     let task = Task { plan: maintenance(), targets, total: 1, until: None, after_seal: None };
     let operation = accepted(&mut story, task);
