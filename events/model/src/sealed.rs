@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 use uuid::Uuid;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Something sealed under the key of one person. Destroying the key destroys it everywhere.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,8 +31,9 @@ impl fmt::Debug for SealedBox {
     }
 }
 
-/// A password or another secret on its way to be sealed. It can't be printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A password or another secret on its way to be sealed. It can't be printed, and is wiped when it
+/// is dropped.
+#[derive(Clone, PartialEq, Eq, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(String);
 
