@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use carrel_log::disk::{Access, Disk, DiskFile, Entry, LockError};
+pub use carrel_log::disk::{Access, Disk, DiskFile, Entry, LockError};
 
 use crate::random::Random;
 

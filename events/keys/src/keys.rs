@@ -1,0 +1,106 @@
+//! What everybody else has of the keys.
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use crate::cache::Cache;
+use crate::entropy::Entropy;
+use crate::error::OpenError;
+use crate::hash::HashKeys;
+use crate::limits::{CACHED_KEYS_MAX, HASHERS_MAX};
+use crate::password::{Hashers, dummy};
+use crate::secret::Key;
+use crate::signing::WorkKeys;
+use crate::store::{KeyStore, SecretName};
+
+/// All keys of an installation; clones share them.
+///
+/// Where a call is not async it may wait for a disk, so it is not made on an async thread.
+#[derive(Clone)]
+pub struct Keys(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn KeyStore>,
+    entropy: Arc<dyn Entropy>,
+    people: Cache,
+    hashes: HashKeys,
+    work: RwLock<WorkKeys>,
+    hashers: Hashers,
+    /// The hash of no password, for whoever has none.
+    dummy: String,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({:?})", self.0.store)
+    }
+}
+
+impl Keys {
+    /// Takes up what a store keeps, and makes the keys of the installation where it is new. So many
+    /// passwords are hashed at once: from 1 to [`HASHERS_MAX`].
+    pub fn start(
+        store: Arc<dyn KeyStore>,
+        entropy: Arc<dyn Entropy>,
+        hashers: usize,
+    ) -> Result<Self, OpenError> {
+        let (installation, work) = match store.secret(SecretName::Installation)? {
+            Some(secret) => {
+                let damaged = OpenError::Damaged("key of the installation");
+                let installation = Key::from_slice(&secret).ok_or(damaged)?;
+                let work = store.secret(SecretName::WorkSigning)?.ok_or(OpenError::Incomplete)?;
+                let damaged = OpenError::Damaged("pair of keys that work is signed with");
+                (installation, WorkKeys::read(&work).ok_or(damaged)?)
+            }
+            None if store.was_empty() => make(&*store, &*entropy)?,
+            None => return Err(OpenError::Incomplete),
+        };
+        let dummy = dummy(&*entropy)?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            entropy,
+            people: Cache::new(CACHED_KEYS_MAX),
+            hashes: HashKeys::derive(&installation),
+            work: RwLock::new(work),
+            hashers: Hashers::start(hashers.clamp(1, HASHERS_MAX))?,
+            dummy,
+        })))
+    }
+
+    pub(crate) fn store(&self) -> &dyn KeyStore {
+        &*self.0.store
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(crate) fn people(&self) -> &Cache {
+        &self.0.people
+    }
+
+    pub(crate) fn hash_keys(&self) -> &HashKeys {
+        &self.0.hashes
+    }
+
+    pub(crate) fn work(&self) -> &RwLock<WorkKeys> {
+        &self.0.work
+    }
+
+    pub(crate) fn hashers(&self) -> &Hashers {
+        &self.0.hashers
+    }
+
+    pub(crate) fn dummy(&self) -> &str {
+        &self.0.dummy
+    }
+}
+
+/// The key of the installation comes last: once it is there, all are.
+fn make(store: &dyn KeyStore, entropy: &dyn Entropy) -> Result<(Key, WorkKeys), OpenError> {
+    let work = WorkKeys::random(entropy)?;
+    store.keep_secret(SecretName::WorkSigning, &work.written())?;
+    let installation = Key::random(entropy)?;
+    store.keep_secret(SecretName::Installation, installation.expose())?;
+    Ok((installation, work))
+}

@@ -1,0 +1,159 @@
+//! Commands as they are sent become commands as they are decided.
+
+use carrel_model::client::Provider;
+use carrel_model::command::Command;
+use carrel_model::fleet::Fleet;
+use carrel_model::hash::KeyedHash;
+use carrel_model::ids::{AdminId, ClientId};
+use carrel_model::people::{PersonName, PersonRef, Seal, SealedName, local};
+use carrel_model::rejection::Kind;
+use carrel_model::sealed::{SealedBox, Secret};
+use carrel_model::wire;
+use uuid::Uuid;
+
+use crate::error::{KeysError, SealError};
+use crate::keys::Keys;
+use crate::person::Tag;
+use crate::token::Token;
+
+/// A command that may be decided, and what its sealing has made.
+#[derive(Debug)]
+pub struct SealedCommand {
+    pub command: Command,
+    /// For the one answer that shows it, once the command is accepted.
+    pub token: Option<Token>,
+    /// Who has a key now, and has to be forgotten unless the command makes them known.
+    pub newcomers: Vec<Uuid>,
+}
+
+impl Keys {
+    /// Seals everything about people in a command. Whoever it names is looked up in `fleet`; ids of
+    /// those who are new come from `fresh_id`.
+    ///
+    /// The command's id is looked up in the log before: a command that was accepted gets its first
+    /// answer again, also when those whom it names are gone. It waits for disks and for hashing, so
+    /// it is not called on an async thread.
+    pub fn seal_command(
+        &self,
+        command: wire::Command,
+        fleet: &Fleet,
+        fresh_id: &mut dyn FnMut() -> Uuid,
+    ) -> Result<SealedCommand, SealError> {
+        let mut sealing = Sealing { keys: self, fleet, fresh_id, token: None, newcomers: vec![] };
+        let sealed = command.seal(&mut sealing);
+        let Sealing { token, newcomers, .. } = sealing;
+        match sealed {
+            Ok(command) => Ok(SealedCommand { command, token, newcomers }),
+            Err(error) => {
+                // A key that stays is nobody's, and harms nobody.
+                let _ = self.forget_all(&newcomers);
+                Err(error)
+            }
+        }
+    }
+
+    /// For newcomers whose command was refused, or changed nothing. Not for one whose outcome is
+    /// unknown.
+    pub fn forget_all(&self, newcomers: &[Uuid]) -> Result<(), KeysError> {
+        newcomers.iter().try_for_each(|person| self.forget(*person))
+    }
+}
+
+/// One command that is being sealed.
+struct Sealing<'a> {
+    keys: &'a Keys,
+    fleet: &'a Fleet,
+    fresh_id: &'a mut dyn FnMut() -> Uuid,
+    token: Option<Token>,
+    newcomers: Vec<Uuid>,
+}
+
+fn no_such(kind: &'static str, named: &PersonRef) -> SealError {
+    let given = match named {
+        PersonRef::Id(id) => id.to_string(),
+        // What is refused is traced, and a name is not.
+        PersonRef::Name { provider, .. } => format!("of that name in {provider}"),
+    };
+    SealError::NoSuch { kind: Kind(kind), given }
+}
+
+impl Sealing<'_> {
+    fn client_id(&self, named: &PersonRef) -> Option<ClientId> {
+        match named {
+            PersonRef::Id(id) => {
+                let id = ClientId::new(*id);
+                self.fleet.clients.contains(id).then_some(id)
+            }
+            PersonRef::Name { provider, name } => {
+                let hash = self.keys.name_hash(provider, name);
+                self.fleet.index.clients.get(&(provider.clone(), hash)).copied()
+            }
+        }
+    }
+
+    fn admin_id(&self, named: &PersonRef) -> Option<AdminId> {
+        match named {
+            PersonRef::Id(id) => {
+                let id = AdminId::new(*id);
+                self.fleet.admins.contains(id).then_some(id)
+            }
+            // No directory keeps them.
+            PersonRef::Name { provider, name } if *provider == local() => {
+                let hash = self.keys.name_hash(provider, name);
+                self.fleet.index.admins.get(&hash).copied()
+            }
+            PersonRef::Name { .. } => None,
+        }
+    }
+}
+
+impl Seal for Sealing<'_> {
+    type Error = SealError;
+
+    fn new_person(&mut self) -> Result<Uuid, SealError> {
+        let person = (self.fresh_id)();
+        self.keys.make_person(person)?;
+        self.newcomers.push(person);
+        Ok(person)
+    }
+
+    /// Only for those who are there: a key made for anybody else would be nobody's.
+    fn person(&mut self, person: &PersonRef) -> Result<Uuid, SealError> {
+        let id = self.client_id(person).ok_or_else(|| no_such("person", person))?;
+        Ok(id.uuid())
+    }
+
+    fn admin(&mut self, admin: &PersonRef) -> Result<Uuid, SealError> {
+        let id = self.admin_id(admin).ok_or_else(|| no_such("administrator", admin))?;
+        Ok(id.uuid())
+    }
+
+    fn new_token(&mut self) -> Result<KeyedHash, SealError> {
+        let token = self.keys.new_token().map_err(KeysError::from)?;
+        let hash = self.keys.token_hash(&token);
+        self.token = Some(token);
+        Ok(hash)
+    }
+
+    fn hash(&mut self, provider: &Provider, name: &PersonName) -> Result<KeyedHash, SealError> {
+        Ok(self.keys.name_hash(provider, name))
+    }
+
+    fn seal(&mut self, person: Uuid, text: &str) -> Result<SealedBox, SealError> {
+        Ok(self.keys.seal_as(person, Tag::Personal, text)?)
+    }
+
+    fn password(&mut self, person: Uuid, password: &Secret) -> Result<SealedBox, SealError> {
+        Ok(self.keys.seal_password(person, password)?)
+    }
+
+    fn name(
+        &mut self,
+        person: Uuid,
+        provider: &Provider,
+        name: &PersonName,
+    ) -> Result<SealedName, SealError> {
+        let hash = self.keys.name_hash(provider, name);
+        Ok(SealedName { hash, sealed: self.keys.seal_as(person, Tag::Name, name.as_str())? })
+    }
+}
