@@ -14,11 +14,11 @@ pub const PASSWORD_BYTES_MAX: usize = Secret::LENGTH_MAX;
 /// hundred bytes, so all of them take 20 MB.
 pub const CACHED_KEYS_MAX: usize = 200_000;
 
-/// Hashing takes a core and 19 MiB for some ten milliseconds. Eight at once sign in a few hundred
-/// people per second and take 152 MiB; more would only take cores from what else is done.
+/// Hashing takes a core and 19 MiB for about 30 ms. Eight at once sign in 250 people per second and
+/// take 152 MiB; more would only take cores from what else is done.
 pub const HASHERS_MAX: usize = 8;
 
-/// About ten seconds of work for two hashers. Who comes later is told so at once, rather than after
+/// About fifteen seconds of work for two hashers. Who comes later is told so at once, rather than after
 /// their browser has given up.
 pub const HASHING_QUEUE_MAX: usize = 1_024;
 
