@@ -1,7 +1,7 @@
 //! The directory keeps the promises, is for its owner alone, and survives backups and restores.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,7 +105,6 @@ fn a_directory_that_others_may_use_is_refused() {
         for mode in [0o750, 0o701, 0o720] {
             set_mode(&path, mode);
             let refused = StoreError::Exposed { path: path.clone(), mode, wanted: 0o700 };
-            // A path that ends with a slash is the same path.
             assert_eq!(try_open(dir.path()).err(), Some(refused));
         }
         set_mode(&path, 0o700);
@@ -124,6 +123,18 @@ fn a_file_that_others_may_use_is_refused() {
     assert!(message.contains("0640") && message.contains("chmod it to 0600"), "{message}");
     assert_eq!(keys.seal(person(1), Purpose::Name, "x"), Err(KeysError::Store(refused)));
     seal(&keys, 2, "others are not concerned");
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let dir = used();
+    // Only root can give something away; for anybody else there is nothing to try.
+    if chown(dir.path(), Some(12_345), None).is_err() {
+        return;
+    }
+    let path = dir.path().to_owned();
+    let refused = StoreError::Foreign { path, owner: 12_345, user: 0 };
+    assert_eq!(try_open(dir.path()).err(), Some(refused));
 }
 
 #[test]
@@ -229,7 +240,7 @@ fn copy(from: &Path, to: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_key_of_nobody_else_is_made_where_one_was_lost() {
+fn whose_key_was_lost_gets_another_one() {
     let dir = used();
     let keys = start(Arc::new(open(dir.path()).0));
     let before = seal(&keys, 1, "anna");

@@ -105,7 +105,7 @@ fn start(disk: Arc<dyn Disk>) -> Result<Keys, String> {
 }
 
 /// What was acknowledged, and so has to be true from then on.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Ledger {
     sealed: Vec<SealedBox>,
     /// Whose deletion was at least begun.
@@ -191,12 +191,28 @@ fn at_every_operation(as_seen: impl Fn(SimDisk) -> Arc<dyn Disk>) {
         let lost = disk.power_loss(&mut Random::new(nth));
         for (what, disk) in [("restart", disk.restart()), ("power loss", lost)] {
             let case = format!("operation {nth}, {what}");
-            let keys = start(simulated(disk.clone()));
-            let keys = keys.unwrap_or_else(|error| panic!("{case}: {error}"));
-            holds(&keys, &ledger, &case);
-            nothing_is_left(&disk, &ledger, &case);
+            let keys = restart(&disk, &case);
+            let (lost, ledger) = power_goes_again(&disk, &keys, &ledger, nth);
+            for (disk, keys) in [(&disk, keys), (&lost, restart(&lost, &case))] {
+                holds(&keys, &ledger, &case);
+                nothing_is_left(disk, &ledger, &case);
+            }
         }
     }
+}
+
+fn restart(disk: &SimDisk, case: &str) -> Keys {
+    start(simulated(disk.clone())).unwrap_or_else(|error| panic!("{case}: {error}"))
+}
+
+/// What the next process found may only have been in the page cache. Once it has sealed by it, it
+/// must be on the platter too.
+fn power_goes_again(disk: &SimDisk, keys: &Keys, ledger: &Ledger, seed: u64) -> (SimDisk, Ledger) {
+    let mut ledger = ledger.clone();
+    for nth in 1..=4 {
+        ledger.sealed.extend(keys.seal(person(nth), Purpose::Name, "somebody"));
+    }
+    (disk.power_loss(&mut Random::new(seed + 1_000)), ledger)
 }
 
 #[test]
