@@ -2,8 +2,8 @@
 //! nothing can be learned from them, not even by guessing.
 //!
 //! Each purpose has a key of its own, derived from that of the installation, so that a hash of one
-//! purpose is never one of another. These hashes are in the log for all time: neither the labels nor
-//! what is hashed may change.
+//! purpose is never one of another. These hashes are in the log for all time: neither the labels
+//! nor what is hashed may change.
 
 use std::io;
 

@@ -32,9 +32,12 @@ impl HostKey {
         self.0.expose()
     }
 
-    /// The password of one ticket. Workers compute the same:
-    /// `base32(HMAC-SHA-256(key, "carrel display v1" | session | machine | ticket))[..26]`, with ids
-    /// as their 16 bytes and the ticket as 4, the highest first.
+    /// The password of one ticket. Workers compute the same, with ids as their 16 bytes and the
+    /// ticket as 4, the highest first:
+    ///
+    /// ```text
+    /// base32(HMAC-SHA-256(key, "carrel display v1" | session | machine | ticket))[..26]
+    /// ```
     pub fn display_password(&self, session: SessionId, machine: MachineId, ticket: u32) -> Secret {
         let mut mac = mac(&self.0);
         for part in [LABEL, session.as_bytes(), machine.as_bytes(), &ticket.to_be_bytes()] {

@@ -18,8 +18,8 @@ pub const CACHED_KEYS_MAX: usize = 200_000;
 /// take 152 MiB; more would only take cores from what else is done.
 pub const HASHERS_MAX: usize = 8;
 
-/// About fifteen seconds of work for two hashers. Who comes later is told so at once, rather than after
-/// their browser has given up.
+/// About fifteen seconds of work for two hashers. Who comes later is told so at once, rather than
+/// after their browser has given up.
 pub const HASHING_QUEUE_MAX: usize = 1_024;
 
 /// A key file has 36 bytes and what it keeps: at most two seeds of 32 bytes.

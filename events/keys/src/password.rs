@@ -1,7 +1,7 @@
 //! Passwords, hashed by Argon2id (RFC 9106) on threads of their own.
 //!
-//! Hashing takes a core and much memory on purpose. There are few threads for it, and a queue with an
-//! end; who waits there does so without a thread.
+//! Hashing takes a core and much memory on purpose. There are few threads for it, and a queue with
+//! an end; whoever signs in waits there without a thread of their own.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

@@ -6,10 +6,10 @@
 //!                    +------(never came to be)--------+
 //! ```
 //!
-//! A box is base64 of `1 | nonce (24) | ciphertext | tag (16)`, by XChaCha20-Poly1305: its nonces are
-//! long enough to be drawn at random, however many there are, and it takes the same time on every
-//! processor. The person and the purpose are authenticated with it, so a box in the place of another
-//! can't be opened. Boxes are in the log for all time: other bytes need another first byte.
+//! A box is base64 of `1 | nonce (24) | ciphertext | tag (16)`, by XChaCha20-Poly1305: its nonces
+//! are long enough to be drawn at random, however many there are, and it takes the same time on
+//! every processor. The person and the purpose are authenticated with it, so a box in the place of
+//! another can't be opened. Boxes are in the log for all time: other bytes need another first byte.
 
 use carrel_model::event::{AdminFact, ClientFact, Event};
 use carrel_model::sealed::SealedBox;
@@ -83,8 +83,8 @@ impl Keys {
         text.map(Some).ok_or(damaged)
     }
 
-    /// Gives somebody new a key of their own. Refused for whoever has one or had one: what is sealed
-    /// under it must not be forgotten with a newcomer.
+    /// Gives somebody new a key of their own. Refused for whoever has one or had one: what is
+    /// sealed under it must not be forgotten with a newcomer.
     pub fn make_person(&self, person: Uuid) -> Result<(), KeysError> {
         let mut shard = self.people().shard(person);
         if self.store().person(person)?.is_some() {

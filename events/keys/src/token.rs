@@ -1,7 +1,7 @@
 //! Tokens by which people and programs sign in: random, and known by their hash alone.
 //!
-//! A token is `carrel_` and base32 of 32 random bytes and a checksum of 4. By its beginning a leaked
-//! one is found in files and logs, and by its checksum told from what only looks like one.
+//! A token is `carrel_` and base32 of 32 random bytes and a checksum of 4. By its beginning a
+//! leaked one is found in files and logs, and by its checksum told from what only looks like one.
 
 use std::fmt;
 

@@ -9,21 +9,21 @@
 //!   people/<last two digits of the id>/<id>.shredded
 //! ```
 //!
-//! Every file is written under a name of its own (`.new`), synced, renamed and the directory synced,
-//! so a copy of the directory has whole files only, whenever it is made. Ids of version 7 begin with
-//! the time, so it is their random end that spreads them over 256 directories.
+//! Every file is written under a name of its own (`.new`), synced, renamed and the directory
+//! synced, so a copy of the directory has whole files only, whenever it is made. Ids of version 7
+//! begin with the time, so it is their random end that spreads them over 256 directories.
 //!
-//! A `.shredded` file wins over a `.key` file: it is written before the key is wiped and removed, and
-//! it is not overwritten when keys are restored. Wiping writes zeros over the file. A disk that
-//! never writes in place (most SSDs, copy-on-write file systems, snapshots) may still hold the bytes
-//! for a while; who fears for the disk itself encrypts it.
+//! A `.shredded` file wins over a `.key` file: it is written before the key is wiped and removed,
+//! and it is not overwritten when keys are restored. Wiping writes zeros over the file. A disk that
+//! never writes in place (most SSDs, copy-on-write file systems, snapshots) may still hold the
+//! bytes for a while; who fears for the disk itself encrypts it.
 
 mod disk;
 mod file;
 mod open;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use disk::{Disk, LockError, Look, OsDisk, What};
 use file::{Kind, decode, encode};
@@ -46,6 +46,8 @@ pub struct DirectoryStore {
     disk: Arc<dyn Disk>,
     layout: Layout,
     was_empty: bool,
+    /// Held while a directory is made, so that nobody uses it before it lasts.
+    making: Mutex<()>,
     /// Why nothing is believed any more.
     poison: OnceLock<String>,
     _lock: Box<dyn Send + Sync>,
@@ -172,6 +174,7 @@ impl DirectoryStore {
     /// Makes the directory that a person's files are in.
     fn make_shard(&self, path: &Path) -> Result<(), StoreError> {
         let shard = path.parent().unwrap_or(&self.layout.dir);
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if self.exists(shard)? {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::disk::{Disk, LockError, What};
 use super::{DIRECTORY_MODE, DirectoryStore, FILE_MODE, KEY, Layout, NEW, SHREDDED};
@@ -32,8 +32,8 @@ impl DirectoryStore {
         }
         let found = sweep(&*disk, &layout)?;
         let was_empty = found.people + found.shredded + found.hosts == 0;
-        let poison = OnceLock::new();
-        Ok((Self { disk, layout, was_empty, poison, _lock: lock }, found))
+        let (making, poison) = (Mutex::default(), OnceLock::new());
+        Ok((Self { disk, layout, was_empty, making, poison, _lock: lock }, found))
     }
 }
 

@@ -188,8 +188,8 @@ fn what_is_found_is_told() {
     assert_eq!(open(dir.path()).1, found);
 }
 
-/// A backup is a copy of the files. One that is older than a deletion brings a key back, but not the
-/// person: their tombstone is still there.
+/// A backup is a copy of the files. One that is older than a deletion brings a key back, but not
+/// the person: their tombstone is still there.
 #[test]
 fn a_restored_key_of_whom_was_deleted_is_destroyed_again() {
     let dir = used();

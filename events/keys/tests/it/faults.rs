@@ -1,7 +1,7 @@
 //! Keys on a disk that fails and loses power, at every operation in turn.
 //!
-//! Every case ends with the same questions: can everything be opened that was sealed before, and does
-//! what was destroyed stay so?
+//! Every case ends with the same questions: can everything be opened that was sealed before, and
+//! does what was destroyed stay so?
 
 use std::io;
 use std::path::Path;
@@ -174,8 +174,8 @@ fn nothing_is_left(disk: &SimDisk, ledger: &Ledger, case: &str) {
     }
 }
 
-/// Fails the n-th operation, for each n, and looks at what the next process finds; once with the page
-/// cache still there, and once after power was lost.
+/// Fails the n-th operation, for each n, and looks at what the next process finds; once with the
+/// page cache still there, and once after power was lost.
 fn at_every_operation(as_seen: impl Fn(SimDisk) -> Arc<dyn Disk>) {
     for nth in 1.. {
         let disk = SimDisk::default();

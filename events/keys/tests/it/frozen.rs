@@ -76,5 +76,9 @@ fn signatures() {
     let keys = keys();
     let signature = keys.sign(b"work");
     let hex: String = signature.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((signature.key.to_string(), hex), ("fe812c12f3ab4ce6".to_owned(), "2e4d07f9c41bf88f6fa637021fc6a66914fe0e8e9a1529db4b9d85b8f9913727df7c996e85c3d2c9ad75e2fbcdd1e7b4354f583191540d51a6bb4287a7e54709".to_owned()));
+    let expected = concat!(
+        "2e4d07f9c41bf88f6fa637021fc6a66914fe0e8e9a1529db4b9d85b8f9913727",
+        "df7c996e85c3d2c9ad75e2fbcdd1e7b4354f583191540d51a6bb4287a7e54709",
+    );
+    assert_eq!((signature.key.to_string().as_str(), &*hex), ("fe812c12f3ab4ce6", expected));
 }

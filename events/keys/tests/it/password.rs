@@ -113,8 +113,8 @@ impl KeyStore for Slow {
     }
 }
 
-/// Boxes are opened by the threads that hash, so neither a slow disk nor a long queue holds up those
-/// who wait; and who comes when too many wait is told so.
+/// Boxes are opened by the threads that hash, so neither a slow disk nor a long queue holds up
+/// those who wait; and who comes when too many wait is told so.
 #[tokio::test]
 async fn only_so_many_wait() {
     let ((looks, looked), (go_on, goes_on)) = (channel(), channel());

@@ -87,7 +87,8 @@ pub(crate) fn others_keep_their_keys<A: Adapter>() {
     assert_eq!(found, [true, false, true]);
 }
 
-/// Whoever loads a key while it is being destroyed must not put it back among those that are cached.
+/// Whoever loads a key while it is being destroyed must not put it back among those that are
+/// cached.
 pub(crate) fn nobody_reads_on_while_a_key_is_destroyed<A: Adapter>() {
     const ROUNDS: u64 = 20;
     let (mut adapter, mut keys) = fresh::<A>();
