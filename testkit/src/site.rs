@@ -164,6 +164,7 @@ fn made(
         identity: machine::Identity {
             uuid: id.uuid(),
             mac: Mac::of_guest(number),
+            further_macs: Box::default(),
             serial: name(called),
             hostname: name::<Hostname>(called),
             machine_type: name("pc-q35-7.2"),

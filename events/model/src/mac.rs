@@ -27,6 +27,15 @@ impl Mac {
         let [a, b, c] = QEMU_PREFIX;
         Self([a, b, c, high, middle, low])
     }
+
+    /// Of another card of the guest whose first card has this one. Those of two guests differ if
+    /// their first ones do and come from [`Mac::of_guest`], since their third byte counts the cards.
+    #[must_use]
+    pub fn of_card(self, card: u8) -> Self {
+        let [a, b, c, rest @ ..] = self.0;
+        // The second bit of the first byte says that nobody sold the address.
+        Self([a | 0b10, b, c.wrapping_add(card), rest[0], rest[1], rest[2]])
+    }
 }
 
 impl FromStr for Mac {
@@ -97,6 +106,13 @@ mod tests {
         let mac: Mac = "52:54:00:AB:cd:01".parse().expect("a MAC address");
         assert_eq!(mac.to_string(), "52:54:00:ab:cd:01");
         assert_eq!(Mac::of_guest(0x00ab_cd01), mac);
+    }
+
+    #[test]
+    fn further_cards_of_guests_have_addresses_that_no_first_one_has() {
+        let first = Mac::of_guest(0x00ab_cd01);
+        assert_eq!(first.of_card(1).to_string(), "52:54:01:ab:cd:01");
+        assert_eq!(first.of_card(7).to_string(), "52:54:07:ab:cd:01");
     }
 
     #[test]

@@ -156,6 +156,7 @@ pub(crate) fn machine_made(
     let identity = Identity {
         uuid: Uuid::from_u128(number.into()),
         mac: Mac::of_guest(number),
+        further_macs: Box::default(),
         serial: platform("serial"),
         hostname: Hostname::new(&format!("host-{number}")).expect("a host name"),
         machine_type: platform("q35"),

@@ -1,10 +1,12 @@
 //! A domain that was there before Carrel becomes a machine.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::draft::{Draft, changed};
+use super::draft::{Draft, NETWORKS_MAX, changed};
 use super::new::{DISKS_MAX, Platform, hostname, serial};
 use super::rejection::Rejection as Refused;
 use super::{Created, Disk, DiskRole, DiskSource, Format, Identity, Kind, Reservation, Settings};
@@ -45,6 +47,9 @@ pub struct AdoptMachine {
     pub uuid: Uuid,
     /// Of its first network card.
     pub mac: Mac,
+    /// Of further ones, in turn, as far as they are to keep theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_macs: Vec<Mac>,
     /// What its guest calls itself; made from the name if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<Hostname>,
@@ -92,13 +97,26 @@ impl Decide for AdoptMachine {
 impl AdoptMachine {
     /// Adopting is rare, so all machines may be looked at for the UUID.
     fn is_not_known(&self, deciding: &Deciding<'_>) -> Result<(), Rejection> {
+        let most = NETWORKS_MAX - 1;
+        if self.further_macs.len() > most {
+            let given = self.further_macs.len();
+            return Err(general::Rejection::TooMany { given, most }.into());
+        }
+        let own: BTreeSet<Mac> = self.macs().collect();
+        let twice = own.len() <= self.further_macs.len();
         let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
-        let known =
-            machines.find(|it| it.identity.uuid == self.uuid || it.identity.mac == self.mac);
-        match known {
-            Some(machine) => Err(Refused::AlreadyKnown { machine: machine.name.clone() }.into()),
+        let known = machines.find(|it| {
+            let Identity { uuid, mac, further_macs, .. } = &it.identity;
+            *uuid == self.uuid || [mac].into_iter().chain(further_macs).any(|it| own.contains(it))
+        });
+        match known.map(|it| &it.name).or(twice.then_some(&self.name)) {
+            Some(machine) => Err(Refused::AlreadyKnown { machine: machine.clone() }.into()),
             None => Ok(()),
         }
+    }
+
+    fn macs(&self) -> impl Iterator<Item = Mac> {
+        [self.mac].into_iter().chain(self.further_macs.iter().copied())
     }
 
     fn identity(&self) -> Identity {
@@ -106,6 +124,7 @@ impl AdoptMachine {
         Identity {
             uuid: self.uuid,
             mac: self.mac,
+            further_macs: self.further_macs.clone().into(),
             serial: serial(self.uuid),
             hostname: self.hostname.clone().unwrap_or_else(|| hostname(&self.name)),
             machine_type: self.machine_type.clone().unwrap_or(platform.machine_type),

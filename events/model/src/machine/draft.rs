@@ -14,7 +14,7 @@ use crate::version::latest::display::Display;
 use crate::version::latest::{Labels, Properties};
 
 /// Network cards that a guest can have: its PCI bus has room for more, no installation needs them.
-const NETWORKS_MAX: usize = 8;
+pub(super) const NETWORKS_MAX: usize = 8;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -55,6 +55,7 @@ pub(crate) fn identity(
     Ok(Identity {
         uuid,
         mac: unused_mac(&deciding.fleet, uuid)?,
+        further_macs: Box::default(),
         serial: serial(uuid),
         hostname: hostname(name),
         machine_type: platform.machine_type,

@@ -14,6 +14,8 @@ pub const VCPUS_MAX: u32 = 255;
 pub const DISK_GIB_MIN: u32 = 1;
 /// 16 TiB: the largest file of ext4 with blocks of 4 KiB.
 pub const DISK_GIB_MAX: u32 = 16 * 1024;
+/// There are three kinds; naming one twice changes nothing.
+const BOOT_DEVICES_MAX: u64 = 3;
 /// More people than the largest terminal servers take.
 const SEATS_MAX: u16 = 1024;
 /// Ports of one emulated USB controller (qemu-xhci).
@@ -30,6 +32,8 @@ pub(crate) fn check_hardware(hardware: &Hardware) -> Result<(), Rejection> {
     for count in hardware.counters.values() {
         within("what is counted", *count, (1, COUNTED_MAX))?;
     }
+    let boot = u64::try_from(hardware.boot.len()).unwrap_or(u64::MAX);
+    within("the number of devices to boot from", boot, (1, BOOT_DEVICES_MAX))?;
     let usb = (0, USB_REDIRECTIONS_MAX);
     within("the number of USB redirections", hardware.devices.usb_redirections, usb)
 }

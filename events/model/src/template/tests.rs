@@ -43,6 +43,8 @@ fn a_machine_has_bounds() {
         json!({ "disk_gib": 0 }),
         json!({ "disk_gib": 16_385 }),
         json!({ "hardware": { "devices": usb } }),
+        json!({ "hardware": { "boot": [] } }),
+        json!({ "hardware": { "boot": ["disk", "disk", "disk", "disk"] } }),
         json!({ "display": display }),
     ] {
         story.refused(create(&bad), "CRL-0811");

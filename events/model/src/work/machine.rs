@@ -12,6 +12,7 @@ use crate::ids::{
     StorageId,
 };
 use crate::image::Origin;
+use crate::mac::Mac;
 use crate::machine::{
     Format, Identity, Kind, Machine, OnReboot, RenewalStep, RestartManner, Settings, SnapshotState,
     StopManner, Task, Wish,
@@ -133,6 +134,7 @@ pub struct MediumSpec {
 #[serde(deny_unknown_fields)]
 pub struct NetworkSpec {
     pub network: NetworkId,
+    pub mac: Mac,
     pub attachment: Attachment,
     pub policy: NetworkPolicy,
 }
@@ -225,7 +227,7 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
         throwaway: throwaway(fleet, machine, host),
         snapshots: machine.snapshots.iter().map(snapshot).collect(),
         media: media(fleet, machine, host),
-        networks: networks(fleet, settings, host),
+        networks: networks(fleet, (settings, &machine.identity), host),
         display: machine.allows.clone().unwrap_or_else(|| fleet.policy_of(machine)),
         properties: properties(fleet, machine, settings, &sessions),
         tickets: sessions.into_iter().map(ticket).collect(),
@@ -321,13 +323,19 @@ fn describe_medium(fleet: &Fleet, medium: &Media, host: HypervisorId) -> MediumS
 }
 
 /// A network that has nothing to do with the host is left out.
-fn networks(fleet: &Fleet, settings: &Settings, host: HypervisorId) -> Vec<NetworkSpec> {
-    let there = settings.networks.iter().filter_map(|id| fleet.networks.get(*id));
-    let described = there.filter_map(|network| {
+fn networks(
+    fleet: &Fleet,
+    (settings, identity): (&Settings, &Identity),
+    host: HypervisorId,
+) -> Vec<NetworkSpec> {
+    let cards = (0..).zip(&settings.networks);
+    let described = cards.filter_map(|(card, id)| {
+        let network = fleet.networks.get(*id)?;
         let settings = &network.settings;
         let attachment = settings.hosts.get(&host).or(settings.attachment.as_ref())?;
         Some(NetworkSpec {
             network: network.id,
+            mac: identity.mac_of(card),
             attachment: attachment.clone(),
             policy: settings.policy.clone(),
         })

@@ -102,6 +102,7 @@ impl Site {
         let identity = Identity {
             uuid: id.uuid(),
             mac: Mac::of_guest(0xff_0000 + u32::from(self.made)),
+            further_macs: Box::default(),
             serial: PlatformName::new("serial").expect("a serial"),
             hostname: Hostname::new(name).expect("a host name"),
             machine_type: PlatformName::new("q35").expect("a machine type"),

@@ -81,6 +81,25 @@ fn what_is_known_already_is_not_adopted_again() {
 }
 
 #[test]
+fn its_network_cards_keep_their_addresses() {
+    let mut story = site(&["node1"]);
+    let fields = |uuid: u8, macs: [&str; 2]| {
+        command(
+            "AdoptMachine",
+            json!({ "hypervisor": "node1", "name": format!("mail{uuid}"),
+                "uuid": uuid::Uuid::from_bytes([uuid; 16]), "mac": macs[0],
+                "further_macs": [macs[1]] }),
+        )
+    };
+    story.given(fields(7, ["00:16:3e:00:00:01", "00:16:3e:00:00:02"]));
+    let identity = &machine(&story, "mail7").identity;
+    let macs = [0, 1, 2].map(|card| identity.mac_of(card).to_string());
+    assert_eq!(macs, ["00:16:3e:00:00:01", "00:16:3e:00:00:02", "02:16:40:00:00:01"]);
+    story.refused(fields(8, ["00:16:3e:00:00:02", "00:16:3e:00:00:03"]), "CRL-0227");
+    story.refused(fields(8, ["00:16:3e:00:00:03", "00:16:3e:00:00:03"]), "CRL-0227");
+}
+
+#[test]
 fn its_disks_are_where_its_host_sees_them() {
     let mut story = site(&["node1", "node2"]);
     add_storage(&mut story, "far", &["node2"], &json!(["disks"]), "disk");

@@ -103,7 +103,7 @@ pub struct Devices {
     #[serde(default = "yes")]
     pub sound: bool,
     /// How many USB devices a viewer can pass through at once.
-    #[serde(default = "one")]
+    #[serde(default = "four")]
     pub usb_redirections: u8,
 }
 
@@ -113,7 +113,7 @@ impl Default for Devices {
             network_card: NetworkCard::default(),
             disk_bus: DiskBus::default(),
             sound: true,
-            usb_redirections: 1,
+            usb_redirections: four(),
         }
     }
 }
@@ -122,8 +122,22 @@ const fn yes() -> bool {
     true
 }
 
-const fn one() -> u8 {
-    1
+const fn four() -> u8 {
+    4
+}
+
+/// What a system can be started from.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum BootDevice {
+    /// The system disk.
+    Disk,
+    /// The first attached medium that is an image of a CD.
+    Cdrom,
+    /// A server on the first network (PXE).
+    Network,
 }
 
 /// What a guest finds. It is sealed together with an image, so that a system meets the devices that
@@ -138,6 +152,8 @@ pub struct Hardware {
     pub cpu: Cpu,
     pub memory_mib: u32,
     pub devices: Devices,
+    /// What is tried in turn: a disk that nothing was installed on yet is passed over.
+    pub boot: Vec<BootDevice>,
     /// What it takes of a host's counters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<Counter, u32>,
@@ -152,6 +168,7 @@ impl Default for Hardware {
             cpu: Cpu::default(),
             memory_mib: 2048,
             devices: Devices::default(),
+            boot: vec![BootDevice::Disk, BootDevice::Cdrom],
             counters: BTreeMap::new(),
         }
     }

@@ -13,7 +13,8 @@ pub use super::disk::{
 };
 use super::display::Protocol;
 pub use super::hardware::{
-    Cpu, Devices, DiskBus, Firmware, Hardware, NetworkCard, Os, Probe, Readiness, Settings, Tpm,
+    BootDevice, Cpu, Devices, DiskBus, Firmware, Hardware, NetworkCard, Os, Probe, Readiness,
+    Settings, Tpm,
 };
 use super::operation::Failure;
 use super::session::Subject;
@@ -66,12 +67,28 @@ const fn one_seat() -> u16 {
 pub struct Identity {
     /// The SMBIOS UUID, also the domain's UUID.
     pub uuid: Uuid,
+    /// Of the first network card.
     pub mac: Mac,
+    /// Of further cards, in turn, if they had some before Carrel. All others follow from the first.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub further_macs: Box<[Mac]>,
     /// The SMBIOS serial number.
     pub serial: PlatformName,
     pub hostname: Hostname,
     pub machine_type: PlatformName,
     pub cpu_model: PlatformName,
+}
+
+fn is_empty(macs: &[Mac]) -> bool {
+    macs.is_empty()
+}
+
+impl Identity {
+    /// Of a network card, the first of which is 0.
+    pub fn mac_of(&self, card: u8) -> Mac {
+        let known = [self.mac].into_iter().chain(self.further_macs.iter().copied());
+        known.into_iter().nth(card.into()).unwrap_or_else(|| self.mac.of_card(card))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
