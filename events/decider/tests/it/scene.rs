@@ -1,0 +1,256 @@
+//! A desk, a log that does as it is told, and commands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use carrel_decider::{Answer, Ask, Clock, Decider, Entropy, Refusal, Standing, open};
+use carrel_log::memory::MemoryLog;
+use carrel_log::port::PlacedUnit;
+use carrel_log::{
+    Answer as First, AppendError, Cursor, CursorError, EventLog, Expected, Guard, Head, Page,
+    PageLimit, ReadError, Snapshot, SnapshotKey, Turn, chain,
+};
+use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, LogId};
+use carrel_model::name::{ConsumerName, LeaseName, Method, Org};
+use carrel_model::record::{
+    Actor, CommandUnit, Epoch, Fingerprint, Position, Record, StreamId, Timestamp, Version,
+};
+use carrel_testkit::random::Random;
+use carrel_testkit::site::BEGINNING;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+/// What becomes of the next append.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    /// It fails, and nothing is written.
+    Fails(AppendError),
+    /// It is written, and nobody hears of it.
+    IsForgotten,
+}
+
+/// A log in memory with one thing that goes wrong.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) kept: MemoryLog,
+    pub(crate) next: Mutex<Option<Next>>,
+}
+
+struct Turned<'a> {
+    turn: Box<dyn Turn + 'a>,
+    next: &'a Mutex<Option<Next>>,
+}
+
+#[async_trait]
+impl Turn for Turned<'_> {
+    fn head(&self) -> Head {
+        self.turn.head()
+    }
+
+    fn since(&self) -> &[Record] {
+        self.turn.since()
+    }
+
+    async fn append(
+        self: Box<Self>,
+        units: Vec<CommandUnit>,
+        guard: Option<Guard>,
+    ) -> Result<Vec<First>, AppendError> {
+        match self.next.lock().await.take() {
+            None => self.turn.append(units, guard).await,
+            Some(Next::Fails(error)) => Err(error),
+            Some(Next::IsForgotten) => {
+                self.turn.append(units, guard).await?;
+                Err(AppendError::OutcomeUnknown("the line broke".to_owned()))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl EventLog for Log {
+    async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
+        let turn = self.kept.turn(have).await?;
+        Ok(Box::new(Turned { turn, next: &self.next }))
+    }
+
+    async fn head(&self) -> Result<Head, ReadError> {
+        self.kept.head().await
+    }
+
+    async fn append(
+        &self,
+        expected: Expected,
+        units: Vec<CommandUnit>,
+    ) -> Result<Vec<First>, AppendError> {
+        self.kept.append(expected, units).await
+    }
+
+    async fn lookup(&self, command_id: CommandId) -> Result<Option<First>, ReadError> {
+        self.kept.lookup(command_id).await
+    }
+
+    async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
+        self.kept.read(after, limit).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: PageLimit,
+    ) -> Result<Page, ReadError> {
+        self.kept.read_stream(stream, after, limit).await
+    }
+
+    async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
+        self.kept.wait_past(position).await
+    }
+
+    async fn save_cursor(
+        &self,
+        name: &ConsumerName,
+        position: Position,
+        epoch: Epoch,
+    ) -> Result<(), CursorError> {
+        self.kept.save_cursor(name, position, epoch).await
+    }
+
+    async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
+        self.kept.cursor(name).await
+    }
+
+    async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
+        self.kept.cursors().await
+    }
+
+    async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
+        self.kept.raise_epoch(lease).await
+    }
+
+    async fn link_at(&self, position: Position) -> Result<Option<chain::Link>, ReadError> {
+        self.kept.link_at(position).await
+    }
+
+    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
+        self.kept.save_snapshot(snapshot).await
+    }
+
+    async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
+        self.kept.snapshot(key).await
+    }
+
+    async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
+        self.kept.import(units).await
+    }
+
+    async fn finish_import(&self) -> Result<Head, AppendError> {
+        self.kept.finish_import().await
+    }
+
+    async fn close(&self) -> Result<(), ReadError> {
+        self.kept.close().await
+    }
+}
+
+/// Stands still until it is set.
+#[derive(Debug)]
+pub(crate) struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Hands {
+    pub(crate) fn set(&self, to: Timestamp) {
+        self.0.store(to.0, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Seeded(Random);
+
+impl Entropy for Seeded {
+    fn draw(&mut self) -> [u8; 16] {
+        self.0.bytes()
+    }
+}
+
+pub(crate) struct Scene {
+    pub(crate) decider: Decider,
+    pub(crate) log: Arc<Log>,
+    pub(crate) clock: Arc<Hands>,
+    desk: JoinSet<()>,
+    asked: u8,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        let kept = MemoryLog::new(LogId::from_bytes([1; 16]));
+        Self::on(Arc::new(Log { kept, next: Mutex::new(None) }), 1).await
+    }
+
+    /// Another desk over a log, drawing from another seed.
+    pub(crate) async fn on(log: Arc<Log>, seed: u64) -> Self {
+        let clock = Arc::new(Hands(AtomicI64::new(BEGINNING.0)));
+        let entropy = Box::new(Seeded(Random::new(seed)));
+        let opened = open(Arc::clone(&log) as _, Arc::clone(&clock) as _, entropy).await;
+        let (decider, desk) = opened.expect("a log that can be folded");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { desk.run().await.expect("what it meets in the log") });
+        Self { decider, log, clock, desk: tasks, asked: 0 }
+    }
+
+    /// A command with an id of its own.
+    pub(crate) fn command(&mut self, name: &str, data: &Value) -> Ask {
+        self.asked += 1;
+        ask(self.asked, name, data)
+    }
+
+    pub(crate) async fn given(&mut self, name: &str, data: &Value) -> Result<Answer, Refusal> {
+        let ask = self.command(name, data);
+        self.decider.ask(ask).await
+    }
+
+    /// The desk is gone, whoever may still ask.
+    pub(crate) async fn stop(&mut self) {
+        self.desk.shutdown().await;
+    }
+
+    /// The desk ends when nobody can ask any more.
+    pub(crate) async fn ends(self) -> Arc<Log> {
+        let Self { decider, log, mut desk, .. } = self;
+        drop(decider);
+        while let Some(ended) = desk.join_next().await {
+            ended.expect("no panic");
+        }
+        log
+    }
+
+    /// What everybody sees is what the log holds.
+    pub(crate) async fn is_as_logged(&self) {
+        let folded = Standing::of(&*self.log).await.expect("a log that can be folded");
+        assert!(self.decider.standing() == folded, "the fleet is not that of the log");
+    }
+}
+
+pub(crate) fn ask(number: u8, name: &str, data: &Value) -> Ask {
+    let command = serde_json::from_value(json!({ "type": name, "data": data }));
+    Ask {
+        command_id: CommandId::from_bytes([number; 16]),
+        fingerprint: Fingerprint([number; 32]),
+        command: command.expect("a command"),
+        org: Org::new("main").expect("a name"),
+        actor: Actor {
+            id: ActorId::from_bytes([9; 16]),
+            method: Method::new("test").expect("a name"),
+        },
+        causation_id: CausationId::from_bytes([number; 16]),
+        correlation_id: CorrelationId::from_bytes([number; 16]),
+        trace_parent: None,
+    }
+}
