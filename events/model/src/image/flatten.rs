@@ -169,10 +169,12 @@ fn rebase(deciding: &mut Deciding<'_>, id: ImageId, upto: Option<MachineId>) {
     deciding.fact(id, ImageFact::Rebased(Rebased { upto }));
 }
 
-/// Without a host nobody could; whichever gets it next is told at once what its disk stands on.
+/// Without a host nobody could; whichever gets it next is told at once what its disk stands on. One
+/// that waits for fresh disks is told with those, or when they will not come.
 fn can_be_rebased(machine: &Machine) -> bool {
     machine.at_rest()
         && machine.place.is_some()
+        && machine.renewal.is_none()
         && machine.leaving.is_none()
         && machine.task.is_none()
         && !machine.deleting
