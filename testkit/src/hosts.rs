@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::hash::Digest;
-use carrel_model::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId};
+use carrel_model::ids::{HypervisorId, MachineId, SessionId, SnapshotId};
 use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
@@ -39,7 +39,7 @@ struct Domain {
 impl Hosts {
     /// Does the work, and answers what is to be reported, in order.
     pub fn take(&mut self, work: &Work) -> Vec<ReportOutcome> {
-        let mut said: Vec<Reported> = match (work.thing, &work.shall) {
+        let said: Vec<Reported> = match (work.thing, &work.shall) {
             (Thing::Image(id), Shall::Files(spec)) => {
                 files(spec).into_iter().map(|outcome| Reported::Image { id, outcome }).collect()
             }
@@ -49,10 +49,6 @@ impl Hosts {
                 outcomes.map(|outcome| Reported::Machine { id, outcome }).collect()
             }
         };
-        said.extend(sealing(work).map(|id| {
-            let outcome = image::Outcome::Verified { digest: CONTENT };
-            Reported::Image { id, outcome }
-        }));
         let (hypervisor, generation) = (work.hypervisor, work.generation);
         let report = |thing| ReportOutcome { hypervisor, generation, thing };
         said.into_iter().map(report).collect()
@@ -227,18 +223,10 @@ impl Domain {
 /// The same for all files of a version, as it would be.
 const CONTENT: Digest = Digest([5; 32]);
 
-/// Whoever seals a disk computes its digest next.
-fn sealing(work: &Work) -> Option<ImageId> {
-    let Shall::Present(spec) = &work.shall else { return None };
-    match spec.task {
-        Some(FileTask::Sealing { image, .. } | FileTask::Importing { image, .. }) => Some(image),
-        Some(FileTask::Copying { .. } | FileTask::Migrating { .. }) | None => None,
-    }
-}
-
 fn files(spec: &ImageSpec) -> Vec<image::Outcome> {
     let digest = spec.digest.unwrap_or(CONTENT);
+    let verified = spec.verify.first().map(|_| image::Outcome::Verified { digest });
     let made = spec.make.iter().map(|new| image::Outcome::FileDone { file: new.file.file, digest });
     let removed = spec.remove.iter().map(|old| image::Outcome::FileRemoved { file: old.file.file });
-    made.chain(removed).collect()
+    verified.into_iter().chain(made).chain(removed).collect()
 }

@@ -8,6 +8,7 @@ use carrel_model::event::Event;
 use carrel_model::fleet::{Fleet, Silence};
 use carrel_model::hypervisor::Hypervisor;
 use carrel_model::ids::{HypervisorId, MachineId};
+use carrel_model::image::State as Content;
 use carrel_model::machine::{Kind, Machine, Ready, State as Power, Subject, Wish};
 use carrel_model::operation::State;
 use carrel_model::pool::{Mode, Pool};
@@ -141,6 +142,12 @@ pub(crate) fn comes_to_rest(world: &mut World) {
             let last = &facts[facts.len().saturating_sub(LAST_FACTS)..];
             panic!("{id} ({}) has no end: {part:?} after {last:#?}", operation.name);
         }
+    }
+    for (id, image) in world.fleet.images.iter() {
+        let sees = |host| image.nearest_file(&world.fleet, host).is_some();
+        let is_read = world.fleet.hypervisors.iter().any(|(id, host)| host.enabled() && sees(id));
+        let known = image.state != Content::Sealed || !is_read;
+        assert!(known, "nobody says what is in {id}: {image:#?}");
     }
     for (id, machine) in world.fleet.machines.iter() {
         assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");

@@ -36,6 +36,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
                     depth: seal.depth,
                     state: FileState::Making { hypervisor: None },
                 }],
+                files_made: FIRST_FILE + 1,
                 flattening: Flattening::Done,
             },
         ),
@@ -80,6 +81,7 @@ fn change(image: &mut Image, fact: &Fact) {
             image.tags.remove(&untagged.tag);
         }
         Fact::FileRequested(file) => {
+            image.files_made = image.files_made.max(file.file.saturating_add(1));
             image.files.push(File {
                 number: file.file,
                 storage: file.storage,

@@ -1,9 +1,10 @@
 //! Where the files of images and machines are, and what work on them is under way.
 
-use super::{File, FileState, Image};
+use super::{File, FileState, Image, State};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::Fleet;
+use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, MachineId};
 use crate::machine::{Machine, Task};
 use crate::placement;
@@ -80,6 +81,35 @@ impl Image {
         };
         let files = self.files_there().filter(seen_down_to_the_ground);
         files.min_by_key(|file| (file.depth, file.number))
+    }
+
+    /// The host that reads the whole content when that has to be done: the initial's own, which has
+    /// sealed it, or else any that sees all files.
+    pub(crate) fn reader(&self, fleet: &Fleet) -> Option<HypervisorId> {
+        let own = fleet.machines.get(self.initial).and_then(|initial| initial.place);
+        let all = fleet.hypervisors.iter().map(|(id, _)| id);
+        own.into_iter().chain(all).find(|host| {
+            fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled)
+                && self.nearest_file(fleet, *host).is_some()
+        })
+    }
+
+    /// The host that was chosen for a further file which is being made.
+    pub(crate) fn maker(&self) -> Option<HypervisorId> {
+        self.files.iter().find_map(|file| match file.state {
+            FileState::Making { hypervisor } => hypervisor,
+            FileState::Unverified(_) | FileState::There | FileState::Retired => None,
+        })
+    }
+
+    /// The host that is to compute the digest, for as long as nobody has: whoever is at work on the
+    /// version anyway. Only its word is taken.
+    pub(crate) fn verifier(&self, fleet: &Fleet) -> Option<HypervisorId> {
+        if self.state != State::Sealed {
+            return None;
+        }
+        let maker = self.maker().filter(|host| self.nearest_file(fleet, *host).is_some());
+        maker.or_else(|| self.reader(fleet))
     }
 
     /// A file of this version and those that it stands on, the top one first: each stands on that

@@ -16,9 +16,8 @@ use super::evolve::FIRST_FILE;
 use super::{FILES_DEEP_MAX, File, FileState, Image};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
-use crate::fleet::{AT_ONCE, Fleet};
-use crate::hypervisor::Hypervisor;
-use crate::ids::{HypervisorId, ImageId, MachineId};
+use crate::fleet::AT_ONCE;
+use crate::ids::{ImageId, MachineId};
 use crate::machine::{Format, Machine};
 use crate::record::Timestamp;
 use crate::rejection::Rejection;
@@ -121,22 +120,11 @@ pub(super) fn ask(deciding: &mut Deciding<'_>, id: ImageId) {
     if !image.is_too_deep() || !image.is_usable() || image.flat().is_some() {
         return;
     }
-    let Some(hypervisor) = host(&deciding.fleet, &image) else { return delay(deciding, id) };
-    let file = image.files.iter().map(|file| file.number).max().unwrap_or(FIRST_FILE);
-    let (file, storage) = (file.saturating_add(1), first.storage);
+    let Some(hypervisor) = image.reader(&deciding.fleet) else { return delay(deciding, id) };
+    let (file, storage) = (image.files_made, first.storage);
     let format = Format::Qcow2;
     let requested = FileRequested { file, storage, format, depth: 1, hypervisor };
     deciding.fact(id, ImageFact::FileRequested(requested));
-}
-
-/// The initial's own, which has sealed it, or else any that sees all files.
-fn host(fleet: &Fleet, image: &Image) -> Option<HypervisorId> {
-    let own = fleet.machines.get(image.initial).and_then(|initial| initial.place);
-    let all = fleet.hypervisors.iter().map(|(id, _)| id);
-    own.into_iter().chain(all).find(|host| {
-        fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled)
-            && image.nearest_file(fleet, *host).is_some()
-    })
 }
 
 /// A file could not be made. If it was the one that stands alone, there will be another try.

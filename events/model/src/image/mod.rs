@@ -97,6 +97,9 @@ pub struct Image {
     pub wanted_tags: Vec<Name>,
     pub tags: BTreeMap<Name, Hold>,
     pub files: Vec<File>,
+    /// How many were ever asked for. Each has a number of its own, also those that failed or are
+    /// gone: what is said late of one is said of no other.
+    pub files_made: u16,
     pub flattening: Flattening,
 }
 

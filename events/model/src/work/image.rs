@@ -1,4 +1,5 @@
-//! What a host has to do for a version of an image: make further files of it and remove old ones.
+//! What a host has to do for a version of an image: compute its digest, make further files of it and
+//! remove old ones.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct ImageSpec {
     /// The content of every file, as soon as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The files whose content's digest is to be computed, the top one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<ImageFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub make: Vec<NewFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,13 +61,11 @@ pub struct OldFile {
     pub file: ImageFile,
 }
 
-/// Files are made by the host that was chosen for it, one host of a version at a time. What is
-/// retired is removed by the first enabled host that sees it.
+/// Files are made by the host that was chosen for it, one host of a version at a time; until its
+/// digest is known, a host computes it. What is retired is removed by the first enabled host that
+/// sees it.
 pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
-    let maker = image.files.iter().find_map(|file| match file.state {
-        FileState::Making { hypervisor } => hypervisor,
-        FileState::Unverified(_) | FileState::There | FileState::Retired => None,
-    });
+    let verifier = image.verifier(fleet);
     let remover = || {
         let retired = image.files.iter().find(|file| file.state == FileState::Retired)?;
         let hosts = &fleet.storages.get(retired.storage)?.settings.hosts;
@@ -71,7 +73,7 @@ pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
             |host: &HypervisorId| fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled);
         hosts.keys().copied().find(enabled)
     };
-    let host = maker.or_else(remover)?;
+    let host = image.maker().or(verifier).or_else(remover)?;
     let is_made_here = |file: &&File| file.state == FileState::Making { hypervisor: Some(host) };
     let make = image.files.iter().filter(is_made_here).map(|file| NewFile {
         file: describe(fleet, image, file, host),
@@ -85,7 +87,9 @@ pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
         State::Verified(digest) => Some(digest),
         State::Sealing | State::Sealed | State::Retired => None,
     };
-    let spec = ImageSpec { digest, make: make.collect(), remove: remove.collect() };
+    let verifies = verifier == Some(host);
+    let verify = if verifies { best_chain(fleet, image, host) } else { Vec::new() };
+    let spec = ImageSpec { digest, verify, make: make.collect(), remove: remove.collect() };
     Some(Work {
         hypervisor: host,
         thing: Thing::Image(image.id),

@@ -21,7 +21,7 @@ use crate::session::Target;
 use crate::testing::{Dice, Story, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
-use crate::version::latest::image::{FileDone, FileRequested, FileRetired};
+use crate::version::latest::image::{FileDone, FileRequested, FileRetired, Verified};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
 use crate::version::latest::session::{DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent};
 
@@ -136,6 +136,10 @@ fn files_of_a_version_are_made_by_one_host_and_removed_by_one_that_sees_them() {
     let initial = json!({ "name": "i", "kind": "initial", "source": "gold" });
     story.given(command("CreateMachine", initial));
     let image = add_version(&mut story, "i", 1);
+    let told = work(&story.fleet, Thing::Image(image)).map(|work| work.shall);
+    let Some(Shall::Files(files)) = told else { panic!("they are files") };
+    assert_eq!(files.verify[0].file, 0, "nobody has computed its digest yet");
+    fact(&mut story, image, ImageFact::Verified(Verified { digest: Digest([1; 32]) }));
     assert_eq!(work(&story.fleet, Thing::Image(image)), None);
     let storage = story.fleet.storages.iter().next().expect("a storage").0;
     let hypervisor = host(&story, "node1");

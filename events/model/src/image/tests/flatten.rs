@@ -10,9 +10,9 @@ use crate::clockwork::{due, next_time};
 use crate::command::Command;
 use crate::event::Event;
 use crate::hash::Digest;
-use crate::ids::MachineId;
+use crate::ids::{HypervisorId, MachineId};
 use crate::image::{Flattening, outcome};
-use crate::testing::{arrows, kinds, ways};
+use crate::testing::{arrows, command, kinds, ways};
 use crate::work::{Shall, Thing, work};
 
 /// What is due of versions of images.
@@ -22,15 +22,16 @@ fn tend(site: &mut Site) -> Vec<Event> {
     of_images.flat_map(|command| site.story.given(command)).collect()
 }
 
-fn fails(site: &mut Site, file: u16) -> Vec<Event> {
-    let (host, image) = (site.host, site.version(5).id);
+fn fails(site: &mut Site) -> Vec<Event> {
+    let (host, image, file) = (site.host, site.version(5).id, site.version(5).files_made - 1);
     site.decides(|deciding| outcome::file_failed(deciding, host, (image, file), &failure()))
 }
 
 fn is_made(site: &mut Site) {
     let (host, image, digest) = (site.host, site.version(5).id, Digest([1; 32]));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
-    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
+    let file = site.version(5).files_made - 1;
+    site.decides(|deciding| outcome::file_done(deciding, host, (image, file), digest));
 }
 
 /// The depth of the file that the overlay is to stand on, and the generation that says so.
@@ -51,7 +52,7 @@ fn it_goes_the_way_that_is_drawn() {
         last = now;
     };
     see(&site);
-    fails(&mut site, 1);
+    fails(&mut site);
     see(&site);
     site.story.wait(600);
     tend(&mut site);
@@ -68,7 +69,7 @@ fn what_failed_is_asked_for_again_later_and_later_and_never_given_up() {
     let mut site = deep();
     let kinds_of = ["image.file_failed", "image.flatten_delayed"];
     for seconds in [600, 1_200, 2_400] {
-        assert_eq!(kinds(&fails(&mut site, 1)), kinds_of);
+        assert_eq!(kinds(&fails(&mut site)), kinds_of);
         assert_eq!(next_time(&site.story.fleet), Some(site.story.now.plus_seconds(seconds)));
         site.story.wait(seconds - 1);
         assert!(tend(&mut site).is_empty());
@@ -76,7 +77,7 @@ fn what_failed_is_asked_for_again_later_and_later_and_never_given_up() {
         assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
     }
     for _ in 0..20 {
-        fails(&mut site, 1);
+        fails(&mut site);
         site.story.wait(86_400);
         assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"], "once a day");
     }
@@ -88,7 +89,7 @@ fn what_failed_is_asked_for_again_later_and_later_and_never_given_up() {
 #[test]
 fn without_a_host_it_waits_for_one() {
     let mut site = deep();
-    fails(&mut site, 1);
+    fails(&mut site);
     site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true }));
     site.story.wait(600);
     assert_eq!(kinds(&tend(&mut site)), ["image.flatten_delayed"]);
@@ -140,4 +141,88 @@ fn machines_that_are_off_are_put_onto_the_flat_file_and_others_when_they_are() {
     let generation = told(&site, running).1;
     site.off(running, crate::machine::StopCause::Guest);
     assert!(told(&site, running).1 > generation, "it is told when it can be done");
+}
+
+#[test]
+fn what_waits_for_fresh_disks_hears_of_the_flat_file_with_those() {
+    let mut site = deep();
+    site.given("Populate", json!({ "initial": "win11", "count": 70 }));
+    site.advance();
+    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
+    for child in &children {
+        site.applied(*child);
+    }
+    let at = site.story.now.plus_seconds(3_600);
+    site.given("Populate", json!({ "image": "win11@5", "when": { "at": at } }));
+    site.advance();
+    assert!(children.iter().all(|child| site.get(*child).renewal.is_some()));
+    is_made(&mut site);
+    // All could begin at once, and none has a host that may make its overlay.
+    site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true }));
+    site.story.wait(3_600);
+    while !tend(&mut site).is_empty() {}
+    assert_eq!(site.version(5).flattening, Flattening::Done);
+    site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": false }));
+    site.advance();
+    assert!(children.iter().all(|child| told(&site, *child).0 == 1));
+}
+
+/// Another host that sees the storage.
+fn second_host(site: &mut Site) -> HypervisorId {
+    let capacity = json!({ "memory_mib": 65536, "vcpus": 16 });
+    let host = json!({ "name": "node2", "settings": { "capacity": capacity } });
+    site.given("RegisterHypervisor", host);
+    let hosts = json!({ "hosts": { "node2": "/carrel" } });
+    site.given("UpdateStorage", json!({ "storage": "fast", "settings": hosts }));
+    site.story.fleet.hypervisors.last().expect("the second host")
+}
+
+/// Who is to compute the digest of the version 5, and how many files that are.
+fn asked_to_verify(site: &Site) -> Option<(HypervisorId, usize)> {
+    let work = work(&site.story.fleet, Thing::Image(site.version(5).id))?;
+    let Shall::Files(spec) = &work.shall else { panic!("{:?}", work.shall) };
+    (!spec.verify.is_empty()).then_some((work.hypervisor, spec.verify.len()))
+}
+
+fn report(site: &mut Site, host: HypervisorId, outcome: &serde_json::Value) -> Vec<Event> {
+    let image = site.version(5);
+    let thing = json!({ "image": { "id": image.id, "outcome": outcome } });
+    let said = json!({ "hypervisor": host, "generation": image.version, "thing": thing });
+    site.given("ReportOutcome", said)
+}
+
+#[test]
+fn a_host_is_asked_for_a_digest_until_it_is_known_and_only_that_one_is_heard() {
+    let mut site = deep();
+    let (node1, node2) = (site.host, second_host(&mut site));
+    let verified = json!({ "verified": { "digest": "11".repeat(32) } });
+    assert_eq!(asked_to_verify(&site), Some((node1, 5)));
+    assert!(report(&mut site, node2, &verified).is_empty(), "nobody has asked it");
+
+    // It is lost before it has said so, and with it the file that it was making.
+    site.story.given(command("ReportHostSilent", json!({ "hypervisor": node1 })));
+    site.given("ConfirmHypervisorLost", json!({ "hypervisor": "node1" }));
+    assert_eq!(asked_to_verify(&site), Some((node2, 5)));
+    site.story.wait(600);
+    assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
+    let done = json!({ "file_done": { "file": 2, "digest": "11".repeat(32) } });
+    assert_eq!(kinds(&report(&mut site, node2, &done)), ["image.file_done"]);
+    assert_eq!(site.version(5).flattening.name(), "asked", "nobody knows what it is to be like");
+    assert_eq!(kinds(&report(&mut site, node2, &verified)), ["image.verified"]);
+    assert_eq!(asked_to_verify(&site), None);
+    while !tend(&mut site).is_empty() {}
+    assert_eq!(site.version(5).flattening, Flattening::Done);
+}
+
+#[test]
+fn what_is_said_late_of_one_try_is_said_of_no_other() {
+    let mut site = deep();
+    let host = site.host;
+    let failed = json!({ "file_failed": { "file": 1, "failure": { "code": "io", "detail": "" } } });
+    assert_eq!(report(&mut site, host, &failed).len(), 2);
+    site.story.wait(600);
+    assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
+    assert!(report(&mut site, host, &failed).is_empty());
+    let numbers: Vec<u16> = site.version(5).files.iter().map(|file| file.number).collect();
+    assert_eq!(numbers, [0, 2]);
 }
