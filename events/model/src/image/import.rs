@@ -88,10 +88,20 @@ pub(crate) fn turn(
     machine: &Arc<Machine>,
     media: MediaId,
 ) -> Result<Begun, Rejection> {
+    is_untouched(machine)?;
     let prepared = prepare(deciding, machine, (Origin::Imported { media }, &[]))?;
     let image: ImageId = deciding.fresh();
     request(deciding, operation, image, prepared);
     Ok(Begun::Part(Goal::Imported { image }))
+}
+
+/// Its disk is as it was made. Before an import is tried again, somebody may have installed on it.
+fn is_untouched(machine: &Machine) -> Result<(), Rejection> {
+    let blank = machine.system_disk().is_none_or(|disk| disk.source == DiskSource::Blank);
+    if machine.power.boot_epoch > 0 || machine.unsealed || !blank {
+        return Err(Refused::DiskInUse { machine: machine.name.clone() }.into());
+    }
+    Ok(())
 }
 
 const GIB: u64 = 1 << 30;

@@ -96,6 +96,10 @@ rejections! {
     NoDiskFile { media: Name } "CRL-0321" Conflict
         "{media} is not a disk",
         clears "Upload the disk as a medium of the kind `disk`.";
+    /// The import ends with another disk in place of the one that the machine has.
+    DiskInUse { machine: Name } "CRL-0332" Conflict
+        "{machine} was started or copied to since its import failed, and importing again would lose what is on its disk",
+        clears "Import the file under another name (`ImportImage`), or delete the machine first.";
     /// Only of a raw disk does the size follow from its file's.
     SizeUnknown { media: Name } "CRL-0330" Malformed
         "how large the disk in {media} is does not follow from the size of its file",

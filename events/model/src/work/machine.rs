@@ -168,7 +168,8 @@ pub enum FileTask {
         image: ImageId,
         version: u32,
     },
-    /// The same, and what is in this file becomes it: the machine has no disk before that.
+    /// What is in this file becomes this version. The machine's disk is blank until then and needn't
+    /// be made for it: nobody has written to it, and its next file stands on the version.
     Importing {
         image: ImageId,
         version: u32,

@@ -188,3 +188,19 @@ fn an_import_is_not_tried_again_when_its_file_is_forgotten() {
     site.advance();
     assert_eq!(site.get(id).task, None, "no host waits for a file that nobody has");
 }
+
+#[test]
+fn an_import_is_not_tried_again_over_what_was_installed_meanwhile() {
+    let mut site = Site::new();
+    upload(&mut site, "broken", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "broken", "as": "source", "name": "new" }));
+    let (id, operation) = (site.named("new"), super::last_command(&site));
+    site.decides(|deciding| outcome::task_failed(deciding, id, &failure()));
+    site.on(id);
+    site.off(id, crate::machine::StopCause::Guest);
+    site.applied(id);
+    site.given("RetryOperation", json!({ "operation": operation }));
+    assert_eq!(site.get(id).task, None);
+    let failed = site.operation().failed.get(&id).map(|failure| failure.code.as_str());
+    assert_eq!(failed, Some("CRL-0332"));
+}
