@@ -63,8 +63,8 @@ pub use outcome::Outcome;
 pub use populate::CHILDREN_MADE_MAX;
 pub use reference::{ImageName, ImageRef};
 pub(crate) use retire::follow;
-pub(crate) use tag::follows;
 pub use tag::{DEFAULT, HEAD};
+pub(crate) use tag::{follows, missed};
 
 /// The commands of this folder.
 pub mod commands {

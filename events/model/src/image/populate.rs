@@ -237,17 +237,30 @@ pub(crate) fn turn(
         keeps_nothing(&deciding.fleet, machine)?;
     }
     let follows_a_tag = populate.recipe == RecipeOf::LastTime;
-    if follows_a_tag && machine.image() == Some(image.id) && machine.renewal.is_none() {
+    if follows_a_tag && machine.image() == Some(image.id) && is_whole(machine) {
         return Ok(Begun::Done);
     }
     renewal::request(deciding, machine.id, renewal_of(operation, populate, machine));
     Ok(Begun::Part(Goal::Renewed))
 }
 
+/// A machine that missed the move of a tag which it follows is populated from there. What stands in
+/// the way of that leaves it as it is.
+pub(crate) fn catch_up(deciding: &mut Deciding<'_>, operation: CommandId, id: MachineId) -> Begun {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return Begun::Done };
+    let Some(populate) = tag::missed(&deciding.fleet, &machine) else { return Begun::Done };
+    turn(deciding, operation, &populate, &machine).unwrap_or(Begun::Done)
+}
+
+/// It is as its last renewal was to make it: none is under way, and the last one didn't fail.
+fn is_whole(machine: &Machine) -> bool {
+    machine.renewal.is_none() && machine.disk_before.is_none() && !machine.half_made
+}
+
 fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Renewal {
     let recipe = match &populate.recipe {
         RecipeOf::Now(recipe) => recipe.clone(),
-        RecipeOf::LastTime => machine.recipe.as_deref().map(again).unwrap_or_default(),
+        RecipeOf::LastTime => machine.recipe.as_deref().cloned().unwrap_or_default(),
     };
     Renewal {
         why: Why::Populate { operation },
@@ -257,10 +270,4 @@ fn renewal_of(operation: CommandId, populate: &Planned, machine: &Machine) -> Re
         warn_seconds: populate.warn_seconds,
         discard_data: populate.discard_data,
     }
-}
-
-/// The same once more. What was set for reboots meanwhile stays set.
-fn again(recipe: &Recipe) -> Recipe {
-    let then = Then { on_reboot: None, ..recipe.then.clone() };
-    Recipe { then, ..recipe.clone() }
 }

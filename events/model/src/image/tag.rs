@@ -20,6 +20,7 @@ use crate::operation::{self, Plan, Targets};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::image::{Hold, Tagged, Untagged};
+use crate::version::latest::operation::Populate;
 
 pub const HEAD: &str = "head";
 pub const DEFAULT: &str = "default";
@@ -135,6 +136,23 @@ pub(super) fn is_followed(fleet: &Fleet, initial: MachineId, tags: &[Name]) -> b
         let follow = pool.settings.image.as_ref();
         follow.is_some_and(|follow| follow.initial == initial && tags.contains(&follow.tag))
     })
+}
+
+/// The version that the machine's pool follows, if the machine stands on another one and nothing is
+/// about to change that.
+fn ahead(fleet: &Fleet, machine: &Machine) -> Option<ImageId> {
+    let pool = machine.pool.and_then(|pool| fleet.pools.get(pool));
+    let follow = pool.and_then(|pool| pool.settings.image.as_ref())?;
+    let image = fleet.index.tags.get(&(follow.initial, follow.tag.clone())).copied()?;
+    let behind = machine.image() != Some(image) && machine.renewal.is_none();
+    (behind && machine.initial() == Some(follow.initial)).then_some(image)
+}
+
+/// How a machine that was not there, or was locked, when a tag moved that it follows is to be
+/// populated from where the tag is now: as it would have been then.
+pub(crate) fn missed(fleet: &Fleet, machine: &Machine) -> Option<Populate> {
+    let image = ahead(fleet, machine)?;
+    Some(as_last_time(machine.initial()?, image))
 }
 
 /// A machine is in a pool that follows one of these tags.

@@ -211,7 +211,8 @@ pub struct Machine {
     pub disk_before: Option<Arc<Disk>>,
     /// A first boot was begun and has not ended as it should: its disk is half made.
     pub half_made: bool,
-    /// How it was last populated, for the next reset.
+    /// How it was last populated, with what was set since: for the next reset, and for when a tag
+    /// that it follows moves.
     pub recipe: Option<Arc<Recipe>>,
     pub message: Option<Arc<Message>>,
     /// Failed starts and readiness time-outs of late, oldest first.

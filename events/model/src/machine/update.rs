@@ -8,7 +8,9 @@ use super::draft::{Draft, changed};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
+use crate::image;
 use crate::name::Name;
+use crate::operation::{self, Plan};
 use crate::record::Version;
 use crate::reference::{Patch, Ref};
 use crate::rejection::Rejection;
@@ -67,7 +69,8 @@ impl Decide for LockMachine {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-/// Ends what `LockMachine` began.
+/// Ends what `LockMachine` began. If a tag that its pool follows has moved meanwhile, the machine is
+/// populated from where it is now, as it was the last time, unless that would lose what is on it.
 pub struct UnlockMachine {
     pub machine: Ref<MachineId>,
 }
@@ -75,9 +78,16 @@ pub struct UnlockMachine {
 impl Decide for UnlockMachine {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, machine) = deciding.find::<Machine>(&self.machine)?;
-        if machine.locked {
-            deciding.fact(id, Fact::Unlocked(Nothing {}));
+        if !machine.locked {
+            return Ok(());
         }
-        Ok(())
+        let Some(populate) = image::missed(&deciding.fleet, &machine) else {
+            deciding.fact(id, Fact::Unlocked(Nothing {}));
+            return Ok(());
+        };
+        operation::start_on_one(deciding, Plan::Populate(populate), id, |deciding, operation| {
+            deciding.fact(id, Fact::Unlocked(Nothing {}));
+            Ok(image::populate::catch_up(deciding, operation, id))
+        })
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn turn(
         Plan::Seal { tags } => seal::turn(deciding, operation, &machine, tags),
         Plan::RetireImage { image } => retire::turn(deciding, *image),
         Plan::ImportImage { media } => import::turn(deciding, operation, &machine, *media),
-        Plan::AddToPool { pool } => members::add(deciding, &machine, *pool),
+        Plan::AddToPool { pool } => members::add(deciding, operation, &machine, *pool),
         Plan::RemoveFromPool { pool } => members::remove(deciding, &machine, *pool),
     }
 }

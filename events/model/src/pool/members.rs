@@ -7,14 +7,16 @@ use super::rejection::Rejection as Refused;
 use super::{Mode, Pool, Reset};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact;
-use crate::ids::{HypervisorId, MachineId, PoolId};
+use crate::ids::{CommandId, HypervisorId, MachineId, PoolId};
+use crate::image;
 use crate::machine::{Kind, Machine};
 use crate::operation::{Begun, LabelSelector, Plan, Selection, start};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::version::latest::machine::PoolChanged;
 
-/// Puts machines into a pool.
+/// Puts machines into a pool. Children of an initial whose tag the pool follows are populated from
+/// where that stands, as they were the last time, unless that would lose what is on them.
 ///
 /// Exactly one of `machines`, `children_of`, `hypervisor` and `label` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,8 +49,11 @@ impl Decide for AddToPool {
     }
 }
 
+/// If the pool follows a tag and the machine stands on another version, it gets the tag's, unless
+/// that would lose what is on it.
 pub(crate) fn add(
     deciding: &mut Deciding<'_>,
+    operation: CommandId,
     machine: &Machine,
     pool: PoolId,
 ) -> Result<Begun, Rejection> {
@@ -73,8 +78,13 @@ pub(crate) fn add(
     if into.settings.mode == Mode::Floating && machine.kept.is_some() {
         return Err(Refused::HoldsData { machine: name(), pool: into.name.clone() }.into());
     }
+    // Asked before: what the pool makes clean later, nobody has given to it yet.
+    let keeps = image::keeps_nothing(&deciding.fleet, machine).is_err();
     deciding.fact(machine.id, MachineFact::PoolChanged(PoolChanged { pool: Some(pool) }));
-    Ok(Begun::Done)
+    if keeps {
+        return Ok(Begun::Done);
+    }
+    Ok(image::populate::catch_up(deciding, operation, machine.id))
 }
 
 /// Takes machines out of a pool: those that are named, or all. A machine that somebody uses is

@@ -171,3 +171,36 @@ fn what_stands_on_the_version_already_is_left_alone() {
         ["operation.accepted", "image.tagged", "operation.advanced", "operation.finished"]
     );
 }
+
+#[test]
+fn a_machine_that_was_locked_or_joins_later_gets_what_its_pool_follows() {
+    let (mut site, children) = Site::with_children(3);
+    let [locked, later, kept] = children[..] else { panic!("three children") };
+    let head = json!({ "image": { "initial": site.initial, "tag": "head" } });
+    site.pool("class", head, &[locked]);
+    site.lock(locked);
+    site.prepare();
+    site.seal();
+    site.advance();
+    assert!(site.get(locked).renewal.is_none());
+
+    let events = site.given("UnlockMachine", json!({ "machine": locked }));
+    assert!(kinds(&events).contains(&"machine.renewal_requested"), "{:?}", kinds(&events));
+    site.owner(kept);
+    site.given("AddToPool", json!({ "pool": "class", "machines": [later, kept] }));
+    let number = |site: &Site, id| {
+        let image = site.get(id).image().and_then(|image| site.story.fleet.images.get(image));
+        image.map(|image| image.number)
+    };
+    for child in [locked, later] {
+        let events = site.applied(child);
+        assert_eq!(ended(&events), Some(Outcome::Succeeded));
+        assert_eq!(number(&site, child), Some(2));
+    }
+    assert_eq!(number(&site, kept), Some(1), "somebody's is left alone");
+    let events = site.given("AddToPool", json!({ "pool": "class", "machines": [later] }));
+    assert!(!kinds(&events).contains(&"machine.renewal_requested"), "it is there already");
+    site.lock(later);
+    let events = site.given("UnlockMachine", json!({ "machine": later }));
+    assert_eq!(kinds(&events), ["operation.accepted", "machine.unlocked"]);
+}

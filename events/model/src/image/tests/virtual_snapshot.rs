@@ -106,3 +106,51 @@ fn what_a_reboot_does_to_it_outlives_a_renewal() {
     site.applied(child);
     assert_eq!(site.get(child).virtual_snapshot, renews);
 }
+
+/// A child in a pool that follows `head`.
+fn following() -> (Site, crate::ids::MachineId) {
+    let (mut site, children) = Site::with_children(1);
+    let head = json!({ "image": { "initial": site.initial, "tag": "head" } });
+    site.pool("class", head, &children);
+    (site, children[0])
+}
+
+fn next_version(site: &mut Site) {
+    site.prepare();
+    site.seal();
+    site.advance();
+}
+
+#[test]
+fn what_was_set_by_hand_is_so_after_a_tag_has_moved() {
+    let (mut site, child) = following();
+    let on = json!({ "children_of": "win11", "on_reboot": "renew" });
+    site.given("EnableVirtualSnapshot", on);
+    next_version(&mut site);
+    assert_eq!(site.get(child).virtual_snapshot, None, "while its disk is made");
+    site.applied(child);
+    assert_eq!(site.get(child).image(), Some(site.version(2).id));
+    let renews = Some(VirtualSnapshot { on_reboot: OnReboot::Renew });
+    assert_eq!(site.get(child).virtual_snapshot, renews);
+    site.given("DisableVirtualSnapshot", json!({ "children_of": "win11" }));
+    next_version(&mut site);
+    site.applied(child);
+    assert_eq!(site.get(child).virtual_snapshot, None);
+}
+
+#[test]
+fn what_was_set_by_hand_is_so_when_a_roll_out_that_failed_is_tried_again() {
+    let (mut site, child) = following();
+    site.given("EnableVirtualSnapshot", json!({ "children_of": "win11" }));
+    next_version(&mut site);
+    let generation = site.get(child).generation;
+    let failure = super::failure();
+    let failed = crate::version::latest::machine::WorkFailed { generation, failure };
+    site.happens(child, MachineFact::WorkFailed(failed));
+    assert!(site.get(child).renewal.is_none());
+    let operation = super::last_command(&site);
+    site.given("RetryOperation", json!({ "operation": operation }));
+    site.advance();
+    site.applied(child);
+    assert!(site.get(child).virtual_snapshot.is_some());
+}

@@ -53,8 +53,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::Unlocked(_) => machine.locked = false,
         Fact::MaintenanceChanged(changed) => settings::maintenance_changed(machine, changed),
         Fact::VirtualSnapshotChanged(changed) => {
-            machine.virtual_snapshot = changed.setting.clone();
-            machine.generation += 1;
+            settings::virtual_snapshot_changed(machine, changed);
         }
         // What its display allows is the pool's.
         Fact::PoolChanged(changed) => {

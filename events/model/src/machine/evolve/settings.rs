@@ -4,11 +4,20 @@ use std::sync::Arc;
 
 use crate::machine::{Machine, Reason};
 use crate::version::latest::Switch;
-use crate::version::latest::machine::{MaintenanceChanged, Updated};
+use crate::version::latest::machine::{MaintenanceChanged, Updated, VirtualSnapshotChanged};
 
 pub(super) fn updated(machine: &mut Machine, updated: &Updated) {
     machine.name = updated.name.clone();
     machine.settings = Arc::new(updated.settings.clone());
+    machine.generation += 1;
+}
+
+/// Whoever makes it anew as it was makes it with what was set last.
+pub(super) fn virtual_snapshot_changed(machine: &mut Machine, changed: &VirtualSnapshotChanged) {
+    machine.virtual_snapshot = changed.setting.clone();
+    let then = &mut Arc::make_mut(machine.recipe.get_or_insert_default()).then;
+    then.virtual_snapshot = changed.setting.is_some();
+    then.on_reboot = changed.setting.as_ref().map(|setting| setting.on_reboot).or(then.on_reboot);
     machine.generation += 1;
 }
 
