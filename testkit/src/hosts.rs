@@ -21,6 +21,8 @@ mod mishaps;
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     domains: BTreeMap<(HypervisorId, MachineId), Domain>,
+    /// Somebody has seen that they are off. They hear nothing.
+    lost: BTreeSet<HypervisorId>,
 }
 
 /// What a host knows of one machine: its ledger and what it sees.
@@ -38,7 +40,13 @@ struct Domain {
 
 impl Hosts {
     /// Does the work, and answers what is to be reported, in order.
+    ///
+    /// # Panics
+    /// If a machine runs on two hosts with that: they write to the same files.
     pub fn take(&mut self, work: &Work) -> Vec<ReportOutcome> {
+        if self.lost.contains(&work.hypervisor) {
+            return Vec::new();
+        }
         let said: Vec<Reported> = match (work.thing, &work.shall) {
             (Thing::Image(id), Shall::Files(spec)) => {
                 files(spec).into_iter().map(|outcome| Reported::Image { id, outcome }).collect()
@@ -46,6 +54,8 @@ impl Hosts {
             (Thing::Image(_), _) => Vec::new(),
             (Thing::Machine(id), shall) => {
                 let outcomes = self.machine(work, id, shall).into_iter();
+                let on: Vec<_> = self.running().filter(|(_, machine)| *machine == id).collect();
+                assert!(on.len() <= 1, "{id} runs twice: {on:?} after {work:?}");
                 outcomes.map(|outcome| Reported::Machine { id, outcome }).collect()
             }
         };
@@ -62,14 +72,21 @@ impl Hosts {
         }
         domain.generation = work.generation;
         match shall {
-            Shall::Present(spec) => {
-                let outcomes = domain.be(spec);
-                if let Some(FileTask::Migrating { to, .. }) = &spec.task {
+            Shall::Present(spec) => match &spec.task {
+                Some(FileTask::Migrating { to, .. }) => {
                     let moved = domain.clone();
-                    self.domains.insert((*to, machine), moved);
+                    if std::mem::replace(&mut domain.running, false) {
+                        self.domains.insert((*to, machine), moved);
+                    }
+                    vec![Outcome::Migrated]
                 }
-                outcomes
-            }
+                Some(
+                    FileTask::Copying { .. }
+                    | FileTask::Sealing { .. }
+                    | FileTask::Importing { .. },
+                )
+                | None => domain.be(spec),
+            },
             Shall::Released => {
                 domain.running = false;
                 vec![Outcome::Released]
@@ -89,6 +106,20 @@ impl Hosts {
             domain.tickets.clear();
             domain.told = false;
         }
+    }
+
+    /// A host is off, with everything that ran there.
+    pub fn is_lost(&mut self, host: HypervisorId) {
+        self.lost.insert(host);
+        for (_, domain) in self.domains.iter_mut().filter(|((on, _), _)| *on == host) {
+            domain.running = false;
+            domain.told = false;
+        }
+    }
+
+    /// It is taken in again.
+    pub fn is_back(&mut self, host: HypervisorId) {
+        self.lost.remove(&host);
     }
 
     /// What runs on a host.
@@ -128,11 +159,8 @@ impl Domain {
                 assert!(!spec.disks.is_empty(), "a disk becomes the version");
                 outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
             }
-            Some(FileTask::Migrating { .. }) => {
-                self.running = false;
-                outcomes.push(Outcome::Migrated);
-                return outcomes;
-            }
+            // It has nothing else to do meanwhile.
+            Some(FileTask::Migrating { .. }) => return outcomes,
             None => {}
         }
         self.power(spec, &mut outcomes);

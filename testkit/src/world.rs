@@ -7,12 +7,14 @@ use carrel_model::clockwork;
 use carrel_model::command::{By, Command};
 use carrel_model::context::Context;
 use carrel_model::decide::decide;
-use carrel_model::event::Event;
+use carrel_model::event::{Event, HypervisorFact};
 use carrel_model::fleet::Fleet;
+use carrel_model::hypervisor::Reason;
 use carrel_model::ids::{ActorId, CommandId};
 use carrel_model::name::Method;
 use carrel_model::record::{Fingerprint, Timestamp};
 use carrel_model::rejection::Rejection;
+use carrel_model::version::latest::Switch;
 use carrel_model::wire;
 use carrel_model::work::{Thing, Work, work};
 use serde_json::{Value, json};
@@ -183,6 +185,14 @@ impl World {
     }
 
     fn touch(&mut self, event: &Event) {
+        if let Event::Hypervisor(id, HypervisorFact::MaintenanceChanged(changed)) = event
+            && changed.reason == Reason::Lost
+        {
+            match changed.switch {
+                Switch::On => self.hosts.is_lost(*id),
+                Switch::Off => self.hosts.is_back(*id),
+            }
+        }
         if let Event::Machine(id, _) = event {
             self.touched.insert(Thing::Machine(*id));
         }

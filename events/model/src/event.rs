@@ -187,7 +187,7 @@ facts! {
         DiskResized "machine.disk_resized": 1 => machine::DiskResized;
         MigrationRequested "machine.migration_requested": 1 => machine::MigrationRequested;
         Migrated "machine.migrated": 1 => machine::Migrated;
-        MigrationFailed "machine.migration_failed": 1 => machine::Failed;
+        MigrationFailed "machine.migration_failed": 1 => machine::MigrationFailed;
         MessageSent "machine.message_sent": 1 => machine::MessageSent;
         DeleteRequested "machine.delete_requested": 1 => machine::DeleteRequested;
         Deleted "machine.deleted": 1 => Nothing;

@@ -1,7 +1,7 @@
 //! What goes wrong on hosts: something else happens than what would have been reported.
 
 use carrel_model::hash::Digest;
-use carrel_model::ids::MachineId;
+use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
@@ -19,21 +19,38 @@ impl Hosts {
                 Reported::Image { id: *id, outcome: with_a_file(outcome) }
             }
             Reported::Machine { id, outcome } => {
-                if *outcome == Outcome::Migrated {
-                    self.stays(*id);
-                }
                 let domain = self.domains.entry((report.hypervisor, *id)).or_default();
-                Reported::Machine { id: *id, outcome: domain.fails(outcome, random) }
+                // What has been overtaken can't turn out otherwise any more.
+                let outcome = if domain.generation > report.generation {
+                    failed()
+                } else if *outcome == Outcome::Migrated {
+                    self.stays((report.hypervisor, *id), random)
+                } else {
+                    domain.fails(outcome, random)
+                };
+                Reported::Machine { id: *id, outcome }
             }
         };
         ReportOutcome { thing, ..report.clone() }
     }
 
-    /// It arrived nowhere.
-    fn stays(&mut self, machine: MachineId) {
-        for ((_, _), domain) in self.domains.iter_mut().filter(|((_, it), _)| *it == machine) {
-            domain.running = false;
+    /// Its host says that it has it still. Either that is so, and it has arrived nowhere, or it has
+    /// arrived all the same, and its host sees later that it is no longer there.
+    fn stays(
+        &mut self,
+        (host, machine): (HypervisorId, MachineId),
+        random: &mut Random,
+    ) -> Outcome {
+        let arrived = random.chance(2);
+        for ((on, _), domain) in self.domains.iter_mut().filter(|((_, it), _)| *it == machine) {
+            if *on == host {
+                domain.told = false;
+            }
+            if !arrived {
+                domain.running = *on == host;
+            }
         }
+        Outcome::MigrationFailed { failure: failure() }
     }
 }
 
@@ -51,10 +68,6 @@ impl Domain {
             Outcome::Stopped { .. } => {
                 self.running = true;
                 failed()
-            }
-            Outcome::Migrated => {
-                self.running = true;
-                Outcome::MigrationFailed { failure: failure() }
             }
             Outcome::SnapshotTaken { snapshot } => {
                 self.snapshots.remove(snapshot);
@@ -77,6 +90,7 @@ impl Domain {
             | Outcome::Resumed
             | Outcome::Copied
             | Outcome::Sealed { .. }
+            | Outcome::Migrated
             | Outcome::SnapshotFailed { .. }
             | Outcome::MigrationFailed { .. }
             | Outcome::TicketSpent { .. }

@@ -58,6 +58,16 @@ fn nothing_is_locked(world: &mut World) {
     }
 }
 
+/// What was being deleted when no host was left for it is asked for once more.
+fn deletions_are_asked_for_again(world: &mut World) {
+    let all = world.fleet.machines.iter();
+    let going = all.filter(|(_, machine)| machine.deleting && machine.place.is_none());
+    let going: Vec<_> = going.map(|(id, _)| id).collect();
+    for machine in going {
+        let _ = world.send("DeleteMachine", &json!({ "machines": [machine] }));
+    }
+}
+
 /// What was kept back on its way arrives in the end.
 fn everything_arrives(world: &mut World) {
     for report in std::mem::take(&mut world.late) {
@@ -102,6 +112,7 @@ pub(crate) fn comes_to_rest(world: &mut World) {
     everything_arrives(world);
     hosts_get_room(world, &hosts);
     hosts_are_there(world, &hosts);
+    deletions_are_asked_for_again(world);
     world.settle(&mut check);
     chores_are_done(world);
     first_boots_are_asked_for(world);

@@ -15,8 +15,8 @@ use crate::ids::{HypervisorId, MachineId, SnapshotId};
 use crate::operation::Cause;
 use crate::session::{EndCause, TicketState};
 use crate::version::latest::machine::{
-    Applied, Failed, MaintenanceChanged, Migrated, OfSnapshot, Paused, Ready as WasReady, Released,
-    SnapshotFailed, StartFailed, Started, StopRequested, Stopped, WorkFailed,
+    Applied, MaintenanceChanged, Migrated, MigrationFailed, OfSnapshot, Paused, Ready as WasReady,
+    Released, ReleasedBy, SnapshotFailed, StartFailed, Started, StopRequested, Stopped, WorkFailed,
 };
 use crate::version::latest::operation::Failure;
 use crate::version::latest::{Nothing, Switch};
@@ -36,7 +36,7 @@ pub(super) fn hear(
     }
     if machine.leaving == Some(host) {
         if *outcome == Outcome::Released && generation >= machine.leaving_since {
-            deciding.fact(id, Fact::Released(Released { hypervisor: host }));
+            released(deciding, id, (host, ReleasedBy::Host));
         }
         if let Outcome::Failed { failure } = outcome {
             work_failed(deciding, &machine, generation, failure);
@@ -95,9 +95,10 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
         }
         Outcome::Migrated => migrated(deciding, machine, generation),
         Outcome::MigrationFailed { failure } => {
-            if matches!(machine.task, Some(Task::Migrating { .. })) && about_task {
-                let failure = failure.clone();
-                deciding.fact(id, Fact::MigrationFailed(Failed { failure }));
+            if let Some(Task::Migrating { to }) = machine.task
+                && about_task
+            {
+                migration_failed(deciding, id, (to, failure.clone()));
             }
         }
         Outcome::DisplayArmed { session, ticket } => {
@@ -147,8 +148,8 @@ fn failed(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, failu
             image::outcome::task_failed(deciding, id, failure);
             return;
         }
-        Some(Task::Migrating { .. }) if generation >= machine.task_since => {
-            deciding.fact(id, Fact::MigrationFailed(Failed { failure: failure.clone() }));
+        Some(Task::Migrating { to }) if generation >= machine.task_since => {
+            migration_failed(deciding, id, (to, failure.clone()));
             return;
         }
         Some(_) | None => {}
@@ -274,6 +275,22 @@ fn migrated(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64) {
     }
 }
 
+fn migration_failed(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    (to, failure): (HypervisorId, Failure),
+) {
+    deciding.fact(id, Fact::MigrationFailed(MigrationFailed { to, failure }));
+}
+
+fn released(
+    deciding: &mut Deciding<'_>,
+    id: MachineId,
+    (hypervisor, by): (HypervisorId, ReleasedBy),
+) {
+    deciding.fact(id, Fact::Released(Released { hypervisor, by }));
+}
+
 /// Each step of a snapshot ends once, whatever else is said about it.
 fn of_snapshot(
     deciding: &mut Deciding<'_>,
@@ -326,7 +343,7 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, id: MachineId, host: Hyperv
     let failure = || Failure::because(Cause::HostLost, "its host is lost");
     match machine.task {
         Some(Task::Migrating { to }) if to == host => {
-            deciding.fact(id, Fact::MigrationFailed(Failed { failure: failure() }));
+            migration_failed(deciding, id, (to, failure()));
         }
         // It may have arrived, and nobody is left to say so: whatever is there of it belongs to the
         // other host, which turns it off before it starts anywhere.
@@ -348,7 +365,8 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, id: MachineId, host: Hyperv
         let (boot_epoch, cause) = (machine.power.boot_epoch, StopCause::HostLost);
         deciding.fact(id, Fact::Stopped(Stopped { boot_epoch, cause }));
     }
+    let Some(machine) = deciding.fleet.machines.get(id) else { return };
     if machine.place == Some(host) || machine.leaving == Some(host) {
-        deciding.fact(id, Fact::Released(Released { hypervisor: host }));
+        released(deciding, id, (host, ReleasedBy::HostLost));
     }
 }

@@ -91,7 +91,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::CopyRequested(copy) => files::copy_requested(machine, copy),
         Fact::SealRequested(seal) => files::seal_requested(machine, seal),
         Fact::Sealed(sealed) => files::sealed(machine, sealed),
-        Fact::CopyFailed(failed) | Fact::SealFailed(failed) | Fact::MigrationFailed(failed) => {
+        Fact::CopyFailed(failed) | Fact::SealFailed(failed) => {
             files::task_failed(machine, &failed.failure);
         }
 
@@ -127,6 +127,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::DiskResized(resized) => files::disk_resized(machine, resized),
         Fact::MigrationRequested(migration) => place::migration_requested(machine, migration),
         Fact::Migrated(migrated) => place::migrated(machine, migrated),
+        Fact::MigrationFailed(failed) => place::migration_failed(machine, failed),
         Fact::MessageSent(message) => {
             machine.message =
                 Some(Arc::new(Message { id: message.message, text: message.text.clone() }));

@@ -7,6 +7,7 @@ mod delete;
 mod diagram;
 mod disks;
 mod further_disks;
+mod migrate;
 mod outcomes;
 mod power;
 mod reboot;

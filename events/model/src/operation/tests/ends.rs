@@ -241,9 +241,11 @@ fn placed() -> Machine {
 #[test]
 fn a_move_ends_when_it_is_there_or_stays() {
     let goal = Goal::Off { hypervisor: HERE };
-    let released = Machine::Released(facts::Released { hypervisor: HERE });
+    let released =
+        Machine::Released(facts::Released { hypervisor: HERE, by: facts::ReleasedBy::Host });
     assert_eq!(end_of(goal.clone(), &[placed()], released), said("done"));
-    let stays = Machine::MigrationFailed(failed());
+    let stays = facts::MigrationFailed { to: THERE, failure: failure() };
+    let stays = Machine::MigrationFailed(stays);
     assert_eq!(end_of(goal.clone(), &[placed()], stays.clone()), said("libvirt"));
     assert_eq!(end_of(goal, &[], Machine::Locked(Nothing {})), said("done"));
     let goal = Goal::Migrated { to: THERE };

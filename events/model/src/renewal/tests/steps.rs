@@ -10,7 +10,9 @@ use crate::machine::{Reason, RenewalStep, Rest, StopCause, StopManner, Wish};
 use crate::operation::Outcome;
 use crate::renewal::{OVERLAY_SECONDS, ROOM_SECONDS, TRIES_MAX};
 use crate::testing::kinds;
-use crate::version::latest::machine::{Released, StartFailed, StartRequested, WorkFailed};
+use crate::version::latest::machine::{
+    Released, ReleasedBy, StartFailed, StartRequested, WorkFailed,
+};
 use crate::version::latest::storage::SpaceLowChanged;
 use crate::version::latest::{Nothing, Switch};
 
@@ -174,7 +176,8 @@ fn a_host_is_not_asked_for_ever() {
 fn another_host_makes_the_overlay_when_the_first_is_gone() {
     let (mut site, child) = populating(json!({}));
     let hypervisor = site.host;
-    let events = site.happens(child, MachineFact::Released(Released { hypervisor }));
+    let released = Released { hypervisor, by: ReleasedBy::HostLost };
+    let events = site.happens(child, MachineFact::Released(released));
     assert_eq!(kinds(&events), ["machine.released", "machine.placed", "machine.overlay_requested"]);
     assert_eq!(ended(&site.applied(child)), Some(Outcome::Succeeded));
 }

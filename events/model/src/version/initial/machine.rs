@@ -268,11 +268,22 @@ pub struct Placed {
     pub because: Placement,
 }
 
-/// A host is no longer responsible for it and has confirmed that, or is lost.
+/// A host is no longer responsible for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Released {
     pub hypervisor: HypervisorId,
+    pub by: ReleasedBy,
+}
+
+/// How it is known that nothing of it runs there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleasedBy {
+    /// The host has confirmed it.
+    Host,
+    /// Somebody has confirmed that the host is lost.
+    HostLost,
 }
 
 /// The host has brought about everything up to this generation.
@@ -380,6 +391,14 @@ pub struct MigrationRequested {
 pub struct Migrated {
     pub from: HypervisorId,
     pub to: HypervisorId,
+}
+
+/// It stays where it is. What may be of it on the other host has to go from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct MigrationFailed {
+    pub to: HypervisorId,
+    pub failure: Failure,
 }
 
 /// Words for whoever sits in front of it.
