@@ -190,7 +190,7 @@ facts! {
         MigrationFailed "machine.migration_failed": 1 => machine::MigrationFailed;
         MessageSent "machine.message_sent": 1 => machine::MessageSent;
         DeleteRequested "machine.delete_requested": 1 => machine::DeleteRequested;
-        Deleted "machine.deleted": 1 => Nothing;
+        Deleted "machine.deleted": 1 => machine::Deleted;
     }
     #[expect(clippy::large_enum_variant, reason = "facts are few at a time and live shortly")]
     Image(ImageId, ImageFact) "image" {

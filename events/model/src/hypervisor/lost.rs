@@ -9,7 +9,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::{HypervisorFact, MachineFact};
 use crate::ids::HypervisorId;
 use crate::image;
-use crate::machine::{Machine, observe};
+use crate::machine::{Machine, delete, observe};
 use crate::operation::{self, Begun, Plan, Targets, failure};
 use crate::placement;
 use crate::reference::Ref;
@@ -24,8 +24,9 @@ use crate::version::latest::machine::WorkFailed;
 /// same files as the one that is started elsewhere. `SetHypervisorMaintenance` with `on: false` takes
 /// the host in again.
 ///
-/// Of the files of images that the host was making, up to sixteen end as failed; if there were more,
-/// this is to be said once more.
+/// Of the files of images that the host was making, up to sixteen end as failed, and of versions with
+/// files that were to be removed and that nobody sees any more up to four give them up; if there were
+/// more, this is to be said once more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmHypervisorLost {
@@ -48,6 +49,7 @@ impl Decide for ConfirmHypervisorLost {
                 );
             }
             image::outcome::host_lost(deciding, id);
+            image::outcome::files_out_of_sight(deciding);
             Ok(())
         })
     }
@@ -70,7 +72,10 @@ pub(crate) fn turn(
         && machine.deleting
         && machine.place.is_none()
     {
-        // Its files are removed by another host. If none sees them, nobody waits any longer, and
+        if delete::give_up_files(deciding, &machine) {
+            return Ok(Begun::Done);
+        }
+        // Its files are removed by another host. If none can, nobody waits any longer, and
         // `DeleteMachine` can be said again when one does.
         match placement::for_files(&deciding.fleet, &machine) {
             Ok(placed) => deciding.fact(id, MachineFact::Placed(placed)),

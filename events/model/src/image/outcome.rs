@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tag::{self, default, head};
-use super::{FileState, Hold, State, flatten};
-use crate::deciding::Deciding;
+use super::{File, FileState, Hold, State, flatten};
+use crate::deciding::{Deciding, Touched};
 use crate::event::{ImageFact, MachineFact};
+use crate::fleet::Fleet;
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, ImageId, MachineId};
 use crate::machine::Task;
@@ -15,7 +16,9 @@ use crate::operation::Cause;
 use crate::version::latest::Nothing;
 use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved};
 use crate::version::latest::image::{Sealed, Verified};
-use crate::version::latest::machine::{Failed as MachineFailed, Sealed as MachineSealed};
+use crate::version::latest::machine::{
+    Failed as MachineFailed, FilesGone, Sealed as MachineSealed,
+};
 use crate::version::latest::operation::Failure;
 
 /// What a host says about the files of a version.
@@ -171,6 +174,27 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, host: HypervisorId) {
     }
 }
 
+/// So many versions lose files in one decision: with each may go those that it stood on.
+const GIVEN_UP_MAX: usize = 4;
+
+/// Versions whose files nobody will remove any more are looked at again.
+pub(crate) fn files_out_of_sight(deciding: &mut Deciding<'_>) {
+    let fleet = &deciding.fleet;
+    let out_of_sight = fleet.images.iter().filter(|(_, image)| {
+        let mut files = image.files.iter();
+        files.any(|file| file.state == FileState::Retired && is_out_of_sight(fleet, file))
+    });
+    let images: Vec<ImageId> = out_of_sight.map(|(id, _)| id).take(GIVEN_UP_MAX).collect();
+    for image in images {
+        deciding.look_at(Touched::Image(image));
+    }
+}
+
+/// Only hosts that are lost could see it.
+pub(super) fn is_out_of_sight(fleet: &Fleet, file: &File) -> bool {
+    fleet.storages.get(file.storage).is_some_and(|storage| storage.is_lost(fleet))
+}
+
 /// A file that nothing stood on is gone; with the last one the version is.
 pub(crate) fn file_removed(
     deciding: &mut Deciding<'_>,
@@ -183,7 +207,8 @@ pub(crate) fn file_removed(
     };
     let sees = deciding.fleet.storages.get(storage);
     if sees.is_none_or(|storage| storage.settings.hosts.contains_key(&host)) {
-        deciding.fact(image, ImageFact::FileRemoved(FileRemoved { file }));
+        let files = FilesGone::Removed;
+        deciding.fact(image, ImageFact::FileRemoved(FileRemoved { file, files }));
     }
 }
 

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::outcome::is_out_of_sight;
 use super::reference::{self, ImageName, ImageRef, versions};
 use super::rejection::Rejection as Refused;
 use super::tag::{self, DEFAULT, HEAD};
@@ -18,7 +19,8 @@ use crate::operation::{self, Begun, Goal, Plan, Targets};
 use crate::rejection::{Kind, Rejection, general};
 use crate::text::Text;
 use crate::version::latest::Nothing;
-use crate::version::latest::image::FileRetired;
+use crate::version::latest::image::{FileRemoved, FileRetired};
+use crate::version::latest::machine::FilesGone;
 
 /// Retires a version on which no machine stands. Its tags `head` and `default` go to the newest other
 /// version; other tags are gone with it. Its files stay for as long as later versions stand on them.
@@ -124,6 +126,7 @@ fn follower(fleet: &Fleet, initial: MachineId, tag: &Name) -> Option<Name> {
 
 /// Lets the files of a retired version go, as soon as nothing stands on them.
 pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
+    give_up_files(deciding, id);
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     if image.state != State::Retired || stood_on(&deciding.fleet, &image) {
         return;
@@ -142,6 +145,17 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
         deciding.fact(id, Fact::Removed(Nothing {}));
         if let Some(base) = image.base {
             follow(deciding, base);
+        }
+    }
+}
+
+/// Files that are to be removed, and that only hosts which are lost could see.
+fn give_up_files(deciding: &mut Deciding<'_>, id: ImageId) {
+    let Some(image) = deciding.fleet.images.shared(id) else { return };
+    for file in image.files.iter().filter(|file| file.state == FileState::Retired) {
+        if is_out_of_sight(&deciding.fleet, file) {
+            let (file, files) = (file.number, FilesGone::GivenUp);
+            deciding.fact(id, Fact::FileRemoved(FileRemoved { file, files }));
         }
     }
 }

@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::draft::{Draft, NETWORKS_MAX, changed};
 use super::new::{DISKS_MAX, Platform, hostname, serial};
 use super::rejection::Rejection as Refused;
-use super::{Created, Disk, DiskRole, DiskSource, Format, Identity, Kind, Reservation, Settings};
+use super::{
+    Created, Disk, DiskRole, DiskSource, Format, Identity, Kind, Machine, Reservation, Rest,
+    Settings,
+};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::hypervisor::Hypervisor;
@@ -36,7 +39,7 @@ pub struct AdoptedDisk {
 }
 
 /// Makes a domain that a host has already a machine of the kind `simple`, as it is. Its host keeps
-/// its files where they are.
+/// its files where they are, and says whether it runs. If it does, it goes on running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptMachine {
@@ -62,9 +65,6 @@ pub struct AdoptMachine {
     /// The first is the system disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<AdoptedDisk>,
-    /// It runs, and goes on running.
-    #[serde(default)]
-    pub running: bool,
 }
 
 impl Decide for AdoptMachine {
@@ -87,9 +87,6 @@ impl Decide for AdoptMachine {
         };
         let id: MachineId = deciding.fresh();
         deciding.fact(id, Fact::Created(created));
-        if self.running {
-            self.keep_running(deciding, id, host);
-        }
         Ok(())
     }
 }
@@ -186,27 +183,43 @@ impl AdoptMachine {
             None => Ok(()),
         }
     }
+}
 
-    /// What it needs there it has already, so nothing is asked of the host, but it counts.
-    fn keep_running(&self, deciding: &mut Deciding<'_>, id: MachineId, host: HypervisorId) {
-        let Some(machine) = deciding.fleet.machines.get(id) else { return };
-        let hardware = &machine.settings.hardware;
-        let reserved = Reservation {
-            memory_mib: hardware.memory_mib.into(),
-            vcpus: hardware.cpu.vcpus(),
-            counters: hardware.counters.clone(),
-            volatile: None,
-        };
-        let because = Placement {
-            policy: crate::placement::adopted(),
-            chosen_for: Text::new("it runs there already").unwrap_or_default(),
-            considered: 1,
-            refused: Default::default(),
-        };
-        let placed = Placed { hypervisor: host, reserved, because };
-        deciding.fact(id, Fact::Placed(placed));
-        // It must not be cut off because its host says late that it runs.
-        let start = StartRequested { boot_epoch: 1, deadline: None, persistent_once: false };
-        deciding.fact(id, Fact::StartRequested(start));
+/// Its host says that it runs. What it needs there it has already, so nothing is asked of the host,
+/// but it counts. It goes on in the epoch in which it was found, so that nothing starts it again.
+pub(super) fn keep_running(deciding: &mut Deciding<'_>, machine: &Machine) {
+    let Some(host) = machine.place else { return };
+    let hardware = &machine.settings.hardware;
+    let reserved = Reservation {
+        memory_mib: hardware.memory_mib.into(),
+        vcpus: hardware.cpu.vcpus(),
+        counters: hardware.counters.clone(),
+        volatile: None,
+    };
+    let because = Placement {
+        policy: crate::placement::adopted(),
+        chosen_for: Text::new("it runs there already").unwrap_or_default(),
+        considered: 1,
+        refused: Default::default(),
+    };
+    deciding.fact(machine.id, Fact::Placed(Placed { hypervisor: host, reserved, because }));
+    let boot_epoch = machine.power.boot_epoch;
+    let start = StartRequested { boot_epoch, deadline: None, persistent_once: false };
+    deciding.fact(machine.id, Fact::StartRequested(start));
+}
+
+impl Machine {
+    /// It was a domain before, and nobody has asked anything of its power yet. Its host is told
+    /// nothing about it, so that nothing is cut off that runs.
+    pub fn is_as_found(&self) -> bool {
+        self.adopted_from.is_some() && self.power.since == AS_FOUND
+    }
+
+    /// Its host has yet to say whether it runs.
+    pub(crate) fn may_run_unseen(&self) -> bool {
+        self.is_as_found() && self.power.rest == Rest::Presumed
     }
 }
+
+/// The generation of what is wished of the power of a machine that was just made.
+const AS_FOUND: u64 = 1;

@@ -2,19 +2,19 @@
 
 use super::obstacle::host_answers;
 use super::rejection::Rejection as Refused;
-use super::{Kind, Machine};
+use super::{Disk, Kind, Machine};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::CommandId;
 use crate::image::place_for_files;
 use crate::operation::{self, Begun, Goal, Plan, for_machines};
 use crate::rejection::Rejection;
-use crate::version::latest::Nothing;
-use crate::version::latest::machine::{DeleteRequested, PoolChanged};
+use crate::version::latest::machine::{DeleteRequested, Deleted, FilesGone, PoolChanged};
 
 for_machines! {
     /// Deletes machines with their disks. An initial goes when it has no versions and no children
-    /// left, a machine in use when its person has left.
+    /// left, a machine in use when its person has left. Files that only lost hosts could see are given
+    /// up.
     DeleteMachine {
         /// Also machines that run: their power is cut.
         #[serde(default)]
@@ -42,7 +42,10 @@ pub(crate) fn turn(
     }
     if is_nowhere(machine) {
         leave_pool(deciding, machine);
-        deciding.fact(machine.id, Fact::Deleted(Nothing {}));
+        deciding.fact(machine.id, Fact::Deleted(Deleted { files: FilesGone::Removed }));
+        return Ok(Begun::Done);
+    }
+    if give_up_files(deciding, machine) {
         return Ok(Begun::Done);
     }
     place_for_files(deciding, machine)?;
@@ -85,6 +88,21 @@ fn is_nowhere(machine: &Machine) -> bool {
             !machine.has_files || machine.disks.is_empty() && machine.place.is_none()
         }
     }
+}
+
+/// Some of its files are where only hosts that are lost could see them. No host can remove them, nor
+/// will, so whoever wants it gone waits for nobody.
+pub(crate) fn give_up_files(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
+    let fleet = &deciding.fleet;
+    let is_lost =
+        |disk: &Disk| fleet.storages.get(disk.storage).is_some_and(|it| it.is_lost(fleet));
+    let nobodys = machine.place.is_none() && machine.leaving.is_none();
+    if !nobodys || !machine.disks.iter().any(is_lost) {
+        return false;
+    }
+    leave_pool(deciding, machine);
+    deciding.fact(machine.id, Fact::Deleted(Deleted { files: FilesGone::GivenUp }));
+    true
 }
 
 fn leave_pool(deciding: &mut Deciding<'_>, machine: &Machine) {

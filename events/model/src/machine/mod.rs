@@ -240,6 +240,8 @@ pub struct Renewing {
     pub deadline: Option<Timestamp>,
     /// How often this step got more time.
     pub delays: u16,
+    /// How often in a row it got more time because its host was silent.
+    pub silences: u16,
     /// When it begins, as people are told.
     pub announced: Option<Timestamp>,
 }
@@ -358,6 +360,7 @@ impl Machine {
             || self.task.is_some()
             || self.snapshot_at_work().is_some()
             || self.is_kept_up()
+            || self.may_run_unseen()
             || self.leaving.is_some() && self.place.is_none()
     }
 

@@ -3,6 +3,7 @@
 //! Reports may be late, repeated, contradict each other, or come from a host that has nothing to do
 //! with the machine. What changes nothing decides nothing.
 
+use super::adopt::keep_running;
 use super::outcome::Outcome;
 use super::power::POWER_OFF_SECONDS;
 use super::{
@@ -15,8 +16,9 @@ use crate::ids::{HypervisorId, MachineId, SnapshotId};
 use crate::operation::Cause;
 use crate::session::{EndCause, TicketState};
 use crate::version::latest::machine::{
-    Applied, MaintenanceChanged, Migrated, MigrationFailed, OfSnapshot, Paused, Ready as WasReady,
-    Released, ReleasedBy, SnapshotFailed, StartFailed, Started, StopRequested, Stopped, WorkFailed,
+    Applied, Deleted, FilesGone, MaintenanceChanged, Migrated, MigrationFailed, OfSnapshot, Paused,
+    Ready as WasReady, Released, ReleasedBy, SnapshotFailed, StartFailed, Started, StopRequested,
+    Stopped, WorkFailed,
 };
 use crate::version::latest::operation::Failure;
 use crate::version::latest::{Nothing, Switch};
@@ -59,7 +61,9 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
     let about_power = generation >= machine.power.since;
     match outcome {
         Outcome::Applied => applied(deciding, machine, generation),
-        Outcome::Absent if machine.deleting => deciding.fact(id, Fact::Deleted(Nothing {})),
+        Outcome::Absent if machine.deleting => {
+            deciding.fact(id, Fact::Deleted(Deleted { files: FilesGone::Removed }));
+        }
         // It was not asked to let go or to forget it.
         Outcome::Released | Outcome::Absent => {}
         Outcome::Failed { failure } => failed(deciding, machine, generation, failure),
@@ -194,8 +198,11 @@ pub(super) fn put_aside_if_it_fails_often(deciding: &mut Deciding<'_>, id: Machi
 }
 
 /// It runs. If it shall be off and its host knew that, somebody started it past Carrel, or an outcome
-/// was lost: what is wished wins, and it is told to go off.
+/// was lost: what is wished wins, and it is told to go off. Of a domain that was found there nothing
+/// is wished yet.
 fn started(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, boot_epoch: u64) {
+    let left_alone = image::file_work_on(&deciding.fleet, machine.id).is_none();
+    let found = machine.is_as_found() && !machine.deleting && left_alone;
     let is_news = match machine.observed.state {
         State::Starting => boot_epoch == machine.power.boot_epoch,
         State::Running | State::Paused(_) | State::Asleep | State::Stopping | State::Unknown => {
@@ -203,10 +210,13 @@ fn started(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, boot
         }
         State::Off | State::Crashed => generation == machine.generation && !machine.deleting,
     };
-    if !is_news {
+    if !is_news && !found {
         return;
     }
-    let past_carrel = machine.at_rest();
+    if found {
+        keep_running(deciding, machine);
+    }
+    let past_carrel = machine.at_rest() && !found;
     let at = deciding.now();
     let ready_by = at.plus_seconds(machine.settings.readiness.timeout_seconds);
     let boot_epoch = boot_epoch.min(machine.power.boot_epoch);

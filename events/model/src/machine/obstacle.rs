@@ -44,6 +44,9 @@ impl Machine {
     pub(crate) fn is_at_most_read(&self, fleet: &Fleet) -> Result<(), Rejection> {
         self.is_not_going()?;
         let machine = self.name.clone();
+        if self.may_run_unseen() {
+            return Err(Refused::NotYetSeen { machine }.into());
+        }
         match file_work_on(fleet, self.id) {
             Some(FileWork::Copying) => return Err(Refused::Copying { machine }.into()),
             Some(FileWork::Sealing) => return Err(Refused::Sealing { machine }.into()),

@@ -118,6 +118,10 @@ rejections! {
     FileTaken { file: FilePath, machine: Name } "CRL-0250" Conflict
         "{file} is a disk of {machine}",
         clears "Name the file of each disk once; delete the other machine if it is not to have it.";
+    /// It was a domain before, and may run: nothing is done to it before that is known.
+    NotYetSeen { machine: Name } "CRL-0251" Conflict
+        "the host of {machine} has yet to say whether it runs",
+        clears "Wait until the host has reported what it found.";
     /// The disk that was named isn't one of the machine's.
     NoSuchDisk { machine: Name } "CRL-0228" Unknown
         "{machine} has no such disk",

@@ -16,7 +16,8 @@ use crate::version::latest::Nothing;
 use crate::version::latest::operation::{Advanced, PartEnded};
 
 /// Stops what an operation has not begun. What is under way ends by itself, except for machines
-/// that wait for their people to leave, or that a drain waits for: they are left as they are.
+/// that wait for their people to leave, or that a drain waits for: they are left as they are. The
+/// files of a version that was retired go as soon as a host removes them; nobody waits for that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelOperation {
@@ -49,7 +50,7 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
     }
     let waiting = waiting_after(&operation, told);
     for (machine, goal) in &waiting {
-        if let Goal::Off { .. } = goal {
+        if let Goal::Off { .. } | Goal::FilesRemoved { .. } = goal {
             let (machine, end) = (*machine, PartEnd::Cancelled);
             deciding.fact(id, Fact::PartEnded(PartEnded { machine, end }));
         } else {
@@ -72,7 +73,9 @@ fn waiting_after(operation: &Operation, told: Option<Cursor>) -> Vec<(MachineId,
     operation
         .parts
         .range((after, Unbounded))
-        .filter(|(_, goal)| matches!(goal, Goal::Renewed | Goal::Off { .. }))
+        .filter(|(_, goal)| {
+            matches!(goal, Goal::Renewed | Goal::Off { .. } | Goal::FilesRemoved { .. })
+        })
         .map(|(machine, goal)| (*machine, goal.clone()))
         .take(SLICE)
         .collect()

@@ -44,6 +44,8 @@ causes! {
     PowerOffTimeout "power_off_timeout";
     /// A machine's power could not be cut for its renewal.
     StaysOn "stays_on";
+    /// Nothing is heard of a host.
+    HostSilent "host_silent";
     /// A renewal waits for something else to end.
     Held "held";
     /// The version can't be stood on, or the machine stands on none.

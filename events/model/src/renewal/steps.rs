@@ -19,8 +19,8 @@ use crate::rejection::Rejection;
 use crate::version::latest::machine::Placed;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{
-    Begun, Delayed, Done, DropCause, Dropped, FirstBoot, FirstBootBegun, OverlayRequested, When,
-    Why,
+    Begun, Delayed, DelayedBy, Done, DropCause, Dropped, FirstBoot, FirstBootBegun,
+    OverlayRequested, When, Why,
 };
 use crate::{lab, placement, spare};
 
@@ -227,7 +227,10 @@ fn start_first_boot(
             }
             let until = deciding.now().plus_seconds(ROOM_SECONDS);
             let because = failure(&rejection);
-            deciding.fact(machine.id, Fact::RenewalDelayed(Delayed { until, because }));
+            deciding.fact(
+                machine.id,
+                Fact::RenewalDelayed(Delayed { until, by: DelayedBy::Step, because }),
+            );
             return;
         }
     };

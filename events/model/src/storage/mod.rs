@@ -5,7 +5,8 @@
 //! ```
 
 use crate::fleet::Fleet;
-use crate::ids::StorageId;
+use crate::hypervisor::Reason;
+use crate::ids::{HypervisorId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::storage::{Medium, Role, Settings};
@@ -38,6 +39,16 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// All hosts that see it are confirmed as lost, so that nobody sees its files any more.
+    pub(crate) fn is_lost(&self, fleet: &Fleet) -> bool {
+        let hosts = &self.settings.hosts;
+        let is_lost = |host: &HypervisorId| {
+            let host = fleet.hypervisors.get(*host);
+            host.is_none_or(|host| host.maintenance.contains(&Reason::Lost))
+        };
+        !hosts.is_empty() && hosts.keys().all(is_lost)
+    }
+
     /// A throwaway overlay of this size can be promised there. What running machines were promised
     /// counts whole, although they have written some of it already and that is no longer free:
     /// rather one desktop too few than one whose writes fail. In memory it is the host's memory that

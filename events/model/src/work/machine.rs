@@ -84,6 +84,8 @@ pub enum PowerSpec {
         boot_epoch: u64,
         manner: StopManner,
     },
+    /// As the domain was found, running or not. That it runs is said before anything else.
+    AsFound,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -272,6 +274,7 @@ fn properties(
 fn power(machine: &Machine) -> PowerSpec {
     let boot_epoch = machine.power.boot_epoch;
     match machine.power.wish {
+        Wish::Off(_) if machine.is_as_found() => PowerSpec::AsFound,
         Wish::On => PowerSpec::On { boot_epoch, restart: machine.power.restart },
         Wish::Suspended => PowerSpec::Suspended { boot_epoch },
         Wish::Off(manner) => PowerSpec::Off { boot_epoch, manner },

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::event::Event;
+use crate::event::{Event, MachineFact};
 use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent};
 use crate::image::tests::Site;
 use crate::machine::tests::scene::{create, host, machine, on, report, run, site};
@@ -10,6 +10,7 @@ use crate::machine::{Outcome, StopCause};
 use crate::operation::State;
 use crate::operation::commands::AdvanceOperation;
 use crate::testing::{Story, command, kinds};
+use crate::version::latest::machine::{Deleted, FilesGone};
 
 fn lose(story: &mut Story, name: &str) -> Vec<Event> {
     let hypervisor = host(story, name);
@@ -87,21 +88,51 @@ fn what_the_host_was_to_bring_about_fails() {
     assert_eq!(codes, ["no_host"]);
 }
 
-#[test]
-fn a_deletion_that_no_host_can_finish_fails_and_can_be_asked_for_again() {
-    let mut story = site(&["node1"]);
+/// A machine that is off on the first host, while no other one may be used.
+fn off_on_node1(others: &[&str]) -> Story {
+    let hosts: Vec<&str> = std::iter::once("node1").chain(others.iter().copied()).collect();
+    let mut story = site(&hosts);
+    for other in others {
+        let maintained = json!({ "hypervisor": other, "on": true });
+        story.given(command("SetHypervisorMaintenance", maintained));
+    }
     create(&mut story, "m");
     run(&mut story, "m");
     let stopped = Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest };
     report(&mut story, "m", stopped);
+    story
+}
+
+#[test]
+fn a_deletion_that_no_host_can_finish_fails_and_can_be_asked_for_again() {
+    let mut story = off_on_node1(&["node2"]);
     story.given(on("DeleteMachine", "m"));
     lose(&mut story, "node1");
-    let back = json!({ "hypervisor": "node1", "on": false });
-    story.given(ReportHostHeard { hypervisor: host(&story, "node1") });
+    let back = json!({ "hypervisor": "node2", "on": false });
     story.given(command("SetHypervisorMaintenance", back));
     story.given(on("DeleteMachine", "m"));
     report(&mut story, "m", Outcome::Absent);
     assert!(story.fleet.machines.is_empty());
+}
+
+#[test]
+fn files_that_only_the_lost_host_could_see_are_given_up() {
+    for asked_before in [true, false] {
+        let mut story = off_on_node1(&[]);
+        let id = machine(&story, "m").id;
+        if asked_before {
+            story.given(on("DeleteMachine", "m"));
+        }
+        let mut events = lose(&mut story, "node1");
+        if !asked_before {
+            events = story.given(on("DeleteMachine", "m"));
+        }
+        let given_up = MachineFact::Deleted(Deleted { files: FilesGone::GivenUp });
+        assert!(events.contains(&Event::Machine(id, given_up)), "{events:?}");
+        assert!(story.fleet.machines.is_empty());
+        story.given(command("RemoveStorage", json!({ "storage": "ssd" })));
+        story.given(command("RemoveHypervisor", json!({ "hypervisor": "node1" })));
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::machine::tests::scene::{create, machine, on, run, site};
+use crate::machine::Outcome;
+use crate::machine::tests::scene::{create, machine, on, report, run, site};
 use crate::testing::command;
 
 #[test]
@@ -28,9 +29,9 @@ fn a_domain_that_runs_there_is_adopted_although_there_is_no_room() {
         "uuid": uuid::Uuid::from_bytes([7; 16]),
         "mac": "52:54:00:00:00:01",
         "settings": { "hardware": { "memory_mib": 1 << 20 } },
-        "running": true,
     });
     story.given(command("AdoptMachine", fields));
+    report(&mut story, "mail", Outcome::Started { boot_epoch: 0 });
     assert!(!machine(&story, "mail").at_rest());
     story.refused(on("StartMachine", "b"), "CRL-0201");
 }

@@ -2,11 +2,14 @@
 
 use serde_json::json;
 
-use super::{Site, ended};
-use crate::event::Event;
+use super::{Site, ended, last_command};
+use crate::event::{Event, ImageFact};
+use crate::hypervisor::commands::ReportHostSilent;
 use crate::image::{FileState, State, outcome};
 use crate::operation::Outcome;
 use crate::testing::kinds;
+use crate::version::latest::image::FileRemoved;
+use crate::version::latest::machine::FilesGone;
 
 fn retire(site: &mut Site, image: &str) -> Vec<Event> {
     site.given("RetireImage", json!({ "image": image }))
@@ -118,7 +121,7 @@ fn a_version_that_an_operation_populates_from_stays() {
     let mut later = site.story.fleet.clone();
     let children: Vec<_> = later.children_after(site.initial, None).collect();
     for child in children {
-        let gone = crate::event::MachineFact::Deleted(crate::version::latest::Nothing {});
+        let gone = crate::event::MachineFact::Deleted(Default::default());
         later.apply(&Event::Machine(child, gone));
     }
     site.story.fleet = later;
@@ -148,4 +151,41 @@ fn a_number_stays_taken_when_its_version_is_gone() {
     site.decides(|it| outcome::file_removed(it, host, (second, 0)));
     site.seal();
     assert_eq!((site.tagged("head"), site.tagged("default")), (Some(3), Some(1)));
+}
+
+#[test]
+fn files_that_nobody_sees_any_more_are_given_up() {
+    for lost_before in [true, false] {
+        let mut site = two_copies();
+        let image = site.version(1).id;
+        let lose = |site: &mut Site| {
+            site.story.given(ReportHostSilent { hypervisor: site.host });
+            let mut events = site.given("ConfirmHypervisorLost", json!({ "hypervisor": "node1" }));
+            events.extend(site.advance());
+            events
+        };
+        let mut events = Vec::new();
+        if lost_before {
+            lose(&mut site);
+        }
+        events.extend(retire(&mut site, "win11@1"));
+        if !lost_before {
+            events.extend(lose(&mut site));
+        }
+        let given_up = FileRemoved { file: 0, files: FilesGone::GivenUp };
+        assert!(events.contains(&Event::Image(image, ImageFact::FileRemoved(given_up))));
+        assert!(!site.story.fleet.images.contains(image));
+        let left = site.story.fleet.operations.iter().map(|(_, operation)| operation.parts.len());
+        assert_eq!(left.sum::<usize>(), 0, "nobody waits any longer");
+    }
+}
+
+#[test]
+fn nobody_waits_for_files_when_that_is_cancelled() {
+    let mut site = two_copies();
+    retire(&mut site, "win11@1");
+    let operation = last_command(&site);
+    let events = site.given("CancelOperation", json!({ "operation": operation }));
+    assert_eq!(ended(&events), Some(Outcome::Cancelled));
+    assert_eq!(site.version(1).files[0].state, FileState::Retired, "they go all the same");
 }

@@ -46,7 +46,11 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
             deadline: None,
             since: 1,
             restart: None,
-            rest: Rest::Confirmed,
+            // Of a domain that was there before its host has yet to say whether it runs.
+            rest: match created.adopted_from {
+                Some(_) => Rest::Presumed,
+                None => Rest::Confirmed,
+            },
         },
         place: created.adopted_from,
         reserved: Arc::default(),

@@ -101,7 +101,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         Fact::RenewalBegun(begun) => renewal::begun(machine, begun.deadline),
         Fact::FirstBootBegun(begun) => renewal::first_boot_begun(machine, begun),
         Fact::FirstBootEnded(_) => renewal::first_boot_ended(machine),
-        Fact::RenewalDelayed(delayed) => renewal::delayed(machine, delayed.until),
+        Fact::RenewalDelayed(delayed) => renewal::delayed(machine, delayed),
         Fact::RenewalAnnounced(announced) => renewal::announced(machine, announced.at),
         Fact::Populated(_) => renewal::populated(machine),
         Fact::Cleaned(_) => renewal::renewed(machine),

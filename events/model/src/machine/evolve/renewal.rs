@@ -9,7 +9,7 @@ use crate::ids::{ImageId, MachineId};
 use crate::machine::{Machine, Reason, RenewalStep, Renewing, Settings, VirtualSnapshot};
 use crate::record::Timestamp;
 use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::{FirstBootBegun, Renewal, When, Why};
+use crate::version::latest::renewal::{Delayed, DelayedBy, FirstBootBegun, Renewal, When, Why};
 
 pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp) {
     let Some(machine) = fleet.machines.get(id) else { return };
@@ -61,6 +61,7 @@ fn enter(machine: &mut Machine, step: RenewalStep, deadline: Option<Timestamp>) 
         let renewing = Arc::make_mut(renewing);
         renewing.step = step;
         renewing.delays = 0;
+        renewing.silences = 0;
         renewing.deadline = deadline;
     }
 }
@@ -75,6 +76,7 @@ pub(super) fn requested(machine: &mut Machine, renewal: &Renewal) {
             When::OnRelease | When::Now => None,
         },
         delays: 0,
+        silences: 0,
         announced: None,
     }));
 }
@@ -99,11 +101,15 @@ pub(super) fn first_boot_ended(machine: &mut Machine) {
     enter(machine, RenewalStep::Finishing, deadline);
 }
 
-pub(super) fn delayed(machine: &mut Machine, until: Timestamp) {
+pub(super) fn delayed(machine: &mut Machine, delayed: &Delayed) {
     if let Some(renewing) = &mut machine.renewal {
         let renewing = Arc::make_mut(renewing);
-        renewing.deadline = Some(until);
-        renewing.delays = renewing.delays.saturating_add(1);
+        renewing.deadline = Some(delayed.until);
+        match delayed.by {
+            DelayedBy::Silence => renewing.silences = renewing.silences.saturating_add(1),
+            DelayedBy::Return => renewing.silences = 0,
+            DelayedBy::Step => renewing.delays = renewing.delays.saturating_add(1),
+        }
         // When it can begin after all, nobody expects it any more.
         renewing.announced = None;
     }

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{add_storage, epoch, host, machine, on, report, report_from, site};
+use super::scene::{add_storage, host, machine, on, report, report_from, site};
 use crate::command::Command;
 use crate::hypervisor::commands::ReportHostSilent;
 use crate::machine::commands::ExpirePower;
-use crate::machine::{Format, Kind, Outcome, State, StopCause};
+use crate::machine::{Format, Kind, Outcome, State, StopCause, Wish};
 use crate::testing::{Story, command};
-use crate::work::{DiskSpec, Shall, Thing, work};
+use crate::work::{DiskSpec, PowerSpec, Shall, Thing, work};
 
-fn adopt(name: &str, uuid: u8, mac: &str, running: bool) -> Command {
+fn adopt(name: &str, uuid: u8, mac: &str) -> Command {
     let disks: Value = json!([{
         "storage": "ssd", "file": format!("{name}/disk0.raw"), "format": "raw", "size_gib": 80,
     }]);
@@ -22,7 +22,6 @@ fn adopt(name: &str, uuid: u8, mac: &str, running: bool) -> Command {
             "uuid": uuid::Uuid::from_bytes([uuid; 16]),
             "mac": mac,
             "disks": disks,
-            "running": running,
         }),
     )
 }
@@ -30,7 +29,7 @@ fn adopt(name: &str, uuid: u8, mac: &str, running: bool) -> Command {
 #[test]
 fn a_domain_becomes_a_simple_machine_of_its_host() {
     let mut story = site(&["node1", "node2"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
     let mail = machine(&story, "mail");
     assert_eq!(mail.kind, Kind::Simple);
     assert_eq!(mail.place, mail.adopted_from);
@@ -38,27 +37,68 @@ fn a_domain_becomes_a_simple_machine_of_its_host() {
     assert_eq!(mail.disks[0].size_gib, 80);
 }
 
+fn power(story: &Story) -> PowerSpec {
+    let told = work(&story.fleet, Thing::Machine(machine(story, "mail").id)).expect("work");
+    let Shall::Present(spec) = told.shall else { panic!("it is there: {told:?}") };
+    spec.power
+}
+
 #[test]
 fn one_that_runs_goes_on_running() {
     let mut story = site(&["node1"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
-    let boot_epoch = epoch(&story, "mail");
-    report(&mut story, "mail", Outcome::Started { boot_epoch });
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
+    assert_eq!(power(&story), PowerSpec::AsFound);
+    report(&mut story, "mail", Outcome::Started { boot_epoch: 0 });
     let mail = machine(&story, "mail");
     assert_eq!(mail.observed.state, State::Running);
-    assert!(!mail.power.wish.is_off());
+    assert_eq!(power(&story), PowerSpec::On { boot_epoch: 0, restart: None });
     assert_eq!(mail.reserved.memory_mib, 2048, "what it takes is counted");
+    assert_eq!(mail.power.deadline, None);
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 0, cause: StopCause::Guest });
+    assert!(machine(&story, "mail").is_known_off());
+    assert_ne!(power(&story), PowerSpec::AsFound, "from now on it is as Carrel wants it");
+}
+
+#[test]
+fn one_that_is_off_stays_off() {
+    let mut story = site(&["node1"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 0, cause: StopCause::Guest });
+    report(&mut story, "mail", Outcome::Applied);
+    assert!(machine(&story, "mail").is_known_off());
+    story.given(on("StartMachine", "mail"));
+    assert_eq!(power(&story), PowerSpec::On { boot_epoch: 1, restart: None });
 }
 
 #[test]
 fn one_that_runs_is_not_cut_off_because_its_host_says_so_late() {
     let mut story = site(&["node1"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
     let mail = machine(&story, "mail");
-    assert_eq!((mail.observed.state, mail.power.deadline), (State::Starting, None));
+    let more = json!({ "machine": "mail", "settings": { "readiness": { "timeout_seconds": 60 } } });
+    story.given(command("UpdateMachine", more));
+    report(&mut story, "mail", Outcome::Applied);
     assert!(story.wait(86_400).given(ExpirePower { machine: mail.id }).is_empty());
-    report(&mut story, "mail", Outcome::Started { boot_epoch: 1 });
-    assert_eq!(machine(&story, "mail").observed.state, State::Running);
+    let node = host(&story, "node1");
+    let started = Outcome::Started { boot_epoch: 0 };
+    report_from(&mut story, node, "mail", mail.generation, started);
+    let mail = machine(&story, "mail");
+    assert_eq!((mail.observed.state, mail.power.wish), (State::Running, Wish::On));
+}
+
+#[test]
+fn nothing_is_done_to_one_that_may_run() {
+    let mut story = site(&["node1", "node2"]);
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
+    for what in ["StartMachine", "PowerOffMachine", "DeleteMachine"] {
+        story.refused(on(what, "mail"), "CRL-0251");
+    }
+    let force = json!({ "machines": ["mail"], "force": true });
+    story.refused(command("DeleteMachine", force), "CRL-0251");
+    story.given(command("DrainHypervisor", json!({ "hypervisor": "node1" })));
+    assert_eq!(power(&story), PowerSpec::AsFound, "it is not let go");
+    report(&mut story, "mail", Outcome::Applied);
+    assert_eq!(machine(&story, "mail").place, None, "it is off");
 }
 
 #[test]
@@ -66,18 +106,16 @@ fn nothing_is_adopted_from_a_host_that_says_nothing() {
     let mut story = site(&["node1"]);
     let hypervisor = host(&story, "node1");
     story.given(ReportHostSilent { hypervisor });
-    for running in [false, true] {
-        story.refused(adopt("mail", 7, "52:54:00:00:00:01", running), "CRL-0209");
-    }
+    story.refused(adopt("mail", 7, "52:54:00:00:00:01"), "CRL-0209");
 }
 
 #[test]
 fn what_is_known_already_is_not_adopted_again() {
     let mut story = site(&["node1"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
-    story.refused(adopt("mail", 8, "52:54:00:00:00:02", false), "CRL-0002");
-    story.refused(adopt("mail2", 7, "52:54:00:00:00:02", false), "CRL-0227");
-    story.refused(adopt("mail2", 8, "52:54:00:00:00:01", false), "CRL-0227");
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
+    story.refused(adopt("mail", 8, "52:54:00:00:00:02"), "CRL-0002");
+    story.refused(adopt("mail2", 7, "52:54:00:00:00:02"), "CRL-0227");
+    story.refused(adopt("mail2", 8, "52:54:00:00:00:01"), "CRL-0227");
 }
 
 #[test]
@@ -123,7 +161,7 @@ fn what_cannot_be_is_not_adopted() {
         command(
             "AdoptMachine",
             json!({ "hypervisor": "node1", "name": "mail", "uuid": uuid,
-                "mac": "52:54:00:00:00:01", "disks": disks, "running": true,
+                "mac": "52:54:00:00:00:01", "disks": disks,
                 "settings": settings }),
         )
     };
@@ -138,7 +176,7 @@ fn what_cannot_be_is_not_adopted() {
 #[test]
 fn its_files_are_found_wherever_it_comes_to_be() {
     let mut story = site(&["node1", "node2"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", true));
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
     let id = machine(&story, "mail").id;
     let file = |disks: &[DiskSpec]| -> Vec<(Option<String>, Format)> {
         let file = |disk: &DiskSpec| disk.file.as_ref().map(|file| file.as_str().to_owned());
@@ -146,8 +184,8 @@ fn its_files_are_found_wherever_it_comes_to_be() {
     };
     let expected = [(Some("mail/disk0.raw".to_owned()), Format::Raw)];
     let told = |story: &Story| work(&story.fleet, Thing::Machine(id)).expect("work");
-    report(&mut story, "mail", Outcome::Started { boot_epoch: 1 });
-    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest });
+    report(&mut story, "mail", Outcome::Started { boot_epoch: 0 });
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 0, cause: StopCause::Guest });
     let first = host(&story, "node1");
     story.given(command("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true })));
     story.given(on("StartMachine", "mail"));
@@ -157,7 +195,7 @@ fn its_files_are_found_wherever_it_comes_to_be() {
     assert_eq!(told(&story).hypervisor, host(&story, "node2"));
     assert_eq!(file(&spec.disks), expected);
 
-    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 2, cause: StopCause::Guest });
+    report(&mut story, "mail", Outcome::Stopped { boot_epoch: 1, cause: StopCause::Guest });
     story.given(on("DeleteMachine", "mail"));
     let Shall::Absent { disks } = told(&story).shall else { panic!("{:?}", told(&story)) };
     assert_eq!(file(&disks), expected, "they are removed by their names");
@@ -166,7 +204,8 @@ fn its_files_are_found_wherever_it_comes_to_be() {
 #[test]
 fn a_clone_has_files_of_its_own() {
     let mut story = site(&["node1"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
+    report(&mut story, "mail", Outcome::Applied);
     story.given(command("CloneMachine", json!({ "machine": "mail", "name": "copy" })));
     report(&mut story, "copy", Outcome::Copied);
     assert_eq!(machine(&story, "copy").disks[0].file, None);
@@ -175,7 +214,7 @@ fn a_clone_has_files_of_its_own() {
 #[test]
 fn no_two_disks_are_one_file() {
     let mut story = site(&["node1"]);
-    story.given(adopt("mail", 7, "52:54:00:00:00:01", false));
+    story.given(adopt("mail", 7, "52:54:00:00:00:01"));
     let disk =
         |file: &str| json!({ "storage": "ssd", "file": file, "format": "raw", "size_gib": 8 });
     let adopt = |disks: Value| {

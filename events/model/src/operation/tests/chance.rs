@@ -67,7 +67,7 @@ fn something_happens(story: &mut Story, machine: MachineId, dice: &mut Dice) {
     }
     let deadline = story.now.plus_seconds(600);
     let fact = match dice.throw(8) {
-        0 => MachineFact::Deleted(Nothing {}),
+        0 => MachineFact::Deleted(Default::default()),
         1 => MachineFact::StartRequested(StartRequested {
             boot_epoch: 2,
             deadline: Some(deadline),

@@ -90,7 +90,7 @@ fn failed() -> facts::Failed {
 }
 
 fn deleted() -> Machine {
-    Machine::Deleted(Nothing {})
+    Machine::Deleted(facts::Deleted::default())
 }
 
 fn said(end: &str) -> Option<String> {

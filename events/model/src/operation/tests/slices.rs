@@ -4,7 +4,6 @@ use super::*;
 use crate::event::MachineFact;
 use crate::name::{Label, Name};
 use crate::text::Text;
-use crate::version::latest::Nothing;
 use crate::version::latest::machine::{Settings, Updated};
 
 #[test]
@@ -50,7 +49,7 @@ fn machines_that_leave_meanwhile_are_not_counted() {
     let operation = started(&mut story, maintenance(), Targets::Label { key, value });
     assert_eq!(now(&story, operation).total, 20);
     for machine in &all[15..] {
-        story.was(*machine, MachineFact::Deleted(Nothing {}));
+        story.was(*machine, MachineFact::Deleted(Default::default()));
     }
     runs(&mut story, operation);
     assert_eq!(counts(&finished(&story, operation)), (Outcome::Succeeded, [15, 0, 0, 0]));
@@ -69,9 +68,11 @@ fn a_listed_machine_that_vanishes_fails_unless_it_was_to_vanish() {
         let total = 20;
         let task = Task { plan, targets, total, until: None, after_seal: None };
         let operation = accepted(&mut story, task);
-        story.was(all[19], MachineFact::Deleted(Nothing {}));
+        story.was(all[19], MachineFact::Deleted(Default::default()));
         if deletes {
-            all[..19].iter().for_each(|it| story.was(*it, MachineFact::Deleted(Nothing {})));
+            all[..19]
+                .iter()
+                .for_each(|it| story.was(*it, MachineFact::Deleted(Default::default())));
         }
         runs(&mut story, operation);
         assert_eq!(counts(&finished(&story, operation)), outcome);

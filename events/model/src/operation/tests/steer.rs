@@ -40,7 +40,7 @@ fn half_failed(story: &mut Story) -> (CommandId, MachineId) {
     let targets = Targets::Listed(all.clone());
     let task = Task { plan: maintenance(), targets, total: 2, until: None, after_seal: None };
     let operation = accepted(story, task);
-    story.was(all[1], MachineFact::Deleted(Nothing {}));
+    story.was(all[1], MachineFact::Deleted(Default::default()));
     runs(story, operation);
     (operation, all[1])
 }

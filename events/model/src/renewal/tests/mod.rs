@@ -2,6 +2,7 @@
 
 mod before;
 mod reset;
+mod silence;
 mod steps;
 mod times;
 

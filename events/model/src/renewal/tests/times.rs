@@ -227,7 +227,7 @@ fn what_is_being_deleted_needs_no_fresh_disk() {
     assert_eq!(step(&site, child), Some(RenewalStep::Pending));
     site.story.wait(86_400);
     assert!(site.advance().is_empty());
-    let events = site.happens(child, MachineFact::Deleted(Nothing {}));
+    let events = site.happens(child, MachineFact::Deleted(Default::default()));
     assert_eq!(ended(&events), Some(Outcome::Failed));
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::Failure;
 use super::session::Subject;
-use crate::ids::{DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
+use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
 use crate::name::{FilePath, Name};
 
 #[derive(
@@ -88,6 +88,32 @@ pub struct CopyRequested {
     /// Whose traces are on what is copied, and will be on the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<Subject>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct DeleteRequested {
+    /// The command that its end is an answer to.
+    pub operation: CommandId,
+}
+
+/// The machine is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Deleted {
+    #[serde(default)]
+    pub files: FilesGone,
+}
+
+/// What became of files that are not wanted any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FilesGone {
+    /// A host has removed them, or there were none.
+    #[default]
+    Removed,
+    /// All hosts that saw them are lost. Who takes one of them in again may find them there.
+    GivenUp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

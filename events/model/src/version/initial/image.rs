@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Format, Settings};
+use super::machine::{FilesGone, Format, Settings};
 use super::operation::Failure;
 use crate::hash::Digest;
 use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, MediaId, StorageId};
@@ -141,4 +141,6 @@ pub struct FileRetired {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct FileRemoved {
     pub file: u16,
+    #[serde(default)]
+    pub files: FilesGone,
 }

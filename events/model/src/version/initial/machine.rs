@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::Switch;
 pub use super::disk::{
-    CopyRequested, Disk, DiskResized, DiskRole, DiskSource, Failed, Format, OfMedia, OfSnapshot,
-    OnReboot, SealRequested, Sealed, SnapshotFailed, SnapshotRequested, VirtualSnapshot,
+    CopyRequested, DeleteRequested, Deleted, Disk, DiskResized, DiskRole, DiskSource, Failed,
+    FilesGone, Format, OfMedia, OfSnapshot, OnReboot, SealRequested, Sealed, SnapshotFailed,
+    SnapshotRequested, VirtualSnapshot,
 };
 use super::display::Protocol;
 pub use super::hardware::{
@@ -17,8 +18,9 @@ pub use super::hardware::{
     Settings, Tpm,
 };
 use super::operation::Failure;
+pub use super::place::{Migrated, MigrationFailed, MigrationRequested, Released, ReleasedBy};
 use super::session::Subject;
-use crate::ids::{CommandId, HypervisorId, MachineId, MessageId, PoolId, StorageId};
+use crate::ids::{HypervisorId, MachineId, MessageId, PoolId, StorageId};
 use crate::mac::Mac;
 use crate::name::{Counter, HostAddress, Hostname, Name, PlatformName};
 use crate::record::Timestamp;
@@ -268,24 +270,6 @@ pub struct Placed {
     pub because: Placement,
 }
 
-/// A host is no longer responsible for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Released {
-    pub hypervisor: HypervisorId,
-    pub by: ReleasedBy,
-}
-
-/// How it is known that nothing of it runs there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleasedBy {
-    /// The host has confirmed it.
-    Host,
-    /// Somebody has confirmed that the host is lost.
-    HostLost,
-}
-
 /// The host has brought about everything up to this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -379,39 +363,10 @@ pub struct Paused {
     pub reason: PauseReason,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct MigrationRequested {
-    pub to: HypervisorId,
-    pub because: Placement,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Migrated {
-    pub from: HypervisorId,
-    pub to: HypervisorId,
-}
-
-/// It stays where it is. What may be of it on the other host has to go from there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct MigrationFailed {
-    pub to: HypervisorId,
-    pub failure: Failure,
-}
-
 /// Words for whoever sits in front of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct MessageSent {
     pub message: MessageId,
     pub text: Text,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct DeleteRequested {
-    /// The command that its end is an answer to.
-    pub operation: CommandId,
 }

@@ -22,6 +22,7 @@ pub mod machine;
 pub mod media;
 pub mod network;
 pub mod operation;
+pub mod place;
 pub mod pool;
 pub mod renewal;
 pub mod session;

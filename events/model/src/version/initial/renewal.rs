@@ -144,7 +144,22 @@ pub struct FirstBootBegun {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Delayed {
     pub until: Timestamp,
+    #[serde(default)]
+    pub by: DelayedBy,
     pub because: Failure,
+}
+
+/// What a step of a renewal is delayed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DelayedBy {
+    /// What it needs is not there yet.
+    #[default]
+    Step,
+    /// Nothing is heard of its host.
+    Silence,
+    /// Its host is heard again, and has some time for what it has missed.
+    Return,
 }
 
 /// Its disks are fresh. After Populate the quarantine that an earlier failure left is over.
