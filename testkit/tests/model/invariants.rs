@@ -13,6 +13,7 @@ use carrel_model::ids::{HypervisorId, MachineId, StorageId};
 use carrel_model::image::Image;
 use carrel_model::machine::{Machine, Reservation, Subject};
 use carrel_model::operation;
+use carrel_model::version::latest::machine::Placed;
 use carrel_model::version::latest::storage::Medium;
 use carrel_testkit::world::Told;
 
@@ -56,10 +57,12 @@ fn before_fact(fleet: &Fleet, event: &Event) {
 
 fn after_fact(fleet: &Fleet, event: &Event) {
     match event {
+        // One that is adopted while it runs takes what it takes, also where too much is promised.
+        Event::Machine(_, MachineFact::Placed(placed)) if is_adopted(placed) => {}
         Event::Machine(id, MachineFact::Placed(placed)) => {
             suffices(fleet, *id, placed.hypervisor);
         }
-        // One that was adopted while it ran has no time to start in, and takes what it takes.
+        // One that was adopted has no time to start in, either.
         Event::Machine(id, MachineFact::StartRequested(start)) if start.deadline.is_some() => {
             suffices(fleet, *id, place(fleet, *id));
         }
@@ -95,6 +98,10 @@ fn machines(told: &Told<'_>) -> impl Iterator<Item = MachineId> {
         Event::Machine(id, _) => Some(*id),
         _ => None,
     })
+}
+
+fn is_adopted(placed: &Placed) -> bool {
+    placed.because.policy.as_str() == "adopted"
 }
 
 fn place(fleet: &Fleet, id: MachineId) -> HypervisorId {
