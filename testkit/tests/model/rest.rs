@@ -102,6 +102,17 @@ fn hosts_are_there(world: &mut World, hosts: &[HypervisorId]) {
     }
 }
 
+/// What asks for labels that no host has waits until somebody gives them to one.
+fn machines_may_go_anywhere(world: &mut World) {
+    let all = world.fleet.machines.iter();
+    let choosy = all.filter(|(_, machine)| !machine.settings.host_labels.is_empty());
+    let choosy: Vec<_> = choosy.map(|(id, _)| id).collect();
+    for machine in choosy {
+        let settings = json!({ "host_labels": null });
+        let _ = world.send("UpdateMachine", &json!({ "machine": machine, "settings": settings }));
+    }
+}
+
 /// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was accepted has
 /// an end, and nobody waits beside a machine that they could have.
 pub(crate) fn comes_to_rest(world: &mut World) {
@@ -117,6 +128,7 @@ pub(crate) fn comes_to_rest(world: &mut World) {
     chores_are_done(world);
     first_boots_are_asked_for(world);
     for _ in 0..HOURS_TO_REST {
+        machines_may_go_anywhere(world);
         hosts_are_there(world, &hosts);
         world.resend();
         world.settle(&mut check);
