@@ -209,7 +209,8 @@ pub struct Machine {
     /// The system disk that it had when it was last whole. Its file is kept until the present one
     /// has proved itself, however many renewals were superseded or failed in between.
     pub disk_before: Option<Arc<Disk>>,
-    /// A first boot was begun and has not ended as it should: its disk is half made.
+    /// A first boot was begun and has not ended as it should, or it is a clone that has yet to get its
+    /// copy, or got one of such a disk: its disk is half made.
     pub half_made: bool,
     /// How it was last populated, with what was set since: for the next reset, and for when a tag
     /// that it follows moves.

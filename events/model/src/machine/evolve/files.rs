@@ -17,6 +17,7 @@ pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
         Some(Task::Sealing { .. } | Task::Migrating { .. }) | None => None,
     };
     let upkeep = copied.is_some_and(|copied| copied.upkeep);
+    let half_made = copied.is_some_and(|copied| copied.half_made);
     let source = copied.filter(|copied| copied.kind == Kind::Source).map(|copied| copied.id);
     fleet.step::<Machine>(id, |machine| {
         machine.generation += 1;
@@ -25,6 +26,7 @@ pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
         machine.disks = std::mem::take(&mut machine.disks_to_come);
         machine.disk_before = None;
         machine.upkeep = upkeep;
+        machine.half_made = half_made;
         take_traces(machine);
         if let Kind::Initial { source: last } = &mut machine.kind {
             *last = source.or(*last);
@@ -61,6 +63,11 @@ pub(super) fn written(machine: &mut Machine, written: &Written) {
 }
 
 pub(super) fn copy_requested(machine: &mut Machine, copy: &CopyRequested) {
+    // A clone has nothing until it has its copy. Others keep what they have until then.
+    machine.half_made |= match machine.kind {
+        Kind::Simple | Kind::Vdi { .. } | Kind::External(_) => true,
+        Kind::Source | Kind::Initial { .. } => false,
+    };
     machine.task = Some(Task::Copying { source: copy.source });
     machine.task_since = machine.generation + 1;
     machine.disks_to_come = copy.disks.iter().cloned().collect();

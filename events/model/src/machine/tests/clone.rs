@@ -126,3 +126,46 @@ fn a_clone_of_a_child_is_a_child_that_stands_alone() {
     let twin = site.get(site.named("twin"));
     assert_eq!((twin.initial(), twin.image()), (Some(site.initial), None));
 }
+
+/// A clone that is made so that everybody could have it, if it were whole.
+fn can_be_given(site: &mut Site, name: &str) -> bool {
+    let twin = site.named(name);
+    site.given("EnableVirtualSnapshot", json!({ "machines": [twin] }));
+    site.pool("desk", json!({}), &[]);
+    let added = command("AddToPool", json!({ "pool": "desk", "machines": [twin] }));
+    // A floating pool takes what can be made clean.
+    let added = site.story.tell(added).is_ok();
+    added && site.story.fleet.index.free.iter().any(|(_, free)| free.machine == twin)
+}
+
+#[test]
+fn a_clone_of_what_is_half_made_is_half_made() {
+    let (mut site, children) = Site::with_children(1);
+    let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
+    site.given("Populate", json!({ "initial": "win11", "first_boot": first_boot }));
+    site.advance();
+    site.applied(children[0]);
+    site.started(children[0]);
+    site.story.wait(61);
+    let late = crate::clockwork::due(&site.story.fleet, site.story.now);
+    late.into_iter().for_each(|command| drop(site.story.given(command)));
+    site.given("PowerOffMachine", json!({ "machines": [children[0]] }));
+    site.off_if_on(children[0]);
+    assert!(site.get(children[0]).half_made);
+    site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
+    report(&mut site.story, "twin", Outcome::Copied);
+    assert!(site.get(site.named("twin")).half_made);
+    site.refused("EnableVirtualSnapshot", json!({ "machines": ["twin"] }), "CRL-0317");
+}
+
+#[test]
+fn nobody_gets_a_clone_that_has_nothing_yet() {
+    let (mut site, _) = Site::with_children(1);
+    site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
+    let operation = fails(&mut site.story, "twin");
+    assert!(site.get(site.named("twin")).half_made);
+    assert_eq!(again(&mut site.story, operation), None);
+    report(&mut site.story, "twin", Outcome::Copied);
+    assert!(!site.get(site.named("twin")).half_made);
+    assert!(can_be_given(&mut site, "twin"));
+}
