@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{Cursor, Operation, PartEnd, State, Targets, size};
 use crate::event::OperationFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::CommandId;
 use crate::record::Version;
-use crate::version::latest::operation::{Advanced, Finished};
+use crate::version::latest::operation::{Advanced, Finished, WaitsFor};
 
 pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
     match fact {
@@ -25,6 +25,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
                 total: accepted.task.as_ref().map_or(0, |task| task.total),
                 cursor: None,
                 parts: OrdMap::new(),
+                waiting: OrdSet::new(),
                 done: 0,
                 failed: OrdMap::new(),
                 unmade: OrdMap::new(),
@@ -80,10 +81,15 @@ fn change(operation: &mut Operation, fact: &Fact) {
         },
         Fact::PartBegun(begun) => {
             operation.parts.insert(begun.machine, begun.goal.clone());
+            match begun.waits_for {
+                WaitsFor::Nobody => operation.waiting.remove(&begun.machine),
+                WaitsFor::People => operation.waiting.insert(begun.machine),
+            };
             operation.unmade.remove(&begun.machine);
         }
         Fact::PartEnded(ended) => {
             operation.parts.remove(&ended.machine);
+            operation.waiting.remove(&ended.machine);
             match &ended.end {
                 PartEnd::Done => operation.done = operation.done.saturating_add(1),
                 PartEnd::Failed(failure) => {

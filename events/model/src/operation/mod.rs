@@ -20,7 +20,7 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use crate::ids::{CommandId, MachineId};
 use crate::name::{Name, PlatformName};
@@ -75,6 +75,8 @@ pub struct Operation {
     pub cursor: Option<Cursor>,
     /// Parts that have begun and not ended.
     pub parts: OrdMap<MachineId, Goal>,
+    /// Those of them that began with waiting for people.
+    pub waiting: OrdSet<MachineId>,
     pub done: u32,
     pub failed: OrdMap<MachineId, Failure>,
     /// Of those that failed: machines that could not even be made, with their names.
@@ -107,6 +109,11 @@ impl Operation {
             State::Running => self.cursor == Some(Cursor::End),
             State::Cancelling { .. } | State::Ended { .. } => true,
         }
+    }
+
+    /// Parts that take something of hosts.
+    pub fn under_way(&self) -> usize {
+        self.parts.len().saturating_sub(self.waiting.len())
     }
 
     /// Targets of which it is known what became of them.

@@ -7,19 +7,20 @@ use super::cancel::tell_parts;
 use super::plan::{Begun, turn};
 use super::rejection::Rejection as Refused;
 use super::selection::{Selection, count, next_slice};
-use super::{Operation, Outcome, Plan, State, Targets, Task, size};
+use super::{Goal, Operation, Outcome, Plan, State, Targets, Task, size};
 use crate::deciding::{Decide, Deciding};
 use crate::event::OperationFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
-use crate::machine;
+use crate::machine::{self, RenewalStep};
 use crate::name::Name;
 use crate::rejection::Rejection;
 use crate::session::{ENDED_AT_ONCE_MAX, Target};
 use crate::version::latest::Nothing;
 use crate::version::latest::operation::{
-    Advanced, Cursor, Failure, Finished, PartBegun, PartEnd, PartEnded, PartFailed,
+    Advanced, Cursor, Failure, Finished, PartBegun, PartEnd, PartEnded, PartFailed, WaitsFor,
 };
+use crate::version::latest::renewal::When;
 
 /// Facts of one machine's turn: the most that a plan decides, and that its part has begun.
 const TURN_FACTS_MAX: usize = 7;
@@ -29,8 +30,10 @@ const FOLLOWING_FACTS_MAX: usize = 10;
 pub const SLICE: usize = 12;
 
 /// So many parts of an operation are under way at once: enough to keep every host of a site busy,
-/// few enough that a cancel still finds most of them not begun.
-pub const PARTS_RUNNING_MAX: usize = 256;
+/// few enough that a cancel still finds most of them not begun. Forty hosts that boot eight machines
+/// each have 320 in their first boot; as many again get their overlays before, or go off after it.
+/// Those that wait until their people leave take nothing of a host, and are not counted.
+pub const PARTS_RUNNING_MAX: usize = 640;
 
 /// Operations that wait for the same machine: more than people and programs need at once.
 pub const WAITING_MAX: usize = 8;
@@ -114,7 +117,8 @@ pub(crate) fn had_turn(
         Ok(Begun::Part(_)) if !deciding.fleet.machines.contains(machine) => advanced.done += 1,
         Ok(Begun::Part(goal)) => {
             make_way(deciding, machine);
-            deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal }));
+            let waits_for = waits_for(&deciding.fleet, machine, &goal);
+            deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal, waits_for }));
         }
         Ok(Begun::Done) => advanced.done += 1,
         Err(rejection) => {
@@ -124,10 +128,35 @@ pub(crate) fn had_turn(
     }
 }
 
+/// Who has a machine keeps it until they leave, if that was asked for, and when its host is drained.
+/// What comes then comes with their leaving, as a reset would.
+fn waits_for(fleet: &Fleet, machine: MachineId, goal: &Goal) -> WaitsFor {
+    let Some(machine) = fleet.machines.get(machine) else { return WaitsFor::Nobody };
+    let waits = match goal {
+        Goal::Renewed => machine.renewal.as_ref().is_some_and(|renewing| {
+            renewing.step == RenewalStep::Pending && renewing.renewal.when == When::OnRelease
+        }),
+        Goal::Off { .. } => true,
+        Goal::Started { .. }
+        | Goal::Stopped
+        | Goal::Applied { .. }
+        | Goal::Copied
+        | Goal::Sealed { .. }
+        | Goal::Imported { .. }
+        | Goal::Deleted
+        | Goal::SnapshotTaken { .. }
+        | Goal::SnapshotReverted { .. }
+        | Goal::SnapshotDeleted { .. }
+        | Goal::Migrated { .. }
+        | Goal::FilesRemoved { .. } => false,
+    };
+    if waits && !machine.leases.is_empty() { WaitsFor::People } else { WaitsFor::Nobody }
+}
+
 /// Gives the next targets their turn.
 pub(super) fn advance(deciding: &mut Deciding<'_>, id: CommandId) {
     let Some(operation) = deciding.fleet.operations.shared(id) else { return };
-    let free = PARTS_RUNNING_MAX.saturating_sub(operation.parts.len());
+    let free = PARTS_RUNNING_MAX.saturating_sub(operation.under_way());
     if operation.state != State::Running || operation.all_begun() || free == 0 {
         return;
     }

@@ -328,7 +328,7 @@ fn due(operation: &Operation) -> Option<Timestamp> {
     let goes_on = match operation.state {
         operation::State::Sealing => false,
         operation::State::Running if operation.all_begun() => operation.parts.is_empty(),
-        operation::State::Running => operation.parts.len() < PARTS_RUNNING_MAX,
+        operation::State::Running => operation.under_way() < PARTS_RUNNING_MAX,
         operation::State::Cancelling { told } => {
             operation.parts.is_empty() || told != Some(Cursor::End)
         }

@@ -3,16 +3,18 @@
 use serde_json::json;
 
 use super::{Site, ended, failure};
-use crate::event::MachineFact;
+use crate::event::{MachineFact, OperationFact};
+use crate::ids::MachineId;
 use crate::image::keeps::Keeps;
 use crate::image::outcome;
 use crate::machine::{DiskSource, Kind, Reason};
-use crate::operation::{Outcome, State};
+use crate::operation::{Goal, Outcome, PARTS_RUNNING_MAX, SLICE, State};
 use crate::testing::kinds;
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::{
     DeleteRequested, SnapshotRequested, Updated, WorkFailed, Written,
 };
+use crate::version::latest::operation::{PartBegun, WaitsFor};
 
 #[test]
 fn children_get_an_overlay_on_the_newest_version_and_stay_off() {
@@ -207,7 +209,7 @@ fn an_operation_that_is_cancelled_takes_back_what_has_not_begun() {
     site.lease(children[0]);
     site.given("Populate", json!({ "initial": "win11", "discard_data": true }));
     let operation = super::last_command(&site);
-    let cancelled = crate::event::OperationFact::CancelRequested(Nothing {});
+    let cancelled = OperationFact::CancelRequested(Nothing {});
     site.happens(operation, cancelled);
     let both = children.clone();
     let events = site.decides(|deciding| {
@@ -262,10 +264,34 @@ fn a_retry_is_for_those_that_failed() {
     let events = site.happens(*first, MachineFact::WorkFailed(failed));
     assert_eq!(ended(&events), Some(Outcome::PartiallyFailed));
     let operation = super::last_command(&site);
-    site.happens(operation, crate::event::OperationFact::Retried(Nothing {}));
+    site.happens(operation, OperationFact::Retried(Nothing {}));
     let events = site.advance();
     assert!(events.iter().any(|event| event.kind() == "machine.overlay_requested"));
     assert!(rest.iter().all(|child| site.get(*child).renewal.is_none()));
     assert_eq!(ended(&site.applied(*first)), Some(Outcome::Succeeded));
     assert!(site.get(*first).maintenance.is_empty());
+}
+
+#[test]
+fn parts_that_wait_for_people_hold_up_no_machine_that_nobody_uses() {
+    let (mut site, children) = Site::with_children(14);
+    site.pool("desk", json!({}), &children);
+    let (used, unused) = children.split_at(SLICE);
+    let sessions: Vec<_> = used.iter().map(|machine| site.lease(*machine)).collect();
+    site.prepare();
+    site.seal();
+    site.given("Populate", json!({ "initial": "win11" }));
+    let operation = site.operation().id;
+    // As if there were many more of them.
+    for n in 0..u128::try_from(PARTS_RUNNING_MAX).expect("few") {
+        let machine = MachineId::from_bytes(n.to_be_bytes());
+        let begun = PartBegun { machine, goal: Goal::Renewed, waits_for: WaitsFor::People };
+        site.story.was(operation, OperationFact::PartBegun(begun));
+    }
+    site.advance();
+    assert_eq!(site.operation().under_way(), unused.len());
+    assert!(unused.iter().all(|machine| site.get(*machine).being_renewed()));
+    assert!(used.iter().all(|machine| !site.get(*machine).being_renewed()));
+    site.lease_ends(sessions[0]);
+    assert!(site.get(used[0]).being_renewed());
 }

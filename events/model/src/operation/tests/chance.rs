@@ -50,7 +50,7 @@ fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], dice: &mut 
             if choice == 0 {
                 advanced.done += 1;
             } else if choice > 1 && is_there {
-                let begun = PartBegun { machine, goal: Goal::Stopped };
+                let begun = PartBegun { machine, goal: Goal::Stopped, waits_for: WaitsFor::Nobody };
                 deciding.fact(operation, Fact::PartBegun(begun));
             } else {
                 let failure = Failure::new("CRL-0201", "no host");

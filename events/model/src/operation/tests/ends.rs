@@ -312,7 +312,10 @@ fn what_a_part_was_begun_with_does_not_end_it() {
         deciding.fact(machine, stop());
         deciding.fact(machine, start(1));
         let goal = Goal::Started { boot_epoch: 1 };
-        deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal }));
+        deciding.fact(
+            operation,
+            Fact::PartBegun(PartBegun { machine, goal, waits_for: WaitsFor::Nobody }),
+        );
         deciding.fact(operation, Fact::Advanced(advanced(Cursor::End)));
     });
     assert_eq!(now(&story, operation).parts.len(), 1);

@@ -12,7 +12,7 @@ use crate::name::PlatformName;
 use crate::record::Fingerprint;
 use crate::testing::{Story, command, machine_made};
 use crate::version::latest::Switch;
-use crate::version::latest::operation::{Accepted, Advanced, Finished, PartBegun};
+use crate::version::latest::operation::{Accepted, Advanced, Finished, PartBegun, WaitsFor};
 
 mod chance;
 mod ends;
@@ -58,7 +58,8 @@ fn under_way(story: &mut Story, parts: &[(MachineId, Goal)]) -> CommandId {
     let task = Task { plan: Plan::Resume, targets, total, until: None, after_seal: None };
     let id = accepted(story, task);
     for (machine, goal) in parts {
-        let begun = PartBegun { machine: *machine, goal: goal.clone() };
+        let begun =
+            PartBegun { machine: *machine, goal: goal.clone(), waits_for: WaitsFor::Nobody };
         story.was(id, Fact::PartBegun(begun));
     }
     story.was(id, Fact::Advanced(advanced(Cursor::End)));

@@ -103,7 +103,8 @@ fn no_more_begins_while_enough_is_under_way() {
     let operation = accepted(&mut story, task);
     let some = |at: usize| MachineId::new(uuid::Uuid::from_u128(0xffff << 64 | at as u128));
     for at in 0..count {
-        let begun = PartBegun { machine: some(at), goal: Goal::Stopped };
+        let begun =
+            PartBegun { machine: some(at), goal: Goal::Stopped, waits_for: WaitsFor::Nobody };
         story.was(operation, Fact::PartBegun(begun));
     }
     assert!(!is_due(&story, operation));

@@ -50,7 +50,7 @@ fn what_has_not_begun_is_cancelled_and_the_rest_ends_by_itself() {
     let mut story = Story::new();
     let all = machines(&mut story, 30);
     let operation = started(&mut story, maintenance(), Targets::Listed(all.clone()));
-    let begun = PartBegun { machine: all[20], goal: Goal::Stopped };
+    let begun = PartBegun { machine: all[20], goal: Goal::Stopped, waits_for: WaitsFor::Nobody };
     story.was(operation, Fact::PartBegun(begun));
     story.given(cancel(operation));
     assert_eq!(stands(&story, operation), "cancelling");

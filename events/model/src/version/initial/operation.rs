@@ -266,6 +266,24 @@ pub enum Goal {
 pub struct PartBegun {
     pub machine: MachineId,
     pub goal: Goal,
+    #[serde(default, skip_serializing_if = "WaitsFor::is_nobody")]
+    pub waits_for: WaitsFor,
+}
+
+/// Whether a part takes anything of hosts before somebody has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    #[default]
+    Nobody,
+    /// Those who have the machine keep it until they leave.
+    People,
+}
+
+impl WaitsFor {
+    fn is_nobody(&self) -> bool {
+        *self == Self::Nobody
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
