@@ -8,7 +8,7 @@ use crate::fleet::Fleet;
 use crate::ids::{MachineId, PoolId};
 use crate::machine::rejection::Rejection as Refused;
 use crate::machine::{Machine, StopManner, Writes, power};
-use crate::placement::{self, Waits};
+use crate::placement::{self, InTheWay, Waits};
 use crate::rejection::Rejection;
 use crate::{lab, session};
 
@@ -28,21 +28,33 @@ pub(crate) fn start(deciding: &mut Deciding<'_>, id: MachineId) -> Result<(), Re
     power::turn_on_at(deciding, id, false, find).map(|_| ())
 }
 
+/// What others do for a machine that has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Something goes off for it, or is going off anyway.
+    Coming,
+    /// Nothing that runs for nobody is in its way.
+    None,
+}
+
 /// A machine that somebody waits for could not be started. If it was for want of room, a spare whose
 /// end brings it nearer is asked to go off: one each time, and none while what is going off is enough.
-pub(crate) fn make_way(deciding: &mut Deciding<'_>, id: MachineId, why: &Rejection) {
+pub(crate) fn make_way(deciding: &mut Deciding<'_>, id: MachineId, why: &Rejection) -> Way {
     let fleet = &deciding.fleet;
-    let Some(machine) = fleet.machines.get(id) else { return };
-    let spare = if let Rejection::Machine(Refused::NoHost { .. }) = why {
-        placement::in_the_way_of(fleet, machine, writes(machine))
+    let Some(machine) = fleet.machines.get(id) else { return Way::None };
+    let in_the_way = if let Rejection::Machine(Refused::NoHost { .. }) = why {
+        placement::in_the_way_of(fleet, machine, writes(machine), deciding.now())
     } else if let Rejection::Lab(lab::rejection::Rejection::Full { .. }) = why {
-        machine.pool.and_then(|pool| lab::in_the_way_of(fleet, pool))
+        machine.pool.map_or(InTheWay::Others, |pool| lab::in_the_way_of(fleet, pool))
     } else {
-        None
+        InTheWay::Others
     };
-    if let Some(spare) = spare {
-        power::turn_off(deciding, spare, StopManner::Acpi);
+    match in_the_way {
+        InTheWay::Others => return Way::None,
+        InTheWay::GoesOff => {}
+        InTheWay::Spare(spare) => power::turn_off(deciding, spare, StopManner::Acpi),
     }
+    Way::Coming
 }
 
 /// The first of those that wait for room.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::Lab;
 use super::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
-use crate::fleet::{Fleet, Free, Rank, Tally};
+use crate::fleet::{Fleet, Rank, Tally};
 use crate::ids::{LabId, MachineId, PoolId};
 use crate::machine::{Machine, StopManner, power};
+use crate::placement::InTheWay;
 use crate::record::Timestamp;
 use crate::rejection::Rejection;
-use crate::spare;
+use crate::session;
 
 /// Machines that a lab starts in one round: hosts that boot many at once boot all of them slowly.
 /// With what follows from a start they fit well into one decision.
@@ -89,31 +90,27 @@ pub(crate) fn has_room_beside(
 const SPARES_LOOKED_AT_MAX: usize = 16;
 
 /// A spare in a lab that is full, and where a machine of the pool may be started as soon as the spare
-/// is off. None while another one is going off.
-pub(crate) fn in_the_way_of(fleet: &Fleet, pool: PoolId) -> Option<MachineId> {
+/// is off.
+pub(crate) fn in_the_way_of(fleet: &Fleet, pool: PoolId) -> InTheWay {
     let mut labs = fleet.labs.iter().map(|(_, lab)| lab);
-    let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0)?;
+    let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0);
+    let Some(full) = full else { return InTheWay::Others };
     let pools = &full.settings.pools;
     if pools.iter().any(|pool| fleet.tally(*pool).going_off > 0) {
-        return None;
+        return InTheWay::GoesOff;
     }
     let is_spare = |id: &MachineId| fleet.machines.get(*id).is_some_and(Machine::is_spare);
     let running = |pool: &PoolId| {
         let free = fleet.index.free.of(*pool).take_while(|free| free.rank < Rank::Stopped);
         free.map(|free| free.machine).take(SPARES_LOOKED_AT_MAX).find(is_spare)
     };
-    pools.iter().find_map(running)
+    pools.iter().find_map(running).map_or(InTheWay::Others, InTheWay::Spare)
 }
 
 /// Those that somebody uses or could use at once. An owner's machine runs when its owner wants.
 fn running(fleet: &Fleet, pool: PoolId) -> u32 {
     let Tally { ready, running, leased, .. } = fleet.tally(pool);
     ready.saturating_add(running).saturating_add(leased)
-}
-
-fn stopped_in(fleet: &Fleet, pool: PoolId) -> impl Iterator<Item = MachineId> {
-    let stopped = fleet.index.free.after(pool, Some(Free::before(Rank::Stopped)));
-    stopped.take_while(|it| it.rank == Rank::Stopped).map(|free| free.machine)
 }
 
 /// Of the system: a lab starts machines until as many run as shall.
@@ -127,15 +124,9 @@ impl Decide for KeepLab {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let Some(lab) = deciding.fleet.labs.shared(self.lab) else { return Ok(()) };
         let Some(first) = lab.settings.pools.first() else { return Ok(()) };
-        let missing = lab.missing(&deciding.fleet).min(STARTS_MAX);
-        let most = usize::try_from(missing).unwrap_or(usize::MAX);
-        let stopped: Vec<MachineId> = stopped_in(&deciding.fleet, *first).take(most).collect();
-        for machine in stopped {
-            let fleet = &deciding.fleet;
-            let startable =
-                fleet.machines.get(machine).is_some_and(|it| it.can_start(fleet).is_ok());
+        for _ in 0..lab.missing(&deciding.fleet).min(STARTS_MAX) {
             // What no host can take now is asked for again in the next round.
-            if startable && spare::start(deciding, machine).is_err() {
+            if !session::start_one(deciding, *first) {
                 break;
             }
         }

@@ -15,6 +15,8 @@ pub struct Power {
     pub writes: Writes,
     /// When what was wished has to be so.
     pub deadline: Option<Timestamp>,
+    /// It should have been off by now, and its host is told again and again: nobody waits for that.
+    pub overdue: bool,
     /// The generation with which it was wished; what is said about earlier ones is late.
     pub since: u64,
     /// How it comes to its epoch when it runs already.

@@ -19,7 +19,7 @@ use filter::Filters;
 use need::Need;
 use policy::{Policy, Room};
 use yielding::Waiting;
-pub(crate) use yielding::in_the_way_of;
+pub(crate) use yielding::{InTheWay, in_the_way_of};
 
 use crate::fleet::Fleet;
 use crate::hypervisor::Hypervisor;

@@ -8,32 +8,49 @@ use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, MachineId};
 use crate::machine::{Machine, Reservation, Writes};
 use crate::name::Counter;
+use crate::record::Timestamp;
 
-/// So many hosts that could take a machine are asked for what runs there for nobody, so that somebody
-/// who asks again and again on a large site that is full costs no more than on a small one.
+/// So many hosts are asked for what runs there for nobody, so that somebody who asks again and again on
+/// a large site that is full costs no more than on a small one.
 const ASKED_MAX: usize = 64;
+/// For so long the same hosts are asked: a machine that several spares make way for, one with each
+/// ask, has them go off on one host. Then it is the next ones' turn.
+const SAME_ASKED_SECONDS: u64 = 60;
+
+/// What is between a machine and its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InTheWay {
+    /// What nobody asks to go off.
+    Others,
+    /// What is going off, and is enough.
+    GoesOff,
+    /// This runs for whoever comes next.
+    Spare(MachineId),
+}
 
 /// The first of the fewest spares that would have to go off, so that a host has room for a machine
-/// that none has room for now. None: no host would have it even then, or one has it as soon as what
-/// is going off is off.
-pub(crate) fn in_the_way_of(fleet: &Fleet, machine: &Machine, writes: Writes) -> Option<MachineId> {
-    let only = where_it_may_go(fleet, machine).ok()?;
+/// that none has room for now.
+pub(crate) fn in_the_way_of(
+    fleet: &Fleet,
+    machine: &Machine,
+    writes: Writes,
+    now: Timestamp,
+) -> InTheWay {
+    let Ok(only) = where_it_may_go(fleet, machine) else { return InTheWay::Others };
     let need = Need::of_start(fleet, machine, writes);
     let mut filters = Filters::new(fleet, machine, &need);
     let mut fewest: Option<(u32, MachineId)> = None;
-    let hosts = fleet.index.yielding.groups().filter(|id| only.allows(*id));
-    // Always in the same order, so that the next try finds the host where the first one ended.
-    let hosts = hosts.filter_map(|id| {
-        let host = fleet.hypervisors.get(id)?;
-        let wanted = need.reservation(filters.suits(id, host)?);
-        let large_enough = Missing::on(host, &Usage::default(), &wanted).is_nothing();
-        large_enough.then_some((host, wanted))
-    });
-    for (host, wanted) in hosts.take(ASKED_MAX) {
+    for id in asked(fleet, now).filter(|id| only.allows(*id)) {
+        let Some(host) = fleet.hypervisors.get(id) else { continue };
+        let Some(volatile) = filters.suits(id, host) else { continue };
+        let wanted = need.reservation(volatile);
+        if !Missing::on(host, &Usage::default(), &wanted).is_nothing() {
+            continue;
+        }
         match between(fleet, host, &wanted) {
             Between::Others => {}
-            Between::Nothing => return None,
-            Between::Spares { count: 1, first } => return Some(first),
+            Between::Nothing => return InTheWay::GoesOff,
+            Between::Spares { count: 1, first } => return InTheWay::Spare(first),
             Between::Spares { count, first } => {
                 if fewest.is_none_or(|(least, _)| count < least) {
                     fewest = Some((count, first));
@@ -41,7 +58,20 @@ pub(crate) fn in_the_way_of(fleet: &Fleet, machine: &Machine, writes: Writes) ->
             }
         }
     }
-    fewest.map(|(_, first)| first)
+    fewest.map_or(InTheWay::Others, |(_, first)| InTheWay::Spare(first))
+}
+
+/// The hosts whose turn it is of those where anything makes way. Passing over the others is nothing
+/// beside asking one.
+fn asked(fleet: &Fleet, now: Timestamp) -> impl Iterator<Item = HypervisorId> {
+    let yielding = &fleet.index.yielding;
+    let all = yielding.groups_len();
+    let turns = u64::try_from(all.div_ceil(ASKED_MAX)).unwrap_or(u64::MAX).max(1);
+    let time = now.0.unsigned_abs() / (SAME_ASKED_SECONDS * 1_000_000);
+    // Multiples of the golden ratio: whoever asks at equal intervals comes to all of them.
+    let turn = (time.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % turns;
+    let from = usize::try_from(turn).unwrap_or_default().saturating_mul(ASKED_MAX);
+    yielding.groups().skip(from).take(ASKED_MAX)
 }
 
 /// What stands between a machine and its room on a host.

@@ -3,8 +3,6 @@
 //! Those who own one get that one. Everybody else gets the first free one of the pool: one that is
 //! ready, or else one that runs, or else one that can be started.
 
-use uuid::Uuid;
-
 use super::claim::{Claim, own_in, protocols};
 use super::{Subject, Target};
 use crate::deciding::Deciding;
@@ -12,19 +10,24 @@ use crate::event::MachineFact;
 use crate::fleet::{Fleet, Free, Rank};
 use crate::hypervisor::{Hypervisor, Reason};
 use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
+use crate::lab;
+use crate::machine::rejection::Rejection as Refused;
 use crate::machine::{Machine, PauseReason, State, Wish, power};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
 use crate::renewal;
-use crate::spare;
+use crate::spare::{self, Way};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 
-/// So many free machines are looked at for one person: all that is wrong with a whole host or
-/// storage is passed over in one look, so only machines without the protocol use this up.
-const LOOKED_AT_MAX: usize = 64;
-/// Machines of one storage are mostly alike: when no host could take three, none will take a fourth.
-const STARTS_TRIED_MAX: usize = 3;
+/// So many free machines are looked at for one person. All that is wrong with a storage, with what a
+/// machine needs, or with the host that it was on last is passed over in one look, so that this is
+/// used up only where so many hosts are silent, or so many kinds of machines unfit. A look is a step
+/// in an index.
+const LOOKED_AT_MAX: usize = 512;
+/// So many machines of different needs are asked for a host. That costs most where none has room, and
+/// machines of one pool are mostly of one kind, or of two while it is rolled out anew.
+const NEEDS_ASKED_MAX: usize = 8;
 
 /// What became of looking for a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +147,7 @@ pub(super) fn free(
     except: Option<MachineId>,
 ) -> Chosen {
     let mut after = None;
-    let mut failed_starts = 0;
-    let mut refused = None;
+    let mut refused = Vec::new();
     let mut unchosen = Chosen::NothingFree;
     for _ in 0..LOOKED_AT_MAX {
         let next = deciding.fleet.next_free(pool, after);
@@ -154,91 +156,128 @@ pub(super) fn free(
             after = Some(next);
             continue;
         }
-        after = Some(match fit(&deciding.fleet, &next, protocol) {
+        let past = match fit(&deciding.fleet, &next, protocol) {
             Fit::Yes if next.rank != Rank::Stopped => return Chosen::Machine(next.machine),
             Fit::Yes => match power::turn_on(deciding, next.machine, false) {
                 Ok(_) => return Chosen::Machine(next.machine),
-                Err(why) => {
-                    refused = refused.or(Some((next.machine, why)));
-                    failed_starts = (failed_starts + 1) % STARTS_TRIED_MAX;
-                    if failed_starts == 0 { last_near(next) } else { next }
-                }
+                Err(why) => past(&deciding.fleet, next, why, &mut refused),
             },
             Fit::OtherProtocol => {
                 unchosen = Chosen::OtherProtocol;
-                next
+                Some(next.last_alike())
             }
-            Fit::NoneNearby => last_near(next),
-        });
+            Fit::NotThere(past) => Some(past),
+        };
+        let Some(past) = past else { break };
+        after = Some(past);
     }
-    if let Some((id, why)) = refused {
-        spare::make_way(deciding, id, &why);
-    }
+    make_way(deciding, &refused);
     unchosen
+}
+
+/// Behind all that this refusal stands for, which may be the whole pool. What is wrong with a machine
+/// itself stands for no other. Refusals that others may make way for are kept.
+fn past(
+    fleet: &Fleet,
+    free: Free,
+    why: Rejection,
+    refused: &mut Vec<(MachineId, Rejection)>,
+) -> Option<Free> {
+    let leaves = fleet.machines.get(free.machine).is_some_and(|it| it.leaving.is_some());
+    let past = match why {
+        Rejection::Lab(lab::rejection::Rejection::Full { .. }) => None,
+        Rejection::Machine(Refused::NoHost { .. }) if !leaves => {
+            Some(free.last_alike()).filter(|_| refused.len() + 1 < NEEDS_ASKED_MAX)
+        }
+        _ => return Some(free),
+    };
+    refused.push((free.machine, why));
+    past
+}
+
+/// For the first of those that somebody could have if others made way.
+fn make_way(deciding: &mut Deciding<'_>, refused: &[(MachineId, Rejection)]) {
+    for (machine, why) in refused {
+        if spare::make_way(deciding, *machine, why) == Way::Coming {
+            return;
+        }
+    }
 }
 
 enum Fit {
     Yes,
     OtherProtocol,
-    /// Nor is any other on the same host, or on the same storage.
-    NoneNearby,
+    /// Nor is any other before this one.
+    NotThere(Free),
 }
 
 fn fit(fleet: &Fleet, free: &Free, protocol: Protocol) -> Fit {
     let Some(machine) = fleet.machines.get(free.machine) else { return Fit::OtherProtocol };
-    if !machine.is_external() && !is_reachable(fleet, free.rank, free.near) {
-        return Fit::NoneNearby;
+    if !machine.is_external()
+        && let Some(past) = out_of_reach(fleet, free)
+    {
+        return Fit::NotThere(past);
     }
     if protocols(machine).contains(&protocol) { Fit::Yes } else { Fit::OtherProtocol }
 }
 
-/// The host is enabled, or an enabled host sees the storage. A machine without a disk needs none.
-fn is_reachable(fleet: &Fleet, rank: Rank, near: Uuid) -> bool {
+/// Where those end that can't be reached for the same reason. None: the host is enabled, or an enabled
+/// host sees the storage, and the one that it was on last answers. A machine without a disk needs no
+/// storage.
+fn out_of_reach(fleet: &Fleet, free: &Free) -> Option<Free> {
     let enabled = |host: HypervisorId| fleet.hypervisors.get(host).is_some_and(Hypervisor::enabled);
-    match rank {
-        Rank::Ready | Rank::Running => enabled(HypervisorId::new(near)),
+    let near = free.near;
+    match free.rank {
+        Rank::Ready | Rank::Running => {
+            (!enabled(HypervisorId::new(near))).then(|| free.last_near())
+        }
         Rank::Stopped | Rank::Written => {
             let storage = fleet.storages.get(StorageId::new(near));
             let seen = storage.is_some_and(|it| it.settings.hosts.keys().any(|it| enabled(*it)));
-            near.is_nil() || seen
+            if !near.is_nil() && !seen {
+                return Some(free.last_near());
+            }
+            fleet.is_silent(HypervisorId::new(free.on)).then(|| free.last_on())
         }
     }
 }
 
-/// Behind all that share what is wrong with this one.
-fn last_near(free: Free) -> Free {
-    Free { machine: MachineId::from_bytes([0xff; 16]), ..free }
+/// The next machine of a rank that can be reached.
+fn next_in_reach(fleet: &Fleet, pool: PoolId, after: Free) -> Option<Free> {
+    let rank = after.rank;
+    let mut after = after;
+    for _ in 0..LOOKED_AT_MAX {
+        let next = fleet.next_free(pool, Some(after)).filter(|next| next.rank == rank)?;
+        let Some(past) = out_of_reach(fleet, &next) else { return Some(next) };
+        after = past;
+    }
+    None
+}
+
+/// The first machine of a pool that somebody would get if a host had room for it.
+pub(super) fn first_stopped(fleet: &Fleet, pool: PoolId) -> Option<MachineId> {
+    next_in_reach(fleet, pool, Free::before(Rank::Stopped)).map(|free| free.machine)
 }
 
 /// Used machines of a pool that can be made clean, so many at most.
 pub(super) fn used(fleet: &Fleet, pool: PoolId, most: usize) -> Vec<MachineId> {
     let mut after = Free::before(Rank::Written);
-    let mut found = Vec::new();
-    for _ in 0..LOOKED_AT_MAX {
-        let Some(next) = fleet.next_free(pool, Some(after)).filter(|_| found.len() < most) else {
-            break;
-        };
-        if is_reachable(fleet, next.rank, next.near) {
-            found.push(next.machine);
-            after = next;
-        } else {
-            after = last_near(next);
-        }
-    }
-    found
+    let next = || {
+        after = next_in_reach(fleet, pool, after)?;
+        Some(after.machine)
+    };
+    std::iter::from_fn(next).take(most).collect()
 }
 
 /// Starts one more machine of a pool for those who come next.
-pub(super) fn start_one(deciding: &mut Deciding<'_>, pool: PoolId) -> bool {
+pub(crate) fn start_one(deciding: &mut Deciding<'_>, pool: PoolId) -> bool {
     let mut after = Free::before(Rank::Stopped);
-    for _ in 0..STARTS_TRIED_MAX {
-        let next = deciding.fleet.next_free(pool, Some(after));
-        let Some(next) = next.filter(|next| next.rank == Rank::Stopped) else { return false };
-        let reachable = is_reachable(&deciding.fleet, next.rank, next.near);
-        if reachable && spare::start(deciding, next.machine).is_ok() {
-            return true;
-        }
-        after = if reachable { next } else { last_near(next) };
+    let mut refused = Vec::new();
+    for _ in 0..LOOKED_AT_MAX {
+        let Some(next) = next_in_reach(&deciding.fleet, pool, after) else { return false };
+        let Err(why) = spare::start(deciding, next.machine) else { return true };
+        let Some(past) = past(&deciding.fleet, next, why, &mut refused) else { return false };
+        after = past;
     }
     false
 }

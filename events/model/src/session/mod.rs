@@ -29,6 +29,7 @@ mod serve;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use choose::start_one;
 pub(crate) use claim::is_entitled;
 pub(crate) use lease::{
     ENDED_AT_ONCE_MAX, Ending, end, end_those, end_without_right, facts_of_an_end,

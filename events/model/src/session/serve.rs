@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choose::{Chosen, choose, start_one, used};
+use super::choose::{Chosen, choose, first_stopped, start_one, used};
 use super::claim::{has_pool_room, is_entitled, is_within_own_limits, own_in};
 use super::lease::{end, grant};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
-use crate::fleet::{Fleet, Free, Rank};
+use crate::fleet::Fleet;
 use crate::ids::{MachineId, PoolId, SessionId};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
@@ -196,10 +196,9 @@ fn wanted(fleet: &Fleet, session: SessionId) -> Option<MachineId> {
     }
     match session.target {
         Target::Machine(machine) => Some(machine),
-        Target::Pool(pool) => own_in(fleet, session.subject, pool).next().or_else(|| {
-            let stopped = fleet.next_free(pool, Some(Free::before(Rank::Stopped)));
-            stopped.filter(|free| free.rank == Rank::Stopped).map(|free| free.machine)
-        }),
+        Target::Pool(pool) => {
+            own_in(fleet, session.subject, pool).next().or_else(|| first_stopped(fleet, pool))
+        }
     }
 }
 

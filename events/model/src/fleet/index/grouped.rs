@@ -37,6 +37,10 @@ impl<G: Ord + Copy, T: Ord + Copy> Grouped<G, T> {
         self.0.keys().copied()
     }
 
+    pub fn groups_len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (G, T)> {
         self.0.iter().flat_map(|(group, set)| set.iter().map(|it| (*group, *it)))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 use uuid::Uuid;
 
+use super::alike::alike;
 use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
@@ -59,10 +60,10 @@ impl Thing for Machine {
 
     fn keys(&self) -> Keys {
         let standing = standing(self);
-        let power = match (self.uses_host(), self.power.wish.is_off()) {
-            (true, false) => Power::On,
-            (true, true) => Power::GoingOff,
-            (false, _) => Power::Off,
+        let power = match yields(self) {
+            Some(Yields::Soon) => Power::GoingOff,
+            Some(Yields::IfAsked) | None if self.uses_host() => Power::On,
+            Some(Yields::IfAsked) | None => Power::Off,
         };
         let next_host = match self.task {
             Some(Task::Migrating { to }) => Some(to),
@@ -87,7 +88,8 @@ impl Thing for Machine {
             owners: self.owners.clone(),
             free: self.pool.and_then(|pool| match standing {
                 Standing::Free(rank) => {
-                    Some((pool, Free { rank, near: near(self, rank), machine: self.id }))
+                    let (near, alike) = (near(self, rank), alike(self));
+                    Some((pool, Free { rank, near, alike, on: on(self, rank), machine: self.id }))
                 }
                 Standing::Leased
                 | Standing::Owned
@@ -273,7 +275,8 @@ fn standing(machine: &Machine) -> Standing {
 }
 
 fn yields(machine: &Machine) -> Option<Yields> {
-    if machine.uses_host() && machine.power.wish.is_off() {
+    let on_time = !machine.power.overdue;
+    if machine.uses_host() && machine.power.wish.is_off() && on_time {
         return Some(Yields::Soon);
     }
     machine.is_spare().then_some(Yields::IfAsked)
@@ -292,6 +295,14 @@ fn near(machine: &Machine, rank: Rank) -> Uuid {
     match rank {
         Rank::Ready | Rank::Running => host.unwrap_or_default(),
         Rank::Stopped | Rank::Written => storage.unwrap_or_default(),
+    }
+}
+
+/// Nil: it can be started wherever there is room.
+fn on(machine: &Machine, rank: Rank) -> Uuid {
+    match rank {
+        Rank::Ready | Rank::Running => Uuid::nil(),
+        Rank::Stopped | Rank::Written => machine.place.map(HypervisorId::uuid).unwrap_or_default(),
     }
 }
 

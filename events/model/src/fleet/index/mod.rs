@@ -26,6 +26,7 @@ macro_rules! same_for_all {
     };
 }
 
+mod alike;
 mod grouped;
 mod machine;
 mod other;
@@ -139,13 +140,36 @@ pub struct Free {
     /// The host of a machine that is on, the storage of one that is off: what is wrong with it is
     /// wrong for all that follow with the same one.
     pub near: Uuid,
+    /// The same for all that can be placed and seen alike: where no host takes one, none takes
+    /// another.
+    pub alike: u64,
+    /// The host that one that is off was on last, and has to hear of it if it is to go to another.
+    pub on: Uuid,
     pub machine: MachineId,
 }
+
+const LAST: Uuid = Uuid::max();
 
 impl Free {
     /// Stands before all of a rank.
     pub fn before(rank: Rank) -> Self {
-        Self { rank, near: Uuid::nil(), machine: MachineId::new(Uuid::nil()) }
+        let nil = Uuid::nil();
+        Self { rank, near: nil, alike: 0, on: nil, machine: MachineId::new(nil) }
+    }
+
+    /// Behind all on the same host, or on the same storage.
+    pub(crate) fn last_near(self) -> Self {
+        Self { alike: u64::MAX, ..self.last_alike() }
+    }
+
+    /// Behind all that are alike and near.
+    pub(crate) fn last_alike(self) -> Self {
+        Self { on: LAST, ..self.last_on() }
+    }
+
+    /// Behind all that are alike and were on the same host last.
+    pub(crate) fn last_on(self) -> Self {
+        Self { machine: MachineId::new(LAST), ..self }
     }
 }
 

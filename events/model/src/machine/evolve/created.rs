@@ -44,6 +44,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
             persistent_once: false,
             writes: Writes::Kept,
             deadline: None,
+            overdue: false,
             since: 1,
             restart: None,
             // Of a domain that was there before its host has yet to say whether it runs.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Machine, Ready, RestartManner, State, Wish};
+use crate::machine::{Machine, Ready, RestartManner, State, StopManner, Wish};
 use crate::record::Timestamp;
 use crate::version::latest::machine::{Failed, RestartRequested, StartRequested, StopRequested};
 
@@ -40,6 +40,9 @@ pub(super) fn start_requested(machine: &mut Machine, start: &StartRequested) {
 }
 
 pub(super) fn stop_requested(machine: &mut Machine, stop: &StopRequested) {
+    // Power is told to be cut once more only when it was not cut in time.
+    let again = machine.power.wish == Wish::Off(StopManner::Hard);
+    machine.power.overdue = again && machine.power.deadline.is_some();
     machine.power.wish = Wish::Off(stop.manner);
     machine.power.deadline = Some(stop.deadline);
     wished(machine);
