@@ -12,7 +12,7 @@ use carrel_model::image::State as Content;
 use carrel_model::machine::{Kind, Machine, Ready, State as Power, Subject, Wish};
 use carrel_model::operation::State;
 use carrel_model::pool::{Mode, Pool};
-use carrel_model::session::{Session, Target};
+use carrel_model::session::{SERVE_SECONDS, Session, Target};
 use carrel_testkit::world::World;
 use serde_json::json;
 
@@ -113,10 +113,65 @@ fn machines_may_go_anywhere(world: &mut World) {
     }
 }
 
+/// One more host says nothing any more, unless it would be the last.
+fn a_host_falls_silent(world: &mut World) {
+    let hosts = world.fleet.hypervisors.iter();
+    let enabled: Vec<_> = hosts.filter(|(_, host)| host.enabled()).map(|(id, _)| id).collect();
+    if enabled.len() > 1 {
+        let host = enabled[world.random.index(enabled.len())];
+        let _ = world.tell(&clockwork::lapsed(Silence::Worker(host)), &mut check);
+    }
+}
+
+/// Machines that never were on any host come to the pools.
+fn new_machines_come(world: &mut World) {
+    let is_initial = |machine: &Machine| matches!(machine.kind, Kind::Initial { .. });
+    let all = world.fleet.machines.iter();
+    let initials: Vec<_> = all.filter(|(_, it)| is_initial(it)).map(|(id, _)| id).collect();
+    let last = world.fleet.machines.last();
+    for initial in initials {
+        let _ = world.send("Populate", &json!({ "initial": initial, "count": 2 }));
+    }
+    world.settle(&mut check);
+    let machines = world.fleet.machines.iter().map(|(id, _)| id);
+    let new: Vec<_> = machines.filter(|id| last.is_none_or(|last| *id > last)).collect();
+    let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
+    for (machine, pool) in new.into_iter().zip(pools.into_iter().cycle()) {
+        let _ = world.send("AddToPool", &json!({ "pool": pool, "machines": [machine] }));
+    }
+}
+
+fn everybody_asks(world: &mut World) {
+    let clients: Vec<_> = world.fleet.clients.iter().map(|(id, _)| id).collect();
+    let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
+    for client in clients {
+        for pool in &pools {
+            let who = json!({ "id": client });
+            let _ = world.send("RequestDesktop", &json!({ "client": who, "pool": pool }));
+        }
+    }
+}
+
+/// As things are, with hosts that are silent, full or in maintenance, and labs that may run no more:
+/// whoever waits has what they could have within a minute.
+fn is_served_meanwhile(world: &mut World) {
+    world.settle(&mut check);
+    a_host_falls_silent(world);
+    new_machines_come(world);
+    everybody_asks(world);
+    for _ in 0..60 / SERVE_SECONDS {
+        world.wait(SERVE_SECONDS);
+        world.settle(&mut check);
+        chores_are_done(world);
+    }
+    nobody_waits_for_what_is_free(world);
+}
+
 /// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was accepted has
 /// an end, and nobody waits beside a machine that they could have.
 pub(crate) fn comes_to_rest(world: &mut World) {
     let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
+    is_served_meanwhile(world);
     all_is_kept_running(world);
     labs_may_run_all(world);
     nothing_is_locked(world);

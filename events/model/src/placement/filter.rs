@@ -62,6 +62,12 @@ impl<'a> Filters<'a> {
         }
     }
 
+    /// So many hosts get no new machines at all.
+    pub(super) fn not_enabled(&mut self, hosts: u32) {
+        self.considered += hosts;
+        self.disabled += hosts;
+    }
+
     /// What would be left on a host with the machine on it.
     pub(super) fn room_on(&mut self, id: HypervisorId, host: &'a Hypervisor) -> Option<Room<'a>> {
         let volatile = self.suits(id, host)?;

@@ -167,11 +167,15 @@ fn place_where(
 ) -> Result<Placed, Rejection> {
     let mut filters = Filters::new(fleet, machine, need);
     let Some(room) = best(fleet, (machine, only), &mut filters, may) else {
-        // Whoever has to do something about it wants to know of every host.
-        let mut filters = Filters::new(fleet, machine, need);
-        for (id, host) in fleet.hypervisors.iter().filter(|(id, _)| only.allows(*id)) {
-            filters.room_on(id, host);
-        }
+        // Those that get no new machines were not even asked.
+        let unasked = match only {
+            Only::Any => fleet.hypervisors.len() - fleet.index.capacity.len(),
+            Only::This(_) | Only::Not(_) => {
+                let others = fleet.hypervisors.iter().filter(|(_, host)| !host.enabled());
+                others.filter(|(id, _)| only.allows(*id)).count()
+            }
+        };
+        filters.not_enabled(u32::try_from(unasked).unwrap_or(u32::MAX));
         let (machine, why) = (machine.name.clone(), words::why_none(&filters));
         return Err(Refused::NoHost { machine, why }.into());
     };
