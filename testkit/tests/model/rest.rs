@@ -146,8 +146,7 @@ fn everybody_asks(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for client in clients {
         for pool in &pools {
-            let who = json!({ "id": client });
-            let _ = world.send("RequestDesktop", &json!({ "client": who, "pool": pool }));
+            let _ = world.send("RequestDesktop", &json!({ "client": client, "pool": pool }));
         }
     }
 }
