@@ -184,12 +184,14 @@ fn past(
     refused: &mut Vec<(MachineId, Rejection)>,
 ) -> Option<Free> {
     let leaves = fleet.machines.get(free.machine).is_some_and(|it| it.leaving.is_some());
-    let past = match why {
-        Rejection::Lab(lab::rejection::Rejection::Full { .. }) => None,
-        Rejection::Machine(Refused::NoHost { .. }) if !leaves => {
-            Some(free.last_alike()).filter(|_| refused.len() + 1 < NEEDS_ASKED_MAX)
-        }
-        _ => return Some(free),
+    let past = if let Rejection::Lab(lab::rejection::Rejection::Full { .. }) = why {
+        None
+    } else if let Rejection::Machine(Refused::NoHost { .. }) = why
+        && !leaves
+    {
+        Some(free.last_alike()).filter(|_| refused.len() + 1 < NEEDS_ASKED_MAX)
+    } else {
+        return Some(free);
     };
     refused.push((free.machine, why));
     past
