@@ -99,21 +99,17 @@ impl AdoptMachine {
             let given = self.further_macs.len();
             return Err(general::Rejection::TooMany { given, most }.into());
         }
-        let own: BTreeSet<Mac> = self.macs().collect();
+        let fleet = &deciding.fleet;
+        let own: BTreeSet<Mac> = self.further_macs.iter().copied().chain([self.mac]).collect();
         let twice = own.len() <= self.further_macs.len();
-        let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
-        let known = machines.find(|it| {
-            let Identity { uuid, mac, further_macs, .. } = &it.identity;
-            *uuid == self.uuid || [mac].into_iter().chain(further_macs).any(|it| own.contains(it))
-        });
+        let of_a_mac = own.iter().find_map(|mac| fleet.index.macs.get(mac));
+        let of_a_mac = of_a_mac.and_then(|id| fleet.machines.get(*id));
+        let mut machines = fleet.machines.iter().map(|(_, machine)| machine);
+        let known = of_a_mac.or_else(|| machines.find(|it| it.identity.uuid == self.uuid));
         match known.map(|it| &it.name).or(twice.then_some(&self.name)) {
             Some(machine) => Err(Refused::AlreadyKnown { machine: machine.clone() }.into()),
             None => Ok(()),
         }
-    }
-
-    fn macs(&self) -> impl Iterator<Item = Mac> {
-        [self.mac].into_iter().chain(self.further_macs.iter().copied())
     }
 
     fn identity(&self) -> Identity {

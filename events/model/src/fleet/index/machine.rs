@@ -19,6 +19,7 @@ use crate::version::latest::machine::Volatile;
 pub struct Keys {
     name: Name,
     mac: Mac,
+    further_macs: Box<[Mac]>,
     parent: Option<MachineId>,
     pool: Option<PoolId>,
     /// Responsible, letting go, about to get it.
@@ -73,6 +74,7 @@ impl Thing for Machine {
         Keys {
             name: self.name.clone(),
             mac: self.identity.mac,
+            further_macs: self.identity.further_macs.clone(),
             parent: self.initial(),
             pool: self.pool,
             hosts: [self.place, self.leaving, next_host],
@@ -123,6 +125,12 @@ impl Thing for Machine {
             renamed(&mut index.names, old.map(name), new.map(name), id.uuid());
         }
         renamed(&mut index.macs, old.map(|keys| keys.mac), new.map(|keys| keys.mac), id);
+        let further = |keys: Option<&'_ Keys>| keys.map(|keys| keys.further_macs.clone());
+        let (gone, come) = (further(old), further(new));
+        if gone != come {
+            gone.iter().flatten().for_each(|mac| renamed(&mut index.macs, Some(*mac), None, id));
+            come.iter().flatten().for_each(|mac| renamed(&mut index.macs, None, Some(*mac), id));
+        }
         let pair = |it: Option<MachineId>| it.map(|it| (it, id));
         let of = |keys: Option<&Keys>| pair(keys.and_then(|keys| keys.parent));
         index.children.moved(of(old), of(new));

@@ -133,6 +133,8 @@ fn its_network_cards_keep_their_addresses() {
     let identity = &machine(&story, "mail7").identity;
     let macs = [0, 1, 2].map(|card| identity.mac_of(card).to_string());
     assert_eq!(macs, ["00:16:3e:00:00:01", "00:16:3e:00:00:02", "02:16:40:00:00:01"]);
+    let second: crate::mac::Mac = "00:16:3e:00:00:02".parse().expect("a MAC address");
+    assert!(story.fleet.index.macs.contains_key(&second), "no other machine is given it");
     story.refused(fields(8, ["00:16:3e:00:00:02", "00:16:3e:00:00:03"]), "CRL-0227");
     story.refused(fields(8, ["00:16:3e:00:00:03", "00:16:3e:00:00:03"]), "CRL-0227");
 }

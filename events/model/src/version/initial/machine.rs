@@ -88,8 +88,8 @@ fn is_empty(macs: &[Mac]) -> bool {
 impl Identity {
     /// Of a network card, the first of which is 0.
     pub fn mac_of(&self, card: u8) -> Mac {
-        let known = [self.mac].into_iter().chain(self.further_macs.iter().copied());
-        known.into_iter().nth(card.into()).unwrap_or_else(|| self.mac.of_card(card))
+        let mut known = [self.mac].into_iter().chain(self.further_macs.iter().copied());
+        known.nth(card.into()).unwrap_or_else(|| self.mac.of_card(card))
     }
 }
 
