@@ -94,8 +94,9 @@ impl Desk {
     pub async fn run(mut self) -> Result<(), FoldError> {
         let mut gathered = Vec::with_capacity(BATCH_COMMANDS_MAX);
         loop {
-            let missing = BATCH_COMMANDS_MAX - gathered.len();
-            if gathered.is_empty() && self.waiting.recv_many(&mut gathered, missing).await == 0 {
+            if gathered.is_empty()
+                && self.waiting.recv_many(&mut gathered, BATCH_COMMANDS_MAX).await == 0
+            {
                 return Ok(());
             }
             while gathered.len() < BATCH_COMMANDS_MAX
@@ -130,6 +131,7 @@ impl Desk {
                 Err(error) => return Ok(all_refused(gathered, &error)),
             };
             self.standing.follow(turn.since())?;
+            self.show();
             let first = match known(&*log, gathered).await {
                 Ok(first) => first,
                 Err(refusal) => return Ok(vec![Err(refusal); gathered.len()]),
@@ -138,7 +140,6 @@ impl Desk {
             let units = std::mem::take(&mut batch.units);
             if units.is_empty() {
                 drop(turn);
-                self.show();
                 return Ok(self.answers(&batch, &[]));
             }
             match turn.append(units, None).await {
@@ -167,8 +168,15 @@ impl Desk {
         batch
     }
 
+    /// Nobody is woken for what they have seen.
     fn show(&self) {
-        self.shown.send_replace(self.standing.clone());
+        self.shown.send_if_modified(|shown| {
+            let new = shown.position != self.standing.position;
+            if new {
+                *shown = self.standing.clone();
+            }
+            new
+        });
     }
 
     fn answers(&self, batch: &Batch, appended: &[First]) -> Vec<Result<Answer, Refusal>> {
