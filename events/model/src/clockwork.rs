@@ -154,3 +154,8 @@ impl<I: Ord + Copy> Rounds<I> {
 
 #[cfg(test)]
 mod tests;
+
+/// How long to wait before the next try: twice as long after each that came to nothing.
+pub(crate) fn doubled(first_seconds: u32, failed: u32, most_seconds: u32) -> u32 {
+    first_seconds.saturating_mul(2_u32.saturating_pow(failed)).min(most_seconds)
+}

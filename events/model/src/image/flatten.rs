@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evolve::FIRST_FILE;
 use super::{FILES_DEEP_MAX, File, FileState, Image};
+use crate::clockwork::doubled;
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::AT_ONCE;
@@ -138,8 +139,7 @@ pub(super) fn after_failure(deciding: &mut Deciding<'_>, id: ImageId) {
 
 fn delay(deciding: &mut Deciding<'_>, id: ImageId) {
     let failed = deciding.fleet.images.get(id).map_or(0, |image| image.flattening.failed());
-    let doubled = 1_u32.checked_shl(failed.into()).unwrap_or(u32::MAX);
-    let seconds = AGAIN_SECONDS.saturating_mul(doubled).min(AGAIN_SECONDS_MAX);
+    let seconds = doubled(AGAIN_SECONDS, failed.into(), AGAIN_SECONDS_MAX);
     let until = deciding.now().plus_seconds(seconds);
     deciding.fact(id, ImageFact::FlattenDelayed(FlattenDelayed { until }));
 }

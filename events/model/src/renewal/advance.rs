@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::steps::{ROOM_SECONDS, begin, follow, is_due, is_held};
 use super::{announce, fail};
+use crate::clockwork::doubled;
 use crate::deciding::{Decide, Deciding};
 use crate::event::MachineFact as Fact;
 use crate::ids::MachineId;
@@ -74,8 +75,8 @@ impl Decide for AdvanceRenewal {
 fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) {
     let id = machine.id;
     if is_held(&deciding.fleet, machine) {
-        let seconds = ROOM_SECONDS.saturating_mul(2_u32.saturating_pow(renewing.delays.into()));
-        let until = deciding.now().plus_seconds(seconds.min(HELD_SECONDS_MAX));
+        let seconds = doubled(ROOM_SECONDS, renewing.delays.into(), HELD_SECONDS_MAX);
+        let until = deciding.now().plus_seconds(seconds);
         let because =
             Failure::because(Cause::Held, "it is locked, moving to another host, or being copied");
         deciding.fact(id, Fact::RenewalDelayed(Delayed { until, by: DelayedBy::Step, because }));
@@ -90,8 +91,7 @@ fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &
 fn waits_for_host(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) -> bool {
     let mut hosts = [machine.place, machine.leaving].into_iter().flatten();
     let (seconds, by, detail) = if hosts.any(|host| deciding.fleet.is_silent(host)) {
-        let doubled = 2_u32.saturating_pow(renewing.silences.into());
-        let seconds = SILENT_SECONDS.saturating_mul(doubled).min(SILENT_SECONDS_MAX);
+        let seconds = doubled(SILENT_SECONDS, renewing.silences.into(), SILENT_SECONDS_MAX);
         (seconds, DelayedBy::Silence, "its host is silent")
     } else if renewing.silences > 0 {
         (RETURN_SECONDS, DelayedBy::Return, "its host was silent")
