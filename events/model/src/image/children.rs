@@ -131,7 +131,7 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
     let slice = u32::try_from(operation::SLICE).unwrap_or(u32::MAX);
     let upto = from.saturating_add(slice).min(new.count);
     let cursor = if upto == new.count { Cursor::End } else { Cursor::Made(upto) };
-    let mut advanced = Advanced { upto: cursor, done: 0, failed: Vec::new() };
+    let mut advanced = Advanced::upto(cursor);
     for number in from..upto {
         let id: MachineId = deciding.fresh();
         let number = new.first.saturating_add(number);

@@ -61,7 +61,7 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
         Some((last, _)) if waiting.len() == SLICE => Cursor::Machine(*last),
         Some(_) | None => Cursor::End,
     };
-    deciding.fact(id, Fact::Advanced(Advanced { upto, done: 0, failed: Vec::new() }));
+    deciding.fact(id, Fact::Advanced(Advanced::upto(upto)));
 }
 
 /// Looks at no more parts than may be under way at once.

@@ -80,7 +80,7 @@ pub(crate) fn start_on_one(
     let task = Task { plan, targets, total: 1, until: None, after_seal: None };
     let operation = deciding.begin(task);
     let begun = turn(deciding, operation)?;
-    let mut advanced = Advanced { upto: Cursor::End, done: 0, failed: Vec::new() };
+    let mut advanced = Advanced::upto(Cursor::End);
     had_turn(deciding, operation, (machine, None), Ok(begun), &mut advanced);
     deciding.fact(operation, Fact::Advanced(advanced));
     Ok(())
@@ -165,7 +165,7 @@ pub(super) fn advance(deciding: &mut Deciding<'_>, id: CommandId) {
         return;
     }
     let slice = next_slice(&deciding.fleet, &operation, SLICE.min(free));
-    let mut advanced = Advanced { upto: slice.upto, done: 0, failed: Vec::new() };
+    let mut advanced = Advanced::upto(slice.upto);
     let mut last = None;
     let mut following = 0;
     for machine in slice.machines {

@@ -44,7 +44,7 @@ fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], dice: &mut 
     };
     let choices: Vec<_> = slice.iter().map(|_| dice.throw(5)).collect();
     story.happens(|deciding| {
-        let mut advanced = advanced(upto);
+        let mut advanced = Advanced::upto(upto);
         for (machine, choice) in slice.into_iter().zip(choices) {
             let is_there = deciding.fleet.machines.contains(machine);
             if choice == 0 {

@@ -316,7 +316,7 @@ fn what_a_part_was_begun_with_does_not_end_it() {
             operation,
             Fact::PartBegun(PartBegun { machine, goal, waits_for: WaitsFor::Nobody }),
         );
-        deciding.fact(operation, Fact::Advanced(advanced(Cursor::End)));
+        deciding.fact(operation, Fact::Advanced(Advanced::upto(Cursor::End)));
     });
     assert_eq!(now(&story, operation).parts.len(), 1);
 }

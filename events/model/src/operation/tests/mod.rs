@@ -62,12 +62,8 @@ fn under_way(story: &mut Story, parts: &[(MachineId, Goal)]) -> CommandId {
             PartBegun { machine: *machine, goal: goal.clone(), waits_for: WaitsFor::Nobody };
         story.was(id, Fact::PartBegun(begun));
     }
-    story.was(id, Fact::Advanced(advanced(Cursor::End)));
+    story.was(id, Fact::Advanced(Advanced::upto(Cursor::End)));
     id
-}
-
-fn advanced(upto: Cursor) -> Advanced {
-    Advanced { upto, done: 0, failed: Vec::new() }
 }
 
 /// Waits for a version before its first machine's turn.

@@ -221,6 +221,12 @@ pub struct Advanced {
     pub failed: Vec<PartFailed>,
 }
 
+impl Advanced {
+    pub fn upto(upto: Cursor) -> Self {
+        Self { upto, done: 0, failed: Vec::new() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cursor {
