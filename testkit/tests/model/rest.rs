@@ -28,13 +28,16 @@ fn all_is_kept_running(world: &mut World) {
     }
 }
 
-/// Of each image new machines are to boot for the first time.
-fn first_boots_are_asked_for(world: &mut World) {
+fn initials(world: &World) -> Vec<MachineId> {
     let is_initial = |machine: &Machine| matches!(machine.kind, Kind::Initial { .. });
     let all = world.fleet.machines.iter();
-    let initials: Vec<_> = all.filter(|(_, it)| is_initial(it)).map(|(id, _)| id).collect();
+    all.filter(|(_, it)| is_initial(it)).map(|(id, _)| id).collect()
+}
+
+/// Of each image new machines are to boot for the first time.
+fn first_boots_are_asked_for(world: &mut World) {
     let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
-    for initial in initials {
+    for initial in initials(world) {
         let more = json!({ "initial": initial, "count": 2, "first_boot": first_boot });
         let _ = world.send("Populate", &more);
     }
@@ -125,11 +128,8 @@ fn a_host_falls_silent(world: &mut World) {
 
 /// Machines that never were on any host come to the pools.
 fn new_machines_come(world: &mut World) {
-    let is_initial = |machine: &Machine| matches!(machine.kind, Kind::Initial { .. });
-    let all = world.fleet.machines.iter();
-    let initials: Vec<_> = all.filter(|(_, it)| is_initial(it)).map(|(id, _)| id).collect();
     let last = world.fleet.machines.last();
-    for initial in initials {
+    for initial in initials(world) {
         let _ = world.send("Populate", &json!({ "initial": initial, "count": 2 }));
     }
     world.settle(&mut check);

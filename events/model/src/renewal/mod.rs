@@ -92,9 +92,9 @@ fn warn(deciding: &mut Deciding<'_>, id: MachineId, seconds: u32) {
     deciding.fact(id, Fact::MessageSent(MessageSent { message, text }));
 }
 
-/// Makes a machine clean after somebody used it, or says that this can't be: what was to come anyway comes now, a throwaway
-/// overlay goes with the power, and anything else takes a new overlay on the version that the
-/// machine stands on, made as it was the last time.
+/// Makes a machine clean after somebody used it, or says that this can't be: what was to come
+/// anyway comes now, a throwaway overlay goes with the power, and anything else takes a new overlay
+/// on the version that the machine stands on, made as it was the last time.
 pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
     if machine.deleting || machine.is_external() || machine.being_renewed() {
@@ -117,15 +117,12 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(image) = machine.image().filter(|_| machine.can_be_cleaned()) else {
         if machine.written.is_some() {
             let detail = "nothing makes it clean: it stands on no version, or has further disks";
-            let failure = Failure::because(Cause::NotUsable, detail);
-            deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
+            cant_be_cleaned(deciding, id, detail);
         }
         return;
     };
     if !deciding.fleet.images.get(image).is_some_and(Image::is_usable) {
-        let detail = "the version that it stands on can't be used";
-        let failure = Failure::because(Cause::NotUsable, detail);
-        deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
+        cant_be_cleaned(deciding, id, "the version that it stands on can't be used");
         return;
     }
     let recipe = Recipe {
@@ -146,6 +143,11 @@ pub(crate) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
         discard_data: true,
     };
     request(deciding, id, renewal);
+}
+
+fn cant_be_cleaned(deciding: &mut Deciding<'_>, id: MachineId, detail: &'static str) {
+    let failure = Failure::because(Cause::NotUsable, detail);
+    deciding.fact(id, Fact::RenewalFailed(Failed { why: Why::Reset, failure }));
 }
 
 fn cleaned(deciding: &mut Deciding<'_>, machine: &Machine) {
