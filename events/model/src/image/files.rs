@@ -4,7 +4,6 @@ use super::{File, FileState, Image, State};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::Fleet;
-use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, MachineId};
 use crate::machine::{Machine, Task};
 use crate::placement;
@@ -88,10 +87,9 @@ impl Image {
     pub(crate) fn reader(&self, fleet: &Fleet) -> Option<HypervisorId> {
         let own = fleet.machines.get(self.initial).and_then(|initial| initial.place);
         let all = fleet.hypervisors.iter().map(|(id, _)| id);
-        own.into_iter().chain(all).find(|host| {
-            fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled)
-                && self.nearest_file(fleet, *host).is_some()
-        })
+        own.into_iter()
+            .chain(all)
+            .find(|host| fleet.is_enabled(*host) && self.nearest_file(fleet, *host).is_some())
     }
 
     /// The host that was chosen for a further file which is being made.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::rejection::Rejection as Refused;
 use super::{Machine, PauseReason, Reason, State, Task, Wish};
 use crate::fleet::Fleet;
-use crate::hypervisor::Reason as HostReason;
+use crate::hypervisor::{Hypervisor, Reason as HostReason};
 use crate::ids::HypervisorId;
 use crate::image::{FileWork, file_work_on};
 use crate::rejection::Rejection;
@@ -161,6 +161,11 @@ impl Fleet {
     pub fn has_pending(&self, machine: &Machine) -> bool {
         let display = machine.allows.as_ref().is_some_and(|now| *now != self.policy_of(machine));
         display || machine.has_pending_settings()
+    }
+
+    /// It gets new machines.
+    pub fn is_enabled(&self, host: HypervisorId) -> bool {
+        self.hypervisors.get(host).is_some_and(Hypervisor::enabled)
     }
 
     /// Its worker has not been heard for too long.

@@ -22,7 +22,6 @@ use yielding::Waiting;
 pub(crate) use yielding::{InTheWay, in_the_way_of};
 
 use crate::fleet::Fleet;
-use crate::hypervisor::Hypervisor;
 use crate::ids::HypervisorId;
 use crate::machine::rejection::Rejection as Refused;
 use crate::machine::{Disk, Machine, Placement, Writes};
@@ -141,7 +140,7 @@ fn where_it_may_go(fleet: &Fleet, machine: &Machine) -> Result<Only, Rejection> 
     let (Some(place), Some(leaving)) = (machine.place, machine.leaving) else {
         return Ok(Only::Any);
     };
-    if fleet.hypervisors.get(place).is_some_and(Hypervisor::enabled) {
+    if fleet.is_enabled(place) {
         return Ok(Only::This(place));
     }
     let host = fleet.hypervisors.get(leaving).map(|host| host.name.clone());

@@ -8,7 +8,7 @@ use super::{Subject, Target};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::{Fleet, Free, Rank};
-use crate::hypervisor::{Hypervisor, Reason};
+use crate::hypervisor::Reason;
 use crate::ids::{HypervisorId, MachineId, PoolId, StorageId};
 use crate::lab;
 use crate::machine::rejection::Rejection as Refused;
@@ -227,15 +227,15 @@ fn fit(fleet: &Fleet, free: &Free, protocol: Protocol) -> Fit {
 /// host sees the storage, and the one that it was on last answers. A machine without a disk needs no
 /// storage.
 fn out_of_reach(fleet: &Fleet, free: &Free) -> Option<Free> {
-    let enabled = |host: HypervisorId| fleet.hypervisors.get(host).is_some_and(Hypervisor::enabled);
     let near = free.near;
     match free.rank {
         Rank::Ready | Rank::Running => {
-            (!enabled(HypervisorId::new(near))).then(|| free.last_near())
+            (!fleet.is_enabled(HypervisorId::new(near))).then(|| free.last_near())
         }
         Rank::Stopped | Rank::Written => {
             let storage = fleet.storages.get(StorageId::new(near));
-            let seen = storage.is_some_and(|it| it.settings.hosts.keys().any(|it| enabled(*it)));
+            let seen =
+                storage.is_some_and(|it| it.settings.hosts.keys().any(|it| fleet.is_enabled(*it)));
             if !near.is_nil() && !seen {
                 return Some(free.last_near());
             }

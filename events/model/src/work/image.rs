@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{Lane, Shall, Thing, Work};
 use crate::fleet::Fleet;
 use crate::hash::Digest;
-use crate::hypervisor::Hypervisor;
 use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
 use crate::image::{File, FileState, Image, State};
 use crate::machine::Format;
@@ -69,9 +68,7 @@ pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
     let remover = || {
         let retired = image.files.iter().find(|file| file.state == FileState::Retired)?;
         let hosts = &fleet.storages.get(retired.storage)?.settings.hosts;
-        let enabled =
-            |host: &HypervisorId| fleet.hypervisors.get(*host).is_some_and(Hypervisor::enabled);
-        hosts.keys().copied().find(enabled)
+        hosts.keys().copied().find(|host| fleet.is_enabled(*host))
     };
     let host = image.maker().or(verifier).or_else(remover)?;
     let is_made_here = |file: &&File| file.state == FileState::Making { hypervisor: Some(host) };
