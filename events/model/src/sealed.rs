@@ -9,6 +9,8 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::rejection::{Rejection, general};
+
 /// Something sealed under the key of one person. Destroying the key destroys it everywhere.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +25,12 @@ pub struct SealedBox {
 impl SealedBox {
     /// A sealed text of 1,024 bytes with nonce and tag, in base64, with room to spare.
     pub const DATA_LENGTH_MAX: usize = 4096;
+
+    /// It is under the key of the person that it is to be kept with. After a name has changed hands
+    /// between sealing and deciding it is not: nobody could open it any more.
+    pub(crate) fn is_of(&self, person: Uuid) -> Result<(), Rejection> {
+        if self.key == person { Ok(()) } else { Err(general::Rejection::SealedForAnother.into()) }
+    }
 }
 
 impl fmt::Debug for SealedBox {

@@ -99,6 +99,7 @@ impl SealCommand for SetAdminPassword<Plain> {
 impl Decide for SetAdminPassword {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (id, _) = deciding.find_admin(&self.admin)?;
+        self.password.is_of(id.uuid())?;
         deciding.fact(id, Fact::PasswordSet(PasswordSet { password: self.password.clone() }));
         end_tokens(deciding, Bearer::Admin(id));
         Ok(())

@@ -84,7 +84,7 @@ fn every_state_that_is_drawn_is_reached() {
     assert_eq!(drawn, [of_admin, of_token]);
     let mut story = given();
     story.given(create(2, &["viewer"]));
-    let password = json!({ "admin": person(2), "password": sealed(3) });
+    let password = json!({ "admin": person(2), "password": sealed(2) });
     let events = story.given(command("SetAdminPassword", password));
     assert_eq!(kinds(&events)[1..], ["admin.password_set"]);
     assert_eq!(kinds(&story.given(set_roles(2, &["operator"])))[1..], ["admin.roles_set"]);
@@ -136,7 +136,9 @@ fn tokens_end_with_their_bearer_and_with_the_old_password() {
     story.given(create(2, &["admin"]));
     story.given(issue(10, json!({})));
     story.given(issue(11, json!({ "of": { "admin": person(2) } })));
-    let password = json!({ "admin": person(1), "password": sealed(3) });
+    let of_another = json!({ "admin": person(1), "password": sealed(2) });
+    story.refused(command("SetAdminPassword", of_another), "CRL-0010");
+    let password = json!({ "admin": person(1), "password": sealed(1) });
     let events = story.given(command("SetAdminPassword", password));
     assert_eq!(kinds(&events)[1..], ["admin.password_set", "token.ended"]);
     (20..20 + 32).for_each(|at| drop(story.given(issue(at, json!({ "name": format!("t{at}") })))));

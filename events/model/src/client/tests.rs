@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Client;
 use crate::admin::TOKENS_MAX;
 use crate::event::Event;
-use crate::session::tests::site::{Site, machine, name, of_sessions, person, sealed};
+use crate::session::tests::site::{Site, machine, name, name_for, of_sessions, person, sealed};
 use crate::testing::kinds;
 
 const DRAWN: &str = include_str!("mod.rs");
@@ -68,11 +68,11 @@ fn a_change_of_a_person_is_a_merge_patch_and_may_rename_them() {
     site.given("UpdateClient", change(json!({ "sessions_max": null })));
     assert_eq!(client(&site, 0).sessions_max, None);
     site.refused("UpdateClient", change(json!({ "seats": 2 })), "CRL-0004");
-    site.refused("UpdateClient", json!({ "client": of(0), "name": name(1) }), "CRL-0002");
+    site.refused("UpdateClient", json!({ "client": of(0), "name": name_for(1, 0) }), "CRL-0002");
     site.refused("UpdateClient", json!({ "client": of(0), "if_version": 1 }), "CRL-0003");
-    let elsewhere = json!({ "client": of(0), "provider": "corp", "name": name(5) });
+    let elsewhere = json!({ "client": of(0), "provider": "corp", "name": name_for(5, 0) });
     site.refused("UpdateClient", elsewhere, "CRL-0502");
-    let renamed = json!({ "client": of(0), "name": name(5), "details": sealed() });
+    let renamed = json!({ "client": of(0), "name": name_for(5, 0), "details": sealed(0) });
     site.given("UpdateClient", renamed.clone());
     assert_eq!(kinds(&site.given("UpdateClient", renamed)), ["operation.accepted"]);
     assert!(client(&site, 0).details.is_some());
@@ -82,15 +82,45 @@ fn a_change_of_a_person_is_a_merge_patch_and_may_rename_them() {
 fn passwords_are_those_of_local_people() {
     let mut site = Site::new();
     site.person(0);
-    let set = |n| json!({ "client": of(n), "password": sealed() });
+    let set = |n| json!({ "client": of(n), "password": sealed(n) });
     let events = site.given("SetClientPassword", set(0));
     assert_eq!(kinds(&events), ["operation.accepted", "client.password_set"]);
     let elsewhere = json!({ "id": person(1), "provider": "corp", "name": name(1) });
     site.given("CreateClient", elsewhere);
     site.refused("SetClientPassword", set(1), "CRL-0503");
     let both =
-        json!({ "id": person(2), "provider": "corp", "name": name(2), "password": sealed() });
+        json!({ "id": person(2), "provider": "corp", "name": name(2), "password": sealed(2) });
     site.refused("CreateClient", both, "CRL-0503");
+}
+
+#[test]
+fn what_was_sealed_for_a_person_who_is_gone_is_not_kept_with_another_of_that_name() {
+    let mut site = Site::with_pool(json!({}), 1, 1);
+    let by_name = json!({ "name": { "provider": "local", "hash": name(0)["hash"] } });
+    let sent = |whose| {
+        let of_it = |more: Value| {
+            let mut data = json!({ "client": by_name });
+            data.as_object_mut()
+                .expect("it is one")
+                .extend(more.as_object().cloned().expect("it is one"));
+            data
+        };
+        [
+            ("SetClientPassword", of_it(json!({ "password": sealed(whose) }))),
+            ("UpdateClient", of_it(json!({ "details": sealed(whose) }))),
+            ("UpdateClient", of_it(json!({ "name": name_for(0, whose) }))),
+            ("RequestDesktop", of_it(json!({ "pool": "pool", "source": sealed(whose) }))),
+        ]
+    };
+    site.given("DeleteClient", json!({ "client": by_name }));
+    site.given("CreateClient", json!({ "id": person(1), "name": name_for(0, 1) }));
+    site.entitle(1, "pool");
+    for (command, data) in sent(0) {
+        site.refused(command, data, "CRL-0010");
+    }
+    for (command, data) in sent(1) {
+        site.given(command, data);
+    }
 }
 
 #[test]
@@ -173,7 +203,7 @@ fn whoever_is_deleted_or_blocked_or_has_another_password_is_signed_out() {
         signed_in(&mut site, 0);
         let mut data = json!({ "client": of(0) });
         if what == "SetClientPassword" {
-            data["password"] = sealed();
+            data["password"] = sealed(0);
         }
         let events = site.given(what, data);
         assert!(site.story.fleet.tokens.is_empty(), "{what}");

@@ -80,6 +80,8 @@ impl Decide for UpdateClient {
         if self.name.is_some() && self.provider != client.provider {
             return Err(Refused::OtherProvider { provider: client.provider.clone() }.into());
         }
+        let mut boxes = self.name.iter().map(|name| &name.sealed).chain(&self.details);
+        boxes.try_for_each(|it| it.is_of(id.uuid()))?;
         let before = Settings {
             sessions_max: client.sessions_max,
             labels: client.labels.clone(),
@@ -140,6 +142,7 @@ impl Decide for SetClientPassword {
         if client.provider != local() {
             return Err(Refused::DirectoryHasPassword { provider: client.provider.clone() }.into());
         }
+        self.password.is_of(id.uuid())?;
         deciding.fact(id, Fact::PasswordSet(PasswordSet { password: self.password.clone() }));
         end_tokens(deciding, Bearer::Client(id));
         Ok(())

@@ -102,6 +102,9 @@ impl Decide for RequestDesktop {
             None => None,
         };
         let subject = who(deciding, self.client.as_ref(), terminal)?;
+        if let (Some(source), Subject::Client(client)) = (&self.source, subject) {
+            source.is_of(client.uuid())?;
+        }
         let target = self.target(deciding)?;
         if !is_entitled(&deciding.fleet, subject, target) {
             return Err(Refused::NothingAssigned.into());

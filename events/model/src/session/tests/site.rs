@@ -46,8 +46,9 @@ fn numbered(kind: u8, n: u32) -> uuid::Uuid {
     uuid::Uuid::from_bytes(bytes)
 }
 
-pub(crate) fn sealed() -> Value {
-    json!({ "key": uuid::Uuid::nil(), "data": "c2VhbGVk" })
+/// Something about a person, under their key.
+pub(crate) fn sealed(n: u32) -> Value {
+    json!({ "key": person(n), "data": "c2VhbGVk" })
 }
 
 /// A display takes somebody's first ticket.
@@ -57,7 +58,12 @@ pub(crate) fn armed() -> Value {
 
 /// A person's name as it is decided.
 pub(crate) fn name(n: u32) -> Value {
-    json!({ "hash": format!("{n:064x}"), "sealed": sealed() })
+    name_for(n, n)
+}
+
+/// A name for another person than the one who comes with it.
+pub(crate) fn name_for(n: u32, whose: u32) -> Value {
+    json!({ "hash": format!("{n:064x}"), "sealed": sealed(whose) })
 }
 
 pub(crate) struct Site {
