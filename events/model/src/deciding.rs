@@ -39,6 +39,8 @@ pub(crate) struct Deciding<'a> {
     by: By,
     accepted: bool,
     events: Vec<Event>,
+    /// Facts that room is left for.
+    to_follow: usize,
     /// How many of them conclusions were drawn from.
     heard: usize,
     removed_images: Vec<(ImageId, MachineId)>,
@@ -55,6 +57,7 @@ impl<'a> Deciding<'a> {
             by,
             accepted: false,
             events: Vec::new(),
+            to_follow: 0,
             heard: 0,
             removed_images: Vec::new(),
             ids: FreshIds::new(context),
@@ -83,7 +86,13 @@ impl<'a> Deciding<'a> {
     /// Facts that still fit. What follows from a fact needs some too, so whoever works through many
     /// things stops well before the end.
     pub(crate) fn room(&self) -> usize {
-        EVENTS_MAX - self.events.len()
+        EVENTS_MAX.saturating_sub(self.events.len() + self.to_follow)
+    }
+
+    /// So many facts may follow from what is decided next. They count from now on, and still when they
+    /// have followed: what then seems not to fit is left to the next decision.
+    pub(crate) fn leave_room(&mut self, facts: usize) {
+        self.to_follow += facts;
     }
 
     /// The command has more to do than fits into one decision, or has to wait for others.

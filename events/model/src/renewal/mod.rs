@@ -23,8 +23,8 @@ mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use steps::follow;
 pub use steps::{OVERLAY_SECONDS, ROOM_SECONDS, TRIES_MAX};
+pub(crate) use steps::{follow, is_about_to_begin};
 
 /// The commands of this folder.
 pub mod commands {

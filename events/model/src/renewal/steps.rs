@@ -74,6 +74,13 @@ pub(super) fn is_due(machine: &Machine, renewing: &Renewing, now: Timestamp) -> 
     }
 }
 
+/// It begins as soon as somebody looks at it: whoever got the machine now would lose it with that.
+pub(crate) fn is_about_to_begin(machine: &Machine, now: Timestamp) -> bool {
+    machine.renewal.as_ref().is_some_and(|renewing| {
+        renewing.step == RenewalStep::Pending && is_due(machine, renewing, now)
+    })
+}
+
 /// Its person has left, and its pool makes machines clean then: nobody could have it before.
 fn has_to_be_made_clean(deciding: &Deciding<'_>, machine: &Machine) -> bool {
     let pool = machine.pool.and_then(|pool| deciding.fleet.pools.get(pool));

@@ -4,6 +4,7 @@
 //! ready, or else one that runs, or else one that can be started.
 
 use super::claim::{Claim, own_in, protocols};
+use super::lease::reset;
 use super::{Subject, Target};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
@@ -15,7 +16,7 @@ use crate::machine::rejection::Rejection as Refused;
 use crate::machine::{Machine, PauseReason, State, Wish, power};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
-use crate::renewal;
+use crate::renewal::is_about_to_begin;
 use crate::spare::{self, Way};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
@@ -92,10 +93,12 @@ fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> Tri
         return Tried::NotNow;
     }
     if machine.written.is_some() && reset_of(&deciding.fleet, &machine) == Reset::OnAssign {
-        renewal::reset(deciding, id);
+        reset(deciding, id);
         return Tried::NotNow;
     }
-    if machine.written.is_some_and(|by| by != subject) {
+    if machine.written.is_some_and(|by| by != subject)
+        || is_about_to_begin(&machine, deciding.now())
+    {
         return Tried::NotNow;
     }
     turn_on(deciding, &machine)
@@ -156,7 +159,7 @@ pub(super) fn free(
             after = Some(next);
             continue;
         }
-        let past = match fit(&deciding.fleet, &next, protocol) {
+        let past = match fit(deciding, &next, protocol) {
             Fit::Yes if next.rank != Rank::Stopped => return Chosen::Machine(next.machine),
             Fit::Yes => match power::turn_on(deciding, next.machine, false) {
                 Ok(_) => return Chosen::Machine(next.machine),
@@ -209,16 +212,20 @@ fn make_way(deciding: &mut Deciding<'_>, refused: &[(MachineId, Rejection)]) {
 enum Fit {
     Yes,
     OtherProtocol,
-    /// Nor is any other before this one.
+    /// Nobody can have it now, nor any other up to this one.
     NotThere(Free),
 }
 
-fn fit(fleet: &Fleet, free: &Free, protocol: Protocol) -> Fit {
+fn fit(deciding: &Deciding<'_>, free: &Free, protocol: Protocol) -> Fit {
+    let fleet = &deciding.fleet;
     let Some(machine) = fleet.machines.get(free.machine) else { return Fit::OtherProtocol };
     if !machine.is_external()
         && let Some(past) = out_of_reach(fleet, free)
     {
         return Fit::NotThere(past);
+    }
+    if is_about_to_begin(machine, deciding.now()) {
+        return Fit::NotThere(*free);
     }
     if protocols(machine).contains(&protocol) { Fit::Yes } else { Fit::OtherProtocol }
 }

@@ -2,7 +2,7 @@
 
 use super::choose::{Chosen, free};
 use super::claim::own_in;
-use super::lease::{ENDED_AT_ONCE_MAX, TICKET_ARMED_SECONDS, end, make_clean, queue};
+use super::lease::{ENDED_AT_ONCE_MAX, TICKET_ARMED_SECONDS, end, make_clean, queue, reset};
 use super::serve::{serve_after_change, serve_one};
 use super::{EndCause, Owned, Session, SpentBy, Subject, Target, TicketState, Use};
 use crate::deciding::Deciding;
@@ -10,7 +10,6 @@ use crate::event::{MachineFact, SessionFact};
 use crate::ids::{MachineId, PoolId, SessionId};
 use crate::machine::{Machine, Reason, StopCause, power};
 use crate::pool::Mode;
-use crate::renewal;
 use crate::version::latest::Switch;
 use crate::version::latest::machine::Assigned;
 use crate::version::latest::session::{DisplayArmed, Moved, TicketSpent};
@@ -111,7 +110,7 @@ fn is_tied_by(deciding: &Deciding<'_>, session: &Session) -> bool {
 /// written to the machine, nobody's data is lost when it is made clean for others.
 fn untie(deciding: &mut Deciding<'_>, subject: Subject, machine: MachineId) {
     deciding.fact(machine, MachineFact::Unassigned(Assigned { subject }));
-    renewal::reset(deciding, machine);
+    reset(deciding, machine);
 }
 
 /// What becomes of somebody when there is no other machine for them.

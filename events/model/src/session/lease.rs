@@ -184,15 +184,26 @@ fn look_at_others_of(deciding: &mut Deciding<'_>, ended: &Session) {
     }
 }
 
+/// Facts that follow when a machine is to be made clean: that begins, and its power is cut or a host
+/// makes the overlay; or that fails, and a reset is asked for in its place.
+const FACTS_AFTER_A_RESET: usize = 4;
+
+/// Makes a machine clean, with room left for what follows. Every operation that waits for the machine
+/// may be over with that, which takes two facts each.
+pub(super) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
+    deciding.leave_room(FACTS_AFTER_A_RESET + 2 * deciding.fleet.parts_on(id).count());
+    renewal::reset(deciding, id);
+}
+
 /// A machine that was used is made clean in the background, if its pool says so. What it is going
 /// to get anyway makes it clean, too.
 pub(super) fn make_clean(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.get(id) else { return };
-    let reset = reset_of(&deciding.fleet, machine);
+    let when = reset_of(&deciding.fleet, machine);
     let used = machine.written.is_some() && machine.leases.is_empty();
     let free_to = !machine.deleting && machine.renewal.is_none();
-    if used && free_to && reset == Reset::OnRelease {
-        renewal::reset(deciding, id);
+    if used && free_to && when == Reset::OnRelease {
+        reset(deciding, id);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose, first_stopped, start_one, used};
 use super::claim::{has_pool_room, is_entitled, is_within_own_limits, own_in};
-use super::lease::{end, grant};
+use super::lease::{end, grant, reset};
 use super::{EndCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
@@ -16,7 +16,6 @@ use crate::fleet::Fleet;
 use crate::ids::{MachineId, PoolId, SessionId};
 use crate::pool::{Mode, Pool, Reset};
 use crate::rejection::Rejection;
-use crate::renewal;
 
 /// So many of those who wait are looked at when something of their pool changes. Mostly the first
 /// one takes what is free; the others are passed over only for a limit of their own or because they
@@ -152,7 +151,7 @@ fn clean_for_those_who_wait(deciding: &mut Deciding<'_>, pool: PoolId) {
         if deciding.room() < ROOM_TO_SERVE {
             return;
         }
-        renewal::reset(deciding, machine);
+        reset(deciding, machine);
     }
 }
 
@@ -171,7 +170,7 @@ fn clean_what_was_left(deciding: &mut Deciding<'_>, pool: PoolId) {
         if deciding.room() < ROOM_TO_SERVE {
             return;
         }
-        renewal::reset(deciding, machine);
+        reset(deciding, machine);
     }
 }
 

@@ -5,9 +5,11 @@ use serde_json::json;
 use super::site::{Site, machine, of_sessions, person};
 use crate::clockwork;
 use crate::decide::EVENTS_MAX;
-use crate::machine::StopCause;
+use crate::event::MachineFact;
+use crate::machine::{StopCause, Subject};
 use crate::session::ENDED_AT_ONCE_MAX;
 use crate::testing::kinds;
+use crate::version::latest::machine::Written;
 
 /// A terminal server that many people use.
 fn server(people: u16) -> Site {
@@ -69,7 +71,7 @@ fn terminal_servers_that_many_wait_for_are_deleted_in_slices() {
     }
     assert_eq!(site.story.fleet.sessions.len(), 800);
     for server in 0..40 {
-        let unlocked = crate::event::MachineFact::Unlocked(crate::version::latest::Nothing {});
+        let unlocked = MachineFact::Unlocked(crate::version::latest::Nothing {});
         site.story.was(machine(server), unlocked);
     }
     let all: Vec<_> = (0..40).map(machine).collect();
@@ -187,4 +189,64 @@ fn whoever_is_kept_out_loses_sight_of_everything_at_once() {
         site.given("ExpireLease", json!({ "session": session }));
     }
     assert!(site.story.fleet.sessions.is_empty());
+}
+
+fn were_written(site: &mut Site, machines: std::ops::Range<u32>) {
+    for n in machines {
+        let by = Subject::Client(person(n));
+        site.story.was(machine(n), MachineFact::Written(Written { by }));
+    }
+}
+
+#[test]
+fn machines_that_are_made_clean_for_their_owners_are_so_a_decision_at_a_time() {
+    let limits = |most| json!({ "limits": { "sessions": most } });
+    let mut site = Site::new();
+    site.pool(
+        "pool",
+        json!({ "mode": "dedicated", "reset": "on_assign", "limits": { "sessions": 1 } }),
+    );
+    for n in 0..130 {
+        site.vdi(n);
+        site.join(n, "pool");
+        site.person(n);
+        site.assign(n, n);
+        site.ask(n);
+    }
+    were_written(&mut site, 1..130);
+    site.given("UpdatePool", json!({ "pool": "pool", "settings": limits(1000) }));
+    let pool = site.pool_id("pool");
+    for _ in 0..10 {
+        site.given("ServePool", json!({ "pool": pool }));
+    }
+    site.overlays_are_made();
+    assert!((0..130).all(|n| !site.waits(n)));
+}
+
+#[test]
+fn used_machines_that_operations_wait_for_are_made_clean_a_decision_at_a_time() {
+    let mut site = Site::with_pool(json!({ "reset": "on_assign" }), 44, 44);
+    were_written(&mut site, 0..8);
+    for n in 0..8 {
+        for _ in 0..8 {
+            site.given("StartMachine", json!({ "machines": [machine(n)] }));
+        }
+    }
+    (0..44).for_each(|n| site.locked(n));
+    (0..44).for_each(|n| drop(site.ask(n)));
+    for n in 0..44 {
+        let unlocked = MachineFact::Unlocked(crate::version::latest::Nothing {});
+        site.story.was(machine(n), unlocked);
+    }
+    // As many as leave room for all resets, were it not for the operations.
+    for free in 31..44 {
+        let mut site = Site { story: site.story.clone() };
+        for n in free..44 {
+            let locked = MachineFact::Locked(crate::version::latest::Nothing {});
+            site.story.was(machine(n), locked);
+        }
+        let pool = site.pool_id("pool");
+        let events = site.given("ServePool", json!({ "pool": pool }));
+        assert!(of_sessions(&events).len() >= 20, "{free}: {}", events.len());
+    }
 }

@@ -176,3 +176,47 @@ fn a_machine_that_nothing_makes_clean_any_more_is_put_aside_for_an_administrator
     site.given("EndSession", json!({ "session": site.session_id(0) }));
     site.ask_refused(0, "CRL-0416");
 }
+
+/// So many people wait beside machines that are free again, and whose renewal is due.
+fn waiting_beside_due_machines(people: u32) -> Site {
+    let mut site = Site::with_pool(json!({ "mode": "floating" }), people, people);
+    let at = site.story.now.plus_seconds(60);
+    for n in 0..people {
+        renewal(&mut site, n, &json!({ "at": at }));
+        site.locked(n);
+    }
+    for n in 0..people {
+        site.ask(n);
+    }
+    for n in 0..people {
+        site.story.was(machine(n), MachineFact::Unlocked(crate::version::latest::Nothing {}));
+    }
+    site.story.wait(60);
+    site
+}
+
+#[test]
+fn machines_whose_renewal_is_due_are_given_to_nobody_however_many_wait() {
+    let mut site = waiting_beside_due_machines(60);
+    let pool = site.pool_id("pool");
+    assert_eq!(site.given("ServePool", json!({ "pool": pool })), []);
+    for n in 0..60 {
+        site.given("AdvanceRenewal", json!({ "machine": machine(n) }));
+    }
+    site.overlays_are_made();
+    site.given("ServePool", json!({ "pool": pool }));
+    assert!((0..60).all(|n| !site.waits(n)), "and they are given as soon as they are renewed");
+}
+
+#[test]
+fn nobody_gets_their_own_machine_to_lose_it_at_once() {
+    let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
+    site.assign(0, 0);
+    let at = site.story.now.plus_seconds(60);
+    renewal(&mut site, 0, &json!({ "at": at }));
+    site.story.wait(60);
+    assert_eq!(of_sessions(&site.ask(0)), ["session.queued"]);
+    site.given("AdvanceRenewal", json!({ "machine": machine(0) }));
+    site.overlays_are_made();
+    assert_eq!(site.machine_of(0), Some(machine(0)));
+}
