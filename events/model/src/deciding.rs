@@ -12,6 +12,7 @@ use crate::fleet::{Fleet, Space, Thing};
 use crate::ids::{CommandId, FromUuid, ImageId, MachineId, PoolId};
 use crate::name::PlatformName;
 use crate::operation::Task;
+use crate::placement::NoRoom;
 use crate::record::{Timestamp, Version};
 use crate::reference::{NamedId, Ref};
 use crate::rejection::{Kind, Rejection, general};
@@ -41,6 +42,8 @@ pub(crate) struct Deciding<'a> {
     events: Vec<Event>,
     /// Facts that room is left for.
     to_follow: usize,
+    /// Of the fleet as it is now.
+    pub(crate) no_room: NoRoom,
     /// How many of them conclusions were drawn from.
     heard: usize,
     removed_images: Vec<(ImageId, MachineId)>,
@@ -58,6 +61,7 @@ impl<'a> Deciding<'a> {
             accepted: false,
             events: Vec::new(),
             to_follow: 0,
+            no_room: NoRoom::default(),
             heard: 0,
             removed_images: Vec::new(),
             ids: FreshIds::new(context),
@@ -78,6 +82,7 @@ impl<'a> Deciding<'a> {
         let event = id.event(fact);
         assert!(self.events.len() < EVENTS_MAX, "a decision of more than {EVENTS_MAX} events");
         self.touch(&event);
+        self.no_room.clear();
         self.fleet.apply(&event);
         self.touch(&event);
         self.events.push(event);

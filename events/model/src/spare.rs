@@ -24,8 +24,10 @@ pub(crate) fn start(deciding: &mut Deciding<'_>, id: MachineId) -> Result<(), Re
     if let Some(pool) = deciding.fleet.machines.get(id).and_then(|machine| machine.pool) {
         lab::has_room_beside(&deciding.fleet, pool, &pools)?;
     }
-    let find = |fleet: &Fleet, machine: &Machine| placement::for_spare(fleet, machine, &waiting);
-    power::turn_on_at(deciding, id, false, find).map(|_| ())
+    let started = power::turn_on_at(deciding, id, false, |deciding, machine| {
+        placement::for_spare(&deciding.fleet, machine, &waiting)
+    });
+    started.map(|_| ())
 }
 
 /// What others do for a machine that has no room.

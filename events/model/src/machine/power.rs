@@ -29,8 +29,8 @@ pub(crate) fn turn_on(
     id: MachineId,
     persistent_once: bool,
 ) -> Result<u64, Rejection> {
-    turn_on_at(deciding, id, persistent_once, |fleet, machine| {
-        placement::for_start(fleet, machine, persistent_once)
+    turn_on_at(deciding, id, persistent_once, |deciding, machine| {
+        placement::for_one_of_many(deciding, machine, persistent_once)
     })
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn turn_on_at(
     deciding: &mut Deciding<'_>,
     id: MachineId,
     persistent_once: bool,
-    find: impl FnOnce(&Fleet, &Machine) -> Result<Placed, Rejection>,
+    find: impl FnOnce(&mut Deciding<'_>, &Machine) -> Result<Placed, Rejection>,
 ) -> Result<u64, Rejection> {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return Ok(0) };
     if !machine.power.wish.is_off() && !machine.is_external() {
@@ -50,7 +50,7 @@ pub(crate) fn turn_on_at(
         host_answers(&deciding.fleet, &machine)?;
         machine.pool.map_or(Ok(()), |pool| lab::has_room(&deciding.fleet, pool))?;
     }
-    let placed = find(&deciding.fleet, &machine)?;
+    let placed = find(deciding, &machine)?;
     deciding.fact(id, Fact::Placed(placed));
     let boot_epoch = machine.power.boot_epoch + 1;
     let deadline = Some(deciding.now().plus_seconds(START_SECONDS));

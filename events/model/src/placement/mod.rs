@@ -6,6 +6,7 @@
 mod filter;
 mod headroom;
 mod need;
+mod no_room;
 mod pack;
 mod policy;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use filter::Filters;
 use need::Need;
+pub(crate) use no_room::{NoRoom, for_one_of_many};
 use policy::{Policy, Room};
 use yielding::Waiting;
 pub(crate) use yielding::{InTheWay, in_the_way_of};

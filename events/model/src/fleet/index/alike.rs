@@ -5,9 +5,15 @@ use std::hash::{Hash, Hasher};
 
 use crate::machine::{DiskSource, Kind, Machine};
 
-/// One number for all that placement and viewers ask of a machine that is off. The same in every
-/// build, since the order of choice depends on it.
-pub(super) fn alike(machine: &Machine) -> u64 {
+impl Machine {
+    /// One number for all that placement and viewers ask of a machine that is off. The same in every
+    /// build, since the order of choice depends on it.
+    pub(crate) fn alike(&self) -> u64 {
+        alike(self)
+    }
+}
+
+fn alike(machine: &Machine) -> u64 {
     let mut digest = Digest(0);
     let settings = &machine.settings;
     match &machine.kind {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 use uuid::Uuid;
 
-use super::alike::alike;
 use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
@@ -90,7 +89,7 @@ impl Thing for Machine {
             owners: self.owners.clone(),
             free: self.pool.and_then(|pool| match standing {
                 Standing::Free(rank) => {
-                    let (near, alike) = (near(self, rank), alike(self));
+                    let (near, alike) = (near(self, rank), self.alike());
                     Some((pool, Free { rank, near, alike, on: on(self, rank), machine: self.id }))
                 }
                 Standing::Leased

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod diagram;
+mod full;
 mod lease;
 mod machines;
 mod queue;
