@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tag::{self, default, head};
 use super::{File, FileState, Hold, State, flatten};
+use crate::decide::EVENTS_MAX;
 use crate::deciding::{Deciding, Touched};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::Fleet;
@@ -168,6 +169,7 @@ pub(crate) fn host_lost(deciding: &mut Deciding<'_>, host: HypervisorId) {
         image.files.iter().filter(|file| file.state == of_it).map(move |file| (id, file.number))
     });
     let files: Vec<(ImageId, u16)> = files.take(FILES_LOST_MAX).collect();
+    leave_room(deciding, !files.is_empty());
     let failure = Failure::because(Cause::HostLost, "the host that was making it is lost");
     for file in files {
         file_failed(deciding, host, file, &failure);
@@ -185,8 +187,16 @@ pub(crate) fn files_out_of_sight(deciding: &mut Deciding<'_>) {
         files.any(|file| file.state == FileState::Retired && is_out_of_sight(fleet, file))
     });
     let images: Vec<ImageId> = out_of_sight.map(|(id, _)| id).take(GIVEN_UP_MAX).collect();
+    leave_room(deciding, !images.is_empty());
     for image in images {
         deciding.look_at(Touched::Image(image));
+    }
+}
+
+/// Machines of the lost host have their turns in the same decision.
+fn leave_room(deciding: &mut Deciding<'_>, go: bool) {
+    if go {
+        deciding.leave_room(EVENTS_MAX / 4);
     }
 }
 

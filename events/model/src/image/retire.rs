@@ -10,6 +10,7 @@ use super::reference::{self, ImageName, ImageRef, versions};
 use super::rejection::Rejection as Refused;
 use super::tag::{self, DEFAULT, HEAD};
 use super::{FileState, Hold, Image, State};
+use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
 use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
@@ -149,8 +150,16 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     }
 }
 
-/// Files that are to be removed, and that only hosts which are lost could see.
+/// What else a decision has to do needs so much room. Files that are not given up for want of it are
+/// when the loss of their host is confirmed once more.
+const ROOM_TO_GIVE_UP: usize = EVENTS_MAX / 4;
+
+/// Files that are to be removed, and that only hosts which are lost could see. With the last one of a
+/// version those that it stood on may go, one after the other.
 fn give_up_files(deciding: &mut Deciding<'_>, id: ImageId) {
+    if deciding.room() < ROOM_TO_GIVE_UP {
+        return;
+    }
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     for file in image.files.iter().filter(|file| file.state == FileState::Retired) {
         if is_out_of_sight(&deciding.fleet, file) {

@@ -169,3 +169,35 @@ fn a_host_that_is_taken_in_again_loses_nothing_more() {
     }
     assert!(machine(&story, "m29").uses_host());
 }
+
+/// Versions of which each stands on the one before, and the last of them is being flattened.
+fn chains(count: u32) -> Site {
+    let mut site = Site::sealed();
+    for chain in 0..count {
+        if chain > 0 {
+            site.copy();
+            site.seal();
+        }
+        for _ in 2..=5 {
+            site.prepare();
+            site.seal();
+        }
+    }
+    site.copy();
+    site.seal();
+    for number in 1..=5 * count {
+        site.given("RetireImage", json!({ "image": format!("win11@{number}") }));
+    }
+    site
+}
+
+#[test]
+fn versions_that_stood_on_each_other_go_as_far_as_a_decision_can_and_the_others_after_it() {
+    let mut site = chains(20);
+    let hypervisor = host(&site.story, "node1");
+    site.story.given(ReportHostSilent { hypervisor });
+    for _ in 0..40 {
+        site.given("ConfirmHypervisorLost", json!({ "hypervisor": "node1" }));
+    }
+    assert_eq!(site.story.fleet.images.len(), 1, "only the last one is used");
+}
