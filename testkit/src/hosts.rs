@@ -11,11 +11,14 @@ use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
 use carrel_model::media::Kind;
+use carrel_model::version::latest::image::Stat;
 use carrel_model::work::{
     FileTask, ImageSpec, MachineSpec, PowerSpec, Shall, SnapshotShall, Thing, Work,
 };
 
 mod mishaps;
+
+use crate::site::BEGINNING;
 
 /// All hosts of a site, and what runs on them.
 #[derive(Clone, Debug, Default)]
@@ -153,11 +156,11 @@ impl Domain {
             Some(FileTask::Copying { .. }) => outcomes.push(Outcome::Copied),
             Some(FileTask::Importing { medium, .. }) => {
                 assert_eq!(medium.kind, Kind::Disk, "only a disk becomes a version");
-                outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
+                outcomes.push(Outcome::Sealed { stat: STAT });
             }
             Some(FileTask::Sealing { .. }) => {
                 assert!(!spec.disks.is_empty(), "a disk becomes the version");
-                outcomes.push(Outcome::Sealed { size_bytes: 8 << 30 });
+                outcomes.push(Outcome::Sealed { stat: STAT });
             }
             // It has nothing else to do meanwhile.
             Some(FileTask::Migrating { .. }) => return outcomes,
@@ -253,13 +256,19 @@ impl Domain {
     }
 }
 
+/// Nothing here changes a file.
+pub(crate) const STAT: Stat = Stat { size_bytes: 8 << 30, modified: BEGINNING, inode: 1 };
 /// The same for all files of a version, as it would be.
 const CONTENT: Digest = Digest([5; 32]);
 
 fn files(spec: &ImageSpec) -> Vec<image::Outcome> {
     let digest = spec.digest.unwrap_or(CONTENT);
     let verified = spec.verify.first().map(|_| image::Outcome::Verified { digest });
-    let made = spec.make.iter().map(|new| image::Outcome::FileDone { file: new.file.file, digest });
+    let made = spec.make.iter().map(|new| image::Outcome::FileDone {
+        file: new.file.file,
+        digest,
+        stat: STAT,
+    });
     let removed = spec.remove.iter().map(|old| image::Outcome::FileRemoved { file: old.file.file });
     verified.into_iter().chain(made).chain(removed).collect()
 }

@@ -18,6 +18,8 @@ use carrel_model::sealed::SealedBox;
 use carrel_model::version::latest::{Nothing, client, hypervisor, image, machine, pool, storage};
 use uuid::Uuid;
 
+use crate::hosts::STAT;
+
 /// 2026-01-01T00:00:00Z, in microseconds.
 pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 
@@ -200,7 +202,7 @@ fn image_sealed() -> [Event; 2] {
             settings: machine::Settings::default(),
             tags: vec![name("default"), name("head")],
         })),
-        IMAGE.event(ImageFact::Sealed(image::Sealed { size_bytes: 8 << 30 })),
+        IMAGE.event(ImageFact::Sealed(image::Sealed { stat: STAT })),
     ]
 }
 

@@ -19,9 +19,13 @@ use crate::machine::{Created, Disk, DiskRole, DiskSource, Format, Identity, Kind
 use crate::name::{Hostname, Method, Name, PlatformName};
 use crate::record::{Fingerprint, Timestamp};
 use crate::rejection::Rejection;
+use crate::version::latest::image::Stat;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
+
+/// Of each file that a host has made.
+pub(crate) const STAT: Stat = Stat { size_bytes: 1 << 30, modified: BEGINNING, inode: 1 };
 
 /// A fleet and the time in it. Each command gets an id and entropy of its own.
 #[derive(Clone, Debug)]

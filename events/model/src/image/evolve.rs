@@ -8,6 +8,7 @@ use crate::event::ImageFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::ImageId;
 use crate::record::Version;
+use crate::version::latest::image::Stat;
 
 /// The file that sealing makes.
 pub(crate) const FIRST_FILE: u16 = 0;
@@ -35,6 +36,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
                     format: seal.format,
                     depth: seal.depth,
                     state: FileState::Making { hypervisor: None },
+                    stat: None,
                 }],
                 files_made: FIRST_FILE + 1,
                 flattening: Flattening::Done,
@@ -59,9 +61,10 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
 fn change(image: &mut Image, fact: &Fact) {
     match fact {
         Fact::SealRequested(_) | Fact::Failed(_) | Fact::Removed(_) => {}
-        Fact::Sealed(_) => {
+        Fact::Sealed(sealed) => {
             image.state = State::Sealed;
             image.wanted_tags.clear();
+            made(image, FIRST_FILE, sealed.stat);
             mark(image, FIRST_FILE, FileState::There);
         }
         Fact::Verified(verified) => {
@@ -88,6 +91,7 @@ fn change(image: &mut Image, fact: &Fact) {
                 format: file.format,
                 depth: file.depth,
                 state: FileState::Making { hypervisor: Some(file.hypervisor) },
+                stat: None,
             });
             image.flattening = Flattening::Asked { failed: image.flattening.failed() };
         }
@@ -99,6 +103,7 @@ fn change(image: &mut Image, fact: &Fact) {
                 }
                 State::Retired => FileState::There,
             };
+            made(image, done.file, done.stat);
             mark(image, done.file, state);
             stand_on_flat(image);
         }
@@ -137,6 +142,12 @@ fn failed_file(image: &mut Image, number: u16) {
     let is_there = |file: &File| matches!(file.state, FileState::Unverified(_));
     image.files.retain(|file| file.number != number || is_there(file));
     mark(image, number, FileState::Retired);
+}
+
+fn made(image: &mut Image, number: u16, stat: Stat) {
+    for file in image.files.iter_mut().filter(|file| file.number == number) {
+        file.stat = Some(stat);
+    }
 }
 
 fn mark(image: &mut Image, number: u16, state: FileState) {

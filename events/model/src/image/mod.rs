@@ -32,6 +32,7 @@ use crate::hash::Digest;
 use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
+use crate::version::latest::image::Stat;
 pub use crate::version::latest::image::{Hold, Origin};
 use crate::version::latest::machine::{Format, Settings};
 
@@ -122,6 +123,8 @@ pub struct File {
     /// How many files stand on each other, this one included.
     pub depth: u8,
     pub state: FileState,
+    /// Of a file that is made.
+    pub stat: Option<Stat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

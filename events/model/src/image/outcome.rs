@@ -16,7 +16,7 @@ use crate::machine::Task;
 use crate::operation::Cause;
 use crate::version::latest::Nothing;
 use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved};
-use crate::version::latest::image::{Sealed, Verified};
+use crate::version::latest::image::{Sealed, Stat, Verified};
 use crate::version::latest::machine::{
     Failed as MachineFailed, FilesGone, Sealed as MachineSealed,
 };
@@ -27,7 +27,7 @@ use crate::version::latest::operation::Failure;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     Verified { digest: Digest },
-    FileDone { file: u16, digest: Digest },
+    FileDone { file: u16, digest: Digest, stat: Stat },
     FileFailed { file: u16, failure: Failure },
     FileRemoved { file: u16 },
 }
@@ -48,7 +48,10 @@ pub(crate) fn hear(
         // Whoever was not asked for it may have read anything.
         Outcome::Verified { .. } if image.verifier(fleet) != Some(host) => {}
         Outcome::Verified { digest } => verified(deciding, id, *digest),
-        Outcome::FileDone { file, digest } => file_done(deciding, host, (id, *file), *digest),
+        Outcome::FileDone { file, digest, stat } => {
+            let done = FileDone { file: *file, digest: *digest, stat: *stat };
+            file_done(deciding, host, id, done);
+        }
         Outcome::FileFailed { file, failure } => {
             file_failed(deciding, host, (id, *file), failure);
         }
@@ -80,10 +83,10 @@ pub(crate) fn task_failed(deciding: &mut Deciding<'_>, machine: MachineId, failu
 }
 
 /// An initial's disk is a version now.
-pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, size_bytes: u64) {
+pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, stat: Stat) {
     let Some(Task::Sealing { image: id }) = task(deciding, machine) else { return };
     let Some(image) = deciding.fleet.images.shared(id) else { return };
-    deciding.fact(id, ImageFact::Sealed(Sealed { size_bytes }));
+    deciding.fact(id, ImageFact::Sealed(Sealed { stat }));
     deciding.fact(machine, MachineFact::Sealed(MachineSealed { image: id }));
     tag::put(deciding, id, &head(), Hold::Movable);
     let first = !deciding.fleet.index.tags.contains_key(&(image.initial, default()));
@@ -131,13 +134,14 @@ fn other_content(
 pub(crate) fn file_done(
     deciding: &mut Deciding<'_>,
     host: HypervisorId,
-    (image, file): (ImageId, u16),
-    digest: Digest,
+    image: ImageId,
+    done: FileDone,
 ) {
+    let FileDone { file, digest, .. } = done;
     if !is_made_by(deciding, host, (image, file)) {
         return;
     }
-    deciding.fact(image, ImageFact::FileDone(FileDone { file, digest }));
+    deciding.fact(image, ImageFact::FileDone(done));
     let state = deciding.fleet.images.get(image).map(|image| image.state);
     if let Some(State::Verified(known)) = state
         && known != digest

@@ -82,8 +82,8 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
         Outcome::Resumed if about_power => resumed(deciding, machine),
         Outcome::FirstBootEnded { boot_epoch } => first_boot_ended(deciding, machine, *boot_epoch),
         Outcome::Copied if about_task => image::outcome::copied(deciding, id),
-        Outcome::Sealed { size_bytes } if about_task => {
-            image::outcome::sealed(deciding, id, *size_bytes);
+        Outcome::Sealed { stat } if about_task => {
+            image::outcome::sealed(deciding, id, *stat);
         }
         Outcome::SnapshotTaken { snapshot } => {
             of_snapshot(deciding, machine, (*snapshot, SnapshotState::Taking));

@@ -9,6 +9,7 @@ use crate::image;
 use crate::machine::{PauseReason, StopCause};
 use crate::rejection::Rejection;
 use crate::session::SpentBy;
+use crate::version::latest::image::Stat;
 use crate::version::latest::operation::Failure;
 
 /// Of the system: a host reports what became of work, or what it sees. Accepted only from the host
@@ -68,7 +69,7 @@ pub enum Outcome {
     },
     Copied,
     Sealed {
-        size_bytes: u64,
+        stat: Stat,
     },
     SnapshotTaken {
         snapshot: SnapshotId,

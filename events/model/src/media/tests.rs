@@ -82,7 +82,7 @@ fn what_an_image_is_made_from_stays_until_it_is_made() {
     story.happens(|deciding| deciding.fact(image, ImageFact::SealRequested(requested)));
     let refused = story.refused(remove(), "CRL-0810");
     assert_eq!(refused.to_string(), "win11@1 is being made from debian");
-    let sealed = ImageFact::Sealed(Sealed { size_bytes: 1 });
+    let sealed = ImageFact::Sealed(Sealed { stat: crate::testing::STAT });
     story.happens(|deciding| deciding.fact(image, sealed));
     story.given(remove());
 }

@@ -11,6 +11,7 @@ use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
 use crate::image::{File, FileState, Image, State};
 use crate::machine::Format;
 use crate::name::HostPath;
+use crate::version::latest::image::Stat;
 
 /// A file with the content of a version. Where it lies follows from all of this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct ImageFile {
     pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
+    /// Of a file that is made. Nothing starts on a file that no longer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stat: Option<Stat>,
 }
 
 /// What a host has to do about a version's files.
@@ -107,6 +111,7 @@ pub(super) fn describe(fleet: &Fleet, image: &Image, file: &File, host: Hypervis
         path: storage.and_then(|storage| storage.settings.hosts.get(&host)).cloned(),
         format: file.format,
         depth: file.depth,
+        stat: file.stat,
     }
 }
 

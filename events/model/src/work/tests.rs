@@ -18,7 +18,7 @@ use crate::machine::tests::scene::{
 };
 use crate::machine::{Format, Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
 use crate::session::Target;
-use crate::testing::{Dice, Story, command};
+use crate::testing::{Dice, STAT, Story, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{FileDone, FileRequested, FileRetired, Verified};
@@ -149,7 +149,11 @@ fn files_of_a_version_are_made_by_one_host_and_removed_by_one_that_sees_them() {
     assert_eq!((told.hypervisor, told.lane), (hypervisor, Lane::Bulk));
     let Shall::Files(files) = told.shall else { panic!("they are files") };
     assert_eq!((files.make[0].file.file, files.make[0].from[0].file), (1, 0));
-    fact(&mut story, image, ImageFact::FileDone(FileDone { file: 1, digest: Digest([1; 32]) }));
+    fact(
+        &mut story,
+        image,
+        ImageFact::FileDone(FileDone { file: 1, digest: Digest([1; 32]), stat: STAT }),
+    );
     fact(&mut story, image, ImageFact::FileRetired(FileRetired { file: 0 }));
     let later = work(&story.fleet, Thing::Image(image)).expect("work");
     assert!(later.generation > told.generation);

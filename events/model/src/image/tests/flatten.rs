@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::seal::deep;
-use super::{Site, failure};
+use super::{Site, failure, made};
 use crate::clockwork::{due, next_time};
 use crate::command::Command;
 use crate::event::Event;
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, MachineId};
 use crate::image::{Flattening, outcome};
-use crate::testing::{arrows, command, kinds, ways};
+use crate::testing::{STAT, arrows, command, kinds, ways};
 use crate::work::{Shall, Thing, work};
 
 /// What is due of versions of images.
@@ -31,7 +31,7 @@ fn is_made(site: &mut Site) {
     let (host, image, digest) = (site.host, site.version(5).id, Digest([1; 32]));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
     let file = site.version(5).files_made - 1;
-    site.decides(|deciding| outcome::file_done(deciding, host, (image, file), digest));
+    site.decides(|deciding| outcome::file_done(deciding, host, image, made(file, digest)));
 }
 
 /// The depth of the file that the overlay is to stand on, and the generation that says so.
@@ -205,7 +205,7 @@ fn a_host_is_asked_for_a_digest_until_it_is_known_and_only_that_one_is_heard() {
     assert_eq!(asked_to_verify(&site), Some((node2, 5)));
     site.story.wait(600);
     assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
-    let done = json!({ "file_done": { "file": 2, "digest": "11".repeat(32) } });
+    let done = json!({ "file_done": { "file": 2, "digest": "11".repeat(32), "stat": STAT } });
     assert_eq!(kinds(&report(&mut site, node2, &done)), ["image.file_done"]);
     assert_eq!(site.version(5).flattening.name(), "asked", "nobody knows what it is to be like");
     assert_eq!(kinds(&report(&mut site, node2, &verified)), ["image.verified"]);

@@ -11,7 +11,7 @@ use crate::machine::{DiskSource, Format, Kind};
 use crate::media::Kind as MediaKind;
 use crate::name::HostPath;
 use crate::operation::Outcome;
-use crate::testing::kinds;
+use crate::testing::{STAT, kinds};
 use crate::version::latest::Switch;
 use crate::version::latest::media::Added;
 use crate::version::latest::storage::SpaceLowChanged;
@@ -59,7 +59,7 @@ fn an_imported_disk_is_version_one_of_a_new_initial() {
     assert_eq!(site.get(id).kind, Kind::Initial { source: None });
     let disk = site.get(id).system_disk().cloned().expect("a disk");
     assert_eq!((disk.source, disk.size_gib), (DiskSource::Blank, 31));
-    let events = site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    let events = site.decides(|deciding| outcome::sealed(deciding, id, STAT));
     assert_eq!(ended(&events), Some(Outcome::Succeeded));
     let (_, image) = site.story.fleet.images.iter().next().expect("the version");
     assert_eq!((image.number, &image.origin), (1, &Origin::Imported { media }));
@@ -77,7 +77,7 @@ fn an_imported_source_can_be_copied() {
     let id = site.named("fresh");
     let copy = json!({ "initial": "win11", "source": "fresh" });
     site.refused("CopyFromSource", copy.clone(), "CRL-0204");
-    site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    site.decides(|deciding| outcome::sealed(deciding, id, STAT));
     site.given("CopyFromSource", copy);
 }
 
@@ -98,7 +98,7 @@ fn an_import_that_fails_leaves_no_version() {
         crate::event::OperationFact::Retried(crate::version::latest::Nothing {}),
     );
     site.advance();
-    let events = site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    let events = site.decides(|deciding| outcome::sealed(deciding, id, STAT));
     assert_eq!(ended(&events), Some(Outcome::Succeeded), "tried again it has a file of its own");
 }
 
@@ -151,7 +151,7 @@ fn a_host_is_told_which_file_becomes_the_version() {
     assert_eq!((medium.format, medium.digest), (Format::Raw, Digest([3; 32])));
     assert_eq!(medium.path.as_ref().map(HostPath::as_str), Some("/carrel"));
     assert_eq!(site.story.fleet.images.get(image).map(|it| it.files[0].format), Some(Format::Raw));
-    site.decides(|deciding| outcome::sealed(deciding, id, 1 << 30));
+    site.decides(|deciding| outcome::sealed(deciding, id, STAT));
     assert_eq!(told(&site), None);
     let disk = site.get(id).system_disk().map(|disk| disk.format);
     assert_eq!(disk, Some(Format::Qcow2), "it is an overlay on a raw file");

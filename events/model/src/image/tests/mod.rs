@@ -22,6 +22,7 @@ use crate::event::{Event, MachineFact, OperationFact, PoolFact, SessionFact, Sto
 use crate::evolve::evolve;
 use crate::fleet::{Due, Index, Space};
 use crate::follow::follow;
+use crate::hash::Digest;
 use crate::ids::{
     ClientId, CommandId, DiskId, HypervisorId, MachineId, PoolId, SessionId, StorageId,
 };
@@ -36,7 +37,8 @@ use crate::operation::Operation;
 use crate::operation::commands::AdvanceOperation;
 use crate::rejection::Rejection;
 use crate::renewal::commands::AdvanceRenewal;
-use crate::testing::{Story, command};
+use crate::testing::{STAT, Story, command};
+use crate::version::latest::image::FileDone;
 use crate::version::latest::machine::{Applied, Started, Stopped};
 use crate::version::latest::operation::Failure;
 use crate::version::latest::session::{EndCause, Ended, Granted, Target};
@@ -199,7 +201,7 @@ impl Site {
 
     pub(crate) fn is_sealed(&mut self) -> Vec<Event> {
         let initial = self.initial;
-        self.decides(|deciding| outcome::sealed(deciding, initial, 1 << 30))
+        self.decides(|deciding| outcome::sealed(deciding, initial, STAT))
     }
 
     /// The initial is changed: it runs and is shut down.
@@ -305,6 +307,10 @@ fn initial(deciding: &Deciding<'_>) -> MachineId {
 
 pub(crate) fn name_of(text: &str) -> Name {
     Name::new(text).expect("a name")
+}
+
+pub(crate) fn made(file: u16, digest: Digest) -> FileDone {
+    FileDone { file, digest, stat: STAT }
 }
 
 pub(crate) fn failure() -> Failure {

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Site, failure};
+use super::{Site, failure, made};
 use crate::event::{MachineFact, SessionFact};
 use crate::hash::Digest;
 use crate::ids::MachineId;
 use crate::image::{FileState, State, outcome};
 use crate::machine::{Machine, StopCause, Task};
 use crate::operation::{Goal, State as OperationState};
-use crate::testing::{Dice, command};
+use crate::testing::{Dice, STAT, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::WorkFailed;
 use crate::version::latest::renewal::Why;
@@ -104,7 +104,7 @@ fn something_happens(site: &mut Site, dice: &mut Dice) {
     let images: Vec<_> = site.story.fleet.images.iter().map(|(id, _)| id).collect();
     match dice.below(14) {
         0 => drop(site.decides(|it| outcome::copied(it, initial))),
-        1 | 2 => drop(site.decides(|it| outcome::sealed(it, initial, 1))),
+        1 | 2 => drop(site.decides(|it| outcome::sealed(it, initial, STAT))),
         3 => drop(site.decides(|it| outcome::task_failed(it, initial, &failure()))),
         4 if machine.at_rest() && machine.task.is_none() && machine.renewal.is_none() => {
             drop(site.decides(|it| drop(crate::machine::power::turn_on(it, id, false))));
@@ -137,7 +137,7 @@ fn something_happens(site: &mut Site, dice: &mut Dice) {
                 for file in 0..3 {
                     site.decides(|it| outcome::file_removed(it, host, (image, file)));
                     let digest = Digest([1; 32]);
-                    site.decides(|it| outcome::file_done(it, host, (image, file), digest));
+                    site.decides(|it| outcome::file_done(it, host, image, made(file, digest)));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Site, ended, failure};
+use super::{Site, ended, failure, made};
 use crate::event::ImageFact;
 use crate::hash::Digest;
 use crate::image::{FILES_DEEP_MAX, FileState, State, outcome};
@@ -147,9 +147,10 @@ fn a_version_that_is_too_deep_gets_a_file_that_stands_alone() {
 
     let digest = Digest([1; 32]);
     let foreign = crate::ids::HypervisorId::from_bytes([8; 16]);
-    let done = site.decides(|deciding| outcome::file_done(deciding, foreign, (image, 1), digest));
+    let done =
+        site.decides(|deciding| outcome::file_done(deciding, foreign, image, made(1, digest)));
     assert!(done.is_empty(), "another host knows nothing of it");
-    let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
+    let done = site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, digest)));
     assert_eq!(kinds(&done), ["image.file_done"]);
     let nearest = |site: &Site| {
         let nearest = site.version(5).nearest_file(&site.story.fleet, host);
@@ -169,7 +170,7 @@ fn a_further_file_with_another_content_is_removed() {
     let (host, image) = (site.host, site.version(5).id);
     site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let other = Digest([2; 32]);
-    let done = site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
+    let done = site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, other)));
     assert_eq!(kinds(&done), ["image.file_done", "image.file_failed", "image.flatten_delayed"]);
     assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
     site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
@@ -181,7 +182,7 @@ fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
     let mut site = deep();
     let (host, image) = (site.host, site.version(5).id);
     let other = Digest([2; 32]);
-    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), other));
+    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, other)));
     assert_eq!(site.version(5).files[1].state, FileState::Unverified(other));
     let verified = site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let expected = ["image.verified", "image.file_failed", "image.flatten_delayed"];
@@ -195,7 +196,7 @@ fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
 fn a_file_that_was_never_compared_goes_with_its_version() {
     let mut site = deep();
     let (host, image) = (site.host, site.version(5).id);
-    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), Digest([1; 32])));
+    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, Digest([1; 32]))));
     site.copy();
     site.seal();
     site.given("RetireImage", json!({ "image": "win11@5" }));

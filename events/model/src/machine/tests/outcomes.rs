@@ -38,7 +38,7 @@ fn everything() -> Vec<Outcome> {
         Outcome::Resumed,
         Outcome::FirstBootEnded { boot_epoch: 1 },
         Outcome::Copied,
-        Outcome::Sealed { size_bytes: 1 },
+        Outcome::Sealed { stat: crate::testing::STAT },
         Outcome::SnapshotTaken { snapshot },
         Outcome::SnapshotReverted { snapshot },
         Outcome::SnapshotDeleted { snapshot },

@@ -94,7 +94,7 @@ pub(crate) fn add_version(story: &mut Story, initial: &str, number: u8) -> Image
         tags: Vec::new(),
     };
     fact(story, id, crate::event::ImageFact::SealRequested(seal));
-    fact(story, id, crate::event::ImageFact::Sealed(Sealed { size_bytes: 1 }));
+    fact(story, id, crate::event::ImageFact::Sealed(Sealed { stat: crate::testing::STAT }));
     id
 }
 

@@ -274,7 +274,7 @@ fn what_is_done_to_a_version_ends_with_what_becomes_of_it() {
     let imported = Goal::Imported { image: IMAGE };
     let removed = Goal::FilesRemoved { image: IMAGE };
     for (goal, fact, end) in [
-        (imported.clone(), ImageFact::Sealed(Sealed { size_bytes: 1 }), "done"),
+        (imported.clone(), ImageFact::Sealed(Sealed { stat: crate::testing::STAT }), "done"),
         (imported.clone(), ImageFact::Failed(image_fails()), "libvirt"),
         (imported, ImageFact::Removed(Nothing {}), "gone"),
         (removed, ImageFact::Removed(Nothing {}), "done"),
@@ -355,6 +355,7 @@ fn only_so_many_operations_wait_for_one_version() {
         sealing(&mut story, machine, IMAGE);
     }
     assert_eq!(code(&mut story), Some("CRL-0704"));
-    story.happens(|deciding| deciding.fact(IMAGE, ImageFact::Sealed(Sealed { size_bytes: 1 })));
+    let sealed = Sealed { stat: crate::testing::STAT };
+    story.happens(|deciding| deciding.fact(IMAGE, ImageFact::Sealed(sealed)));
     assert_eq!(story.fleet.waiting_for_seal(IMAGE).count(), 0);
 }

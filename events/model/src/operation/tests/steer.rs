@@ -210,7 +210,7 @@ fn operations_go_the_ways_that_are_drawn_and_no_other() {
     let failure = Failure::new("qemu_img", "no space");
     let failed = ImageFact::Failed(Failed { failure });
     story.happens(|deciding| deciding.fact(images[1], failed));
-    let sealed = ImageFact::Sealed(Sealed { size_bytes: 1 });
+    let sealed = ImageFact::Sealed(Sealed { stat: crate::testing::STAT });
     story.happens(|deciding| deciding.fact(images[0], sealed));
     runs(&mut story, goes_on);
 

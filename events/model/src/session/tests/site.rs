@@ -13,8 +13,9 @@ use crate::ids::{
 use crate::machine::{Kind, Machine, RenewalStep, State, StopCause};
 use crate::rejection::Rejection;
 use crate::session::{Session, Subject};
-use crate::testing::{BEGINNING, Story, command, kinds};
+use crate::testing::{BEGINNING, STAT, Story, command, kinds};
 use crate::version::latest::Nothing;
+use crate::version::latest::image::Sealed;
 
 pub(crate) const HOST: HypervisorId = HypervisorId::from_bytes([0xa1; 16]);
 pub(crate) const STORAGE: StorageId = StorageId::from_bytes([0xa2; 16]);
@@ -91,7 +92,7 @@ impl Site {
             "settings": {},
         });
         story.happened(IMAGE, ImageFact::SealRequested(fact(requested)));
-        story.happened(IMAGE, ImageFact::Sealed(fact(json!({ "size_bytes": 1 << 30 }))));
+        story.happened(IMAGE, ImageFact::Sealed(Sealed { stat: STAT }));
         Self { story }
     }
 

@@ -45,11 +45,23 @@ pub struct SealRequested {
     pub tags: Vec<Name>,
 }
 
+/// What tells at a glance that a file is still the one that was made, without reading it. Whoever
+/// starts a machine on it compares these; the digest says the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Stat {
+    pub size_bytes: u64,
+    /// When it was written last.
+    pub modified: Timestamp,
+    /// Its number in its file system, the same on each host that sees the storage.
+    pub inode: u64,
+}
+
 /// The file is there and no byte of it changes any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Sealed {
-    pub size_bytes: u64,
+    pub stat: Stat,
 }
 
 /// Its digest is known: from now on any difference can be told.
@@ -106,6 +118,7 @@ pub struct FileRequested {
 pub struct FileDone {
     pub file: u16,
     pub digest: Digest,
+    pub stat: Stat,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::hash::Digest;
 use crate::ids::MachineId;
 use crate::image::outcome;
-use crate::image::tests::{Site, failure};
+use crate::image::tests::{Site, failure, made};
+use crate::testing::STAT;
 use crate::work::{DiskSpec, FileTask, MachineSpec, Shall, Thing, work};
 
 fn spec(site: &Site, machine: MachineId) -> MachineSpec {
@@ -81,6 +82,16 @@ fn the_overlay_before_is_kept_until_the_new_one_has_booted() {
 }
 
 #[test]
+fn each_file_below_a_disk_can_be_told_from_another_without_reading_it() {
+    let mut site = Site::sealed();
+    site.prepare();
+    site.seal();
+    let disks = spec(&site, site.initial).disks;
+    let stats: Vec<_> = disks[0].backing.iter().map(|file| file.stat).collect();
+    assert_eq!(stats, [Some(STAT), Some(STAT)]);
+}
+
+#[test]
 fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     let mut site = Site::sealed();
     let initial = site.initial;
@@ -92,7 +103,7 @@ fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     assert_eq!(stands_on(&site), [(5, 5), (4, 4), (3, 3), (2, 2), (1, 1)]);
     let (host, image) = (site.host, site.version(5).id);
     let digest = Digest([1; 32]);
-    site.decides(|deciding| outcome::file_done(deciding, host, (image, 1), digest));
+    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, digest)));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
     assert_eq!(stands_on(&site), [(5, 1)]);
     site.prepare();
