@@ -6,24 +6,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::hash::Digest;
-use carrel_model::ids::{HypervisorId, MachineId, SessionId, SnapshotId};
+use carrel_model::ids::{HypervisorId, ImageId, MachineId, SessionId, SnapshotId};
 use carrel_model::image;
 use carrel_model::machine::commands::ReportOutcome;
-use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
+use carrel_model::machine::{Base, Outcome, PauseReason, Reported, StopCause};
 use carrel_model::media::Kind;
 use carrel_model::version::latest::image::Stat;
 use carrel_model::work::{
     FileTask, ImageSpec, MachineSpec, PowerSpec, Shall, SnapshotShall, Thing, Work,
 };
 
+mod files;
 mod mishaps;
 
 use crate::site::BEGINNING;
+use files::Files;
+pub use files::Standing;
 
 /// All hosts of a site, and what runs on them.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     domains: BTreeMap<(HypervisorId, MachineId), Domain>,
+    files: Files,
     /// Somebody has seen that they are off. They hear nothing.
     lost: BTreeSet<HypervisorId>,
 }
@@ -74,6 +78,9 @@ impl Hosts {
             return Vec::new();
         }
         domain.generation = work.generation;
+        if let Shall::Present(spec) = shall {
+            self.files.are(machine, spec, domain.runs_on(spec));
+        }
         match shall {
             Shall::Present(spec) => match &spec.task {
                 Some(FileTask::Migrating { to, .. }) => {
@@ -123,6 +130,11 @@ impl Hosts {
     /// It is taken in again.
     pub fn is_back(&mut self, host: HypervisorId) {
         self.lost.remove(&host);
+    }
+
+    /// Files that are there and stand on a file of a version.
+    pub fn standing_on(&self, image: ImageId, file: u16) -> impl Iterator<Item = Standing> {
+        self.files.standing_on(Base { image, file })
     }
 
     /// What runs on a host.
@@ -207,6 +219,18 @@ impl Domain {
                 self.tell(spec, outcomes);
             }
         }
+    }
+
+    /// It is on, and stays so as it is.
+    fn runs_on(&self, spec: &MachineSpec) -> bool {
+        let stays = match spec.power {
+            PowerSpec::On { boot_epoch, restart } => {
+                restart.is_some() || boot_epoch <= self.boot_epoch
+            }
+            PowerSpec::Suspended { .. } | PowerSpec::AsFound => true,
+            PowerSpec::Off { .. } => false,
+        };
+        self.running && stays
     }
 
     fn tell(&mut self, spec: &MachineSpec, outcomes: &mut Vec<Outcome>) {

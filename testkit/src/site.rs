@@ -101,7 +101,8 @@ impl Site {
     fn machine(self, number: u32) -> impl Iterator<Item = Event> {
         let id = machine(number);
         let kind = machine::Kind::Vdi { initial: INITIAL };
-        let source = machine::DiskSource::Image(IMAGE);
+        let base = machine::Base { image: IMAGE, file: 0 };
+        let source = machine::DiskSource::Overlay(base);
         let mut facts = vec![made(id, &format!("win11-{number:06}"), kind, number + 2, source)];
         if self.pools > 0 {
             let pool = match (self.first_pool, number < self.first_pool) {

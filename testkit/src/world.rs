@@ -16,11 +16,11 @@ use carrel_model::record::{Fingerprint, Timestamp};
 use carrel_model::rejection::Rejection;
 use carrel_model::version::latest::Switch;
 use carrel_model::wire;
-use carrel_model::work::{Thing, Work, work};
+use carrel_model::work::{Shall, Thing, Work, work};
 use serde_json::{Value, json};
 
 use crate::audit::Audit;
-use crate::hosts::Hosts;
+use crate::hosts::{Hosts, Standing};
 use crate::random::Random;
 use crate::sealing::TestSeal;
 use crate::site::BEGINNING;
@@ -216,9 +216,20 @@ impl World {
             if self.given.get(&thing) == Some(&work) {
                 continue;
             }
+            self.nothing_stands_on_what_goes(&work);
             let reports = self.hosts.take(&work);
             self.reports.extend(reports.into_iter().map(Command::from));
             self.given.insert(thing, work);
+        }
+    }
+
+    /// No host removes a file of a version on which something stands that is still of use.
+    fn nothing_stands_on_what_goes(&self, work: &Work) {
+        let Shall::Files(spec) = &work.shall else { return };
+        for old in &spec.remove {
+            let mut standing = self.hosts.standing_on(old.file.image, old.file.file);
+            let used = standing.find(|it| is_of_use(&self.fleet, *it));
+            assert_eq!(used, None, "it stands on a file that goes: {old:?}");
         }
     }
 
@@ -262,6 +273,25 @@ impl World {
 
     pub fn wait(&mut self, seconds: u32) {
         self.now = self.now.plus_seconds(seconds);
+    }
+}
+
+/// Somebody may go back to it, also to a disk that a renewal has replaced.
+fn is_of_use(fleet: &Fleet, standing: Standing) -> bool {
+    match standing {
+        Standing::Overlay { machine, disk, overlay_generation } => {
+            let machine = fleet.machines.get(machine);
+            machine.is_some_and(|machine| {
+                let before = machine.disk_before.as_deref();
+                let mut disks = machine.disks.iter().chain(&machine.disks_to_come).chain(before);
+                disks.any(|it| it.id == disk && it.overlay_generation == overlay_generation)
+            })
+        }
+        // Its deep file may be gone.
+        Standing::Version(image) => {
+            let image = fleet.images.get(image);
+            image.is_some_and(|image| image.stands_on().is_some())
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::decide::{Decision, EVENTS_MAX};
 use crate::event::{Event, OperationFact, Stream};
 use crate::fleet::{Fleet, Space, Thing};
 use crate::ids::{CommandId, FromUuid, ImageId, MachineId, PoolId};
+use crate::machine::Disk;
 use crate::name::PlatformName;
 use crate::operation::Task;
 use crate::placement::NoRoom;
@@ -178,6 +179,8 @@ impl<'a> Deciding<'a> {
             Event::Image(id, _) => {
                 if let Some(image) = self.fleet.images.get(*id) {
                     let initial = image.initial;
+                    // What it stands on may go when it does.
+                    self.touched.extend(image.base.map(|base| Touched::Image(base.image)));
                     self.removed_images.retain(|(it, _)| it != id);
                     self.removed_images.push((*id, initial));
                 }
@@ -210,6 +213,13 @@ impl<'a> Deciding<'a> {
         if let Some(pool) = machine.pool {
             self.touched.insert(Touched::Pool(pool));
         }
+        // A file that it no longer stands on may go, if there is another one.
+        let has_others = |image: &ImageId| {
+            self.fleet.images.get(*image).is_some_and(|image| image.files.len() > 1)
+        };
+        let before = machine.disk_before.as_deref().and_then(Disk::image);
+        let images = [machine.image(), before].into_iter().flatten().filter(has_others);
+        self.touched.extend(images.map(Touched::Image));
         // What waits for the end of a copy may go on with either of both machines.
         if let Some(crate::machine::Task::Copying { source }) = machine.task {
             self.touched.insert(Touched::Machine(source));

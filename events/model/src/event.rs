@@ -163,7 +163,8 @@ facts! {
         SealRequested "machine.seal_requested": 1 => machine::SealRequested;
         Sealed "machine.sealed": 1 => machine::Sealed;
         SealFailed "machine.seal_failed": 1 => machine::Failed;
-        RebaseRequested "machine.rebase_requested": 1 => Nothing;
+        RebaseRequested "machine.rebase_requested": 1 => machine::Rebased;
+        Rebased "machine.rebased": 1 => machine::Rebased;
         RenewalRequested "machine.renewal_requested": 1 => renewal::Requested;
         RenewalAnnounced "machine.renewal_announced": 1 => renewal::Announced;
         RenewalBegun "machine.renewal_begun": 1 => renewal::Begun;

@@ -25,6 +25,7 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>) {
                 operation::follow_machine(deciding, id);
                 renewal::follow(deciding, id);
                 hypervisor::drain::follow(deciding, id);
+                image::follow_machine(deciding, id);
                 session::follow::follow_machine(deciding, id);
             }
             Touched::Operation(id) => operation::follow(deciding, id),

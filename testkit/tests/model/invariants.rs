@@ -245,7 +245,7 @@ pub(crate) fn indexes_follow_from_things(fleet: &Fleet) {
         )*};
     }
     same! {
-        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image
+        names clients admins tokens tokens_of macs children in_pool on_host on_image awaiting_image stood_on
         copying owned free tally idle_since usage capacity roomiest volatile versions tags sessions_of sessions_in queue leases parts making after_seal terminals_in times silences
     }
     assert!(fleet.index == made);

@@ -181,7 +181,10 @@ pub(crate) fn comes_to_rest(world: &mut World) {
     world.settle(&mut check);
     chores_are_done(world);
     first_boots_are_asked_for(world);
-    for _ in 0..HOURS_TO_REST {
+    for hour in 0..HOURS_TO_REST_MAX {
+        if hour >= HOURS_TO_REST && world.fleet.index.waiting.groups_len() == 0 {
+            break;
+        }
         machines_may_go_anywhere(world);
         hosts_are_there(world, &hosts);
         world.resend();
@@ -240,8 +243,10 @@ const LAST_FACTS: usize = 40;
 /// As many as each host had at first, so that it has none promised that it has not.
 const GPUS: u32 = 2;
 
-/// Fewer than a first boot waits for room.
 const HOURS_TO_REST: u32 = 30;
+/// Fewer than a first boot waits for room, and enough for three hundred of them of which three find
+/// some in an hour.
+const HOURS_TO_REST_MAX: u32 = 100;
 
 fn chores_are_done(world: &mut World) {
     for command in clockwork::Chores::default().due(&world.fleet, world.now) {

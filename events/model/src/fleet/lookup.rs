@@ -11,6 +11,7 @@ use crate::ids::{
     TerminalId, TokenId,
 };
 use crate::image::Image;
+use crate::machine::Base;
 use crate::record::Timestamp;
 use crate::session::{Subject, Target};
 use crate::version::latest::admin::Bearer;
@@ -114,6 +115,17 @@ impl Fleet {
     /// What is to stand on a version, or keeps a disk on it until its new one has proved itself.
     pub fn awaiting_image(&self, image: ImageId) -> impl Iterator<Item = MachineId> {
         self.index.awaiting_image.of(image)
+    }
+
+    /// A disk or a later version's file stands on this file, or is being put onto it.
+    pub fn is_stood_on(&self, base: Base) -> bool {
+        self.index.stood_on.contains_key(&base)
+    }
+
+    /// The same of any file of a version.
+    pub fn is_image_stood_on(&self, image: ImageId) -> bool {
+        let files = Base { image, file: 0 }..=Base { image, file: u16::MAX };
+        self.index.stood_on.range(files).next().is_some()
     }
 
     /// What stands on a version.

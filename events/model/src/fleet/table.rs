@@ -84,8 +84,8 @@ impl<T: Thing> Table<T> {
 impl Fleet {
     pub(crate) fn put<T: Thing>(&mut self, id: T::Id, thing: T) {
         let keys = thing.keys();
-        T::table_mut(self).0.insert(id, Arc::new(thing));
-        T::reindex(id, None, Some(keys), &mut self.index);
+        let before = T::table_mut(self).0.insert(id, Arc::new(thing));
+        T::reindex(id, before.map(|it| it.keys()), Some(keys), &mut self.index);
     }
 
     /// Does nothing when there is no such thing: a fact that is folded is never refused.

@@ -192,11 +192,13 @@ fn system_disk(
     initial: &Machine,
     image: &Image,
 ) -> Result<Disk, Rejection> {
+    let base = image.base_for_new(&deciding.fleet);
+    let base = base.ok_or_else(|| Refused::NothingToSeal { initial: initial.name.clone() })?;
     Ok(Disk {
         id: deciding.fresh::<DiskId>(),
         role: DiskRole::System,
         storage: storage(deciding, initial, Some(image.id))?,
-        source: DiskSource::Image(image.id),
+        source: DiskSource::Overlay(base),
         size_gib: image.size_gib,
         overlay_generation: 0,
         format: Format::Qcow2,
@@ -211,9 +213,10 @@ pub(super) fn storage(
     image: Option<ImageId>,
 ) -> Result<StorageId, Rejection> {
     let near = initial.system_disk().map(|disk| disk.storage);
-    let chains = match image {
-        Some(image) => crate::work::chains_of(&deciding.fleet, image),
-        None => near.map(|near| vec![near]).into_iter().collect(),
+    let beside = match image {
+        Some(image) => crate::work::storages_of_new(&deciding.fleet, image),
+        None => near.map(|near| vec![near]),
     };
-    storage_for_disks(deciding, near.map_or(Wanted::Anywhere, Wanted::Near), &chains)
+    let wanted = near.map_or(Wanted::Anywhere, Wanted::Near);
+    storage_for_disks(deciding, wanted, beside.as_slice())
 }

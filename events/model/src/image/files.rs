@@ -1,6 +1,6 @@
 //! Where the files of images and machines are, and what work on them is under way.
 
-use super::{File, FileState, Image, State};
+use super::{Base, File, FileState, Image, State};
 use crate::deciding::Deciding;
 use crate::event::MachineFact;
 use crate::fleet::Fleet;
@@ -74,9 +74,19 @@ impl Image {
     /// The file that a new overlay on this host stands on: of those that the host sees together with
     /// all files under them, the one with the fewest.
     pub fn nearest_file(&self, fleet: &Fleet, host: HypervisorId) -> Option<&File> {
+        self.nearest(fleet, |file| fleet.sees(host, file.storage))
+    }
+
+    /// The file that a new overlay stands on whose host is not known yet.
+    pub(crate) fn base_for_new(&self, fleet: &Fleet) -> Option<Base> {
+        let nearest = self.nearest(fleet, |_| true)?;
+        Some(Base { image: self.id, file: nearest.number })
+    }
+
+    fn nearest(&self, fleet: &Fleet, sees: impl Fn(&File) -> bool) -> Option<&File> {
         let seen_down_to_the_ground = |file: &&File| {
             let chain = self.chain(fleet, file);
-            chain.is_some_and(|chain| chain.iter().all(|(_, file)| fleet.sees(host, file.storage)))
+            chain.is_some_and(|chain| chain.iter().all(|(_, file)| sees(file)))
         };
         let files = self.files_there().filter(seen_down_to_the_ground);
         files.min_by_key(|file| (file.depth, file.number))
@@ -110,8 +120,8 @@ impl Image {
         maker.or_else(|| self.reader(fleet))
     }
 
-    /// A file of this version and those that it stands on, the top one first: each stands on that
-    /// file of its version's base which is one less deep. None: one of them is missing.
+    /// A file of this version and those that it stands on, the top one first. None: one of them is
+    /// missing.
     pub(crate) fn chain<'a>(
         &'a self,
         fleet: &'a Fleet,
@@ -121,13 +131,17 @@ impl Image {
         let (mut image, mut depth) = (self, top.depth);
         while depth > 1 {
             depth -= 1;
-            image = image.base.and_then(|base| fleet.images.get(base))?;
-            let below = image
-                .files
-                .iter()
-                .filter(|file| file.depth == depth && file.state == FileState::There);
-            chain.push((image, below.min_by_key(|file| file.number)?));
+            let base = image.base?;
+            image = fleet.images.get(base.image)?;
+            let below = image.files_there().find(|file| file.number == base.file)?;
+            chain.push((image, below));
         }
         Some(chain)
     }
+}
+
+/// A file of a version and those under it.
+pub(crate) fn chain_of(fleet: &Fleet, base: Base) -> Option<Vec<(&Image, &File)>> {
+    let image = fleet.images.get(base.image)?;
+    image.chain(fleet, image.file(base.file)?)
 }

@@ -8,22 +8,25 @@
 //!   asked    --- image.file_done, with the same content ---> rebasing
 //!   rebasing --- image.rebased: all machines that are off know it ---> done
 //! ```
+//!
+//! What runs meanwhile, or can't be told for another reason, is told as soon as it can be. With the
+//! last disk and the last version that stood on the deep file, that file goes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evolve::FIRST_FILE;
-use super::{FILES_DEEP_MAX, File, FileState, Image};
+use super::{Base, FILES_DEEP_MAX, File, FileState, Image, file_work_on, place_for_files};
 use crate::clockwork::doubled;
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
-use crate::fleet::AT_ONCE;
+use crate::fleet::{AT_ONCE, Fleet};
 use crate::ids::{ImageId, MachineId};
 use crate::machine::{Format, Machine};
 use crate::record::Timestamp;
 use crate::rejection::Rejection;
-use crate::version::latest::Nothing;
-use crate::version::latest::image::{FileRequested, FlattenDelayed, Rebased};
+use crate::version::latest::image::{FileRequested, FileRetired, FlattenDelayed, Rebased};
+use crate::version::latest::machine::Rebased as OnFile;
 
 /// How far a version is with a file that stands alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,26 +147,82 @@ fn delay(deciding: &mut Deciding<'_>, id: ImageId) {
     deciding.fact(id, ImageFact::FlattenDelayed(FlattenDelayed { until }));
 }
 
-/// Tells the hosts of machines that are off. Who runs is told with the next power-off anyway.
+/// Tells the hosts of machines that are off. Who runs is told when it is off.
 fn rebase(deciding: &mut Deciding<'_>, id: ImageId, upto: Option<MachineId>) {
     let on_it = deciding.fleet.index.on_image.after(id, upto);
     let some: Vec<MachineId> = on_it.take(REBASED_AT_ONCE).collect();
     for machine in &some {
-        if deciding.fleet.machines.get(*machine).is_some_and(can_be_rebased) {
-            deciding.fact(*machine, MachineFact::RebaseRequested(Nothing {}));
-        }
+        place_for_rebase(deciding, *machine);
+        follow_machine(deciding, *machine);
     }
     let upto = some.last().copied().filter(|_| some.len() == REBASED_AT_ONCE);
     deciding.fact(id, ImageFact::Rebased(Rebased { upto }));
 }
 
-/// Without a host nobody could; whichever gets it next is told at once what its disk stands on. One
-/// that waits for fresh disks is told with those, or when they will not come.
-fn can_be_rebased(machine: &Machine) -> bool {
-    machine.at_rest()
-        && machine.place.is_some()
+/// Nobody may be responsible for a machine that was not used for long. If no host can take it, it is
+/// put onto the better file after it was used the next time.
+fn place_for_rebase(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    let fleet = &deciding.fleet;
+    let nowhere = machine.has_files && machine.place.is_none();
+    if nowhere && can_be_rebased(fleet, &machine) && better_file(fleet, &machine).is_some() {
+        // No host for it is no fault of anybody's.
+        let _ = place_for_files(deciding, &machine);
+    }
+}
+
+/// A disk for which there is a better file is put onto that, as soon as it can be; and when its host
+/// has said so, it stands there. Of one that no host has ever made nothing stands anywhere yet.
+pub(crate) fn follow_machine(deciding: &mut Deciding<'_>, id: MachineId) {
+    let Some(machine) = deciding.fleet.machines.shared(id) else { return };
+    if let Some(file) = machine.rebasing_to {
+        if machine.applied >= machine.generation {
+            deciding.fact(id, MachineFact::Rebased(OnFile { file }));
+        }
+        return;
+    }
+    let Some(file) = better_file(&deciding.fleet, &machine) else { return };
+    if !machine.has_files {
+        deciding.fact(id, MachineFact::Rebased(OnFile { file }));
+    } else if machine.place.is_some() && can_be_rebased(&deciding.fleet, &machine) {
+        deciding.fact(id, MachineFact::RebaseRequested(OnFile { file }));
+    }
+}
+
+/// A file of the same version that has fewer under it than the one that its disk stands on.
+fn better_file(fleet: &Fleet, machine: &Machine) -> Option<u16> {
+    let base = machine.base()?;
+    let image = fleet.images.get(base.image).filter(|image| image.has_become_flat())?;
+    let nearest = match machine.place {
+        Some(host) => image.nearest_file(fleet, host)?,
+        None => image.file(image.base_for_new(fleet)?.file)?,
+    };
+    let own = image.file(base.file)?;
+    (nearest.depth < own.depth).then_some(nearest.number)
+}
+
+/// Nobody reads or writes its disks, and nothing else is asked for of them. One that waits for fresh
+/// disks is told with those, or when they will not come.
+fn can_be_rebased(fleet: &Fleet, machine: &Machine) -> bool {
+    machine.is_known_off()
         && machine.renewal.is_none()
-        && machine.leaving.is_none()
-        && machine.task.is_none()
+        && machine.snapshot_at_work().is_none()
+        && file_work_on(fleet, machine.id).is_none()
         && !machine.deleting
+}
+
+/// A file that is too deep goes when nothing stands on it any more. Whoever sees it sees the one that
+/// takes its place, which lies beside it.
+pub(super) fn let_go(deciding: &mut Deciding<'_>, id: ImageId) {
+    let Some(image) = deciding.fleet.images.shared(id) else { return };
+    if !image.is_usable() || !image.has_become_flat() {
+        return;
+    }
+    let beside = image.flat().map(|flat| flat.storage);
+    for file in image.files_there().filter(|file| file.depth > FILES_DEEP_MAX) {
+        let base = Base { image: id, file: file.number };
+        if Some(file.storage) == beside && !deciding.fleet.is_stood_on(base) {
+            deciding.fact(id, ImageFact::FileRetired(FileRetired { file: file.number }));
+        }
+    }
 }

@@ -34,6 +34,7 @@ use crate::name::Name;
 use crate::record::Version;
 use crate::version::latest::image::Stat;
 pub use crate::version::latest::image::{Hold, Origin};
+pub use crate::version::latest::machine::Base;
 use crate::version::latest::machine::{Format, Settings};
 
 pub(crate) mod children;
@@ -55,8 +56,10 @@ pub(crate) mod tests;
 pub(crate) mod virtual_snapshot;
 
 pub(crate) use children::{make_children, name_reserved};
+pub(crate) use evolve::FIRST_FILE;
 pub use files::{FILES_DEEP_MAX, FileWork};
-pub(crate) use files::{file_work_on, host_for_files, place_for_files};
+pub(crate) use files::{chain_of, file_work_on, host_for_files, place_for_files};
+pub(crate) use flatten::follow_machine;
 pub use flatten::{FlattenImage, Flattening};
 pub use keeps::Keeps;
 pub(crate) use keeps::{keeps_nothing, would_lose};
@@ -92,8 +95,8 @@ pub struct Image {
     pub state: State,
     pub settings: Arc<Settings>,
     pub size_gib: u32,
-    /// The version whose files its first file stands on.
-    pub base: Option<ImageId>,
+    /// What its first file stands on.
+    pub base: Option<Base>,
     /// Tags that it gets when it is sealed.
     pub wanted_tags: Vec<Name>,
     pub tags: BTreeMap<Name, Hold>,
@@ -168,6 +171,15 @@ impl Image {
     /// Something may be put on it.
     pub fn is_usable(&self) -> bool {
         matches!(self.state, State::Sealed | State::Verified(_))
+    }
+
+    pub fn file(&self, number: u16) -> Option<&File> {
+        self.files.iter().find(|file| file.number == number)
+    }
+
+    /// One of its files stands on another version's.
+    pub fn stands_on(&self) -> Option<Base> {
+        self.base.filter(|_| self.files.iter().any(|file| file.depth > 1))
     }
 
     /// The files that an overlay can stand on.

@@ -94,14 +94,6 @@ pub(super) fn find(
     })
 }
 
-/// The versions of an initial, newest first.
-pub(super) fn versions(
-    fleet: &Fleet,
-    initial: MachineId,
-) -> impl Iterator<Item = (ImageId, &Image)> {
-    fleet.versions_of(initial).rev().filter_map(|id| Some((id, fleet.images.get(id)?)))
-}
-
 /// What people call a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName {

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::is_out_of_sight;
-use super::reference::{self, ImageName, ImageRef, versions};
+use super::reference::{self, ImageName, ImageRef};
 use super::rejection::Rejection as Refused;
 use super::tag::{self, DEFAULT, HEAD};
-use super::{FileState, Hold, Image, State};
+use super::{FileState, Hold, Image, State, flatten};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
 use crate::event::ImageFact as Fact;
@@ -125,9 +125,11 @@ fn follower(fleet: &Fleet, initial: MachineId, tag: &Name) -> Option<Name> {
     follows.map(|(_, pool)| pool.name.clone())
 }
 
-/// Lets the files of a retired version go, as soon as nothing stands on them.
+/// Lets the files of a retired version go, as soon as nothing stands on them, and one that is too
+/// deep as soon as nothing does any more.
 pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     give_up_files(deciding, id);
+    flatten::let_go(deciding, id);
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     if image.state != State::Retired || stood_on(&deciding.fleet, &image) {
         return;
@@ -144,9 +146,6 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     // The last one may have failed to come about, or been gone already.
     if image.files.is_empty() {
         deciding.fact(id, Fact::Removed(Nothing {}));
-        if let Some(base) = image.base {
-            follow(deciding, base);
-        }
     }
 }
 
@@ -171,8 +170,5 @@ fn give_up_files(deciding: &mut Deciding<'_>, id: ImageId) {
 
 /// A machine's disk, a disk to come, or a later version's file stands on one of its files.
 fn stood_on(fleet: &Fleet, image: &Image) -> bool {
-    let later = versions(fleet, image.initial).any(|(_, other)| {
-        other.base == Some(image.id) && other.files.iter().any(|it| it.depth > 1)
-    });
-    later || is_unused(fleet, image).is_err()
+    fleet.is_image_stood_on(image.id) || is_unused(fleet, image).is_err()
 }

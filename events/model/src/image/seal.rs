@@ -13,14 +13,14 @@ use super::{Hold, Origin};
 use crate::deciding::{Decide, Deciding};
 use crate::event::{ImageFact, MachineFact};
 use crate::fleet::Fleet;
-use crate::ids::{CommandId, ImageId, MachineId};
-use crate::machine::{Format, Kind, Machine};
+use crate::ids::{CommandId, HypervisorId, ImageId, MachineId};
+use crate::machine::{Base, Format, Kind, Machine};
 use crate::name::Name;
 use crate::operation::{self, Begun, Goal, Plan, Targets};
 use crate::reference::Ref;
 use crate::rejection::{Kind as ThingKind, Rejection, general};
 use crate::version::latest::image::SealRequested;
-use crate::version::latest::machine::{Placed, SealRequested as MachineSealRequested};
+use crate::version::latest::machine::{Placed, Rebased, SealRequested as MachineSealRequested};
 
 /// Makes the initial's disk the next immutable version, and gives the initial a fresh overlay on it.
 /// If nothing was written since the last seal it stays that version, and only gets the tag.
@@ -87,7 +87,7 @@ pub(super) struct Prepared {
     placed: Option<Placed>,
     initial: Arc<Machine>,
     origin: Origin,
-    base: Option<ImageId>,
+    base: Option<Base>,
     depth: u8,
     format: Format,
     tags: Vec<Name>,
@@ -105,10 +105,9 @@ pub(super) fn prepare(
     }
     let format = format(&deciding.fleet, initial, &origin)?;
     let (host, placed) = host_for_files(&deciding.fleet, initial)?;
-    let base = initial.image().filter(|_| of_a_disk);
-    let below = base.and_then(|base| deciding.fleet.images.get(base));
-    let below = below.and_then(|base| base.nearest_file(&deciding.fleet, host));
-    let depth = below.map_or(u8::from(base.is_some()), |file| file.depth).saturating_add(1);
+    let base = initial.base().filter(|_| of_a_disk);
+    let base = base.map(|base| best_base(&deciding.fleet, initial, base, host));
+    let depth = base.map_or(0, |base| depth_of(&deciding.fleet, base)).saturating_add(1);
     // One more than may be is how a version comes to be flattened.
     if depth > FILES_DEEP_MAX.saturating_add(1) {
         let (initial, depth, most) = (initial.name.clone(), depth - 1, FILES_DEEP_MAX);
@@ -116,6 +115,18 @@ pub(super) fn prepare(
     }
     let initial = Arc::clone(initial);
     Ok(Prepared { placed, initial, origin, base, depth, format, tags: tags.to_vec() })
+}
+
+/// If a better file than its disk stands on has come to be there, the disk is put onto that first.
+fn best_base(fleet: &Fleet, initial: &Machine, base: Base, host: HypervisorId) -> Base {
+    let image = fleet.images.get(base.image).filter(|_| initial.rebasing_to.is_none());
+    let nearest = image.and_then(|image| image.nearest_file(fleet, host));
+    nearest.map_or(base, |nearest| Base { file: nearest.number, ..base })
+}
+
+fn depth_of(fleet: &Fleet, base: Base) -> u8 {
+    let image = fleet.images.get(base.image);
+    image.and_then(|image| image.file(base.file)).map_or(1, |file| file.depth)
 }
 
 /// A disk becomes the version as it is, and an upload is copied as it is.
@@ -145,6 +156,10 @@ pub(super) fn request(
     let Some(disk) = initial.system_disk() else { return };
     if let Some(placed) = prepared.placed {
         deciding.fact(initial.id, MachineFact::Placed(placed));
+    }
+    if let Some(base) = prepared.base.filter(|base| initial.base() != Some(*base)) {
+        let onto = Rebased { file: base.file };
+        deciding.fact(initial.id, MachineFact::RebaseRequested(onto));
     }
     let number = initial.versions_made.saturating_add(1);
     let seal = SealRequested {

@@ -306,11 +306,14 @@ impl CreateMachine {
             return Err(Refused::NoVersion { initial: name }.into());
         };
         let settings = changed(deciding, &self.settings, &image.settings)?;
-        let chains = crate::work::chains_of(fleet, image.id);
+        let Some(base) = image.base_for_new(fleet) else {
+            return Err(Refused::NoVersion { initial: name }.into());
+        };
+        let beside = crate::work::storages_of(fleet, base);
         let disk = NewDisk {
             role: DiskRole::System,
-            storage: storage_for_disks(deciding, self.storage.as_ref().into(), &chains)?,
-            source: DiskSource::Image(image.id),
+            storage: storage_for_disks(deciding, self.storage.as_ref().into(), beside.as_slice())?,
+            source: DiskSource::Overlay(base),
             size_gib: self.disk_size(image.size_gib)?.max(image.size_gib),
         };
         Ok(Plan {

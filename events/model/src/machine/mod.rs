@@ -68,7 +68,7 @@ use crate::record::{Timestamp, Version};
 use crate::text::Text;
 use crate::version::latest::display::Policy;
 pub use crate::version::latest::machine::{
-    Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Format,
+    Base, Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Format,
     Hardware, Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement, Probe, Readiness,
     Reason, Reservation, Rest, RestartManner, Settings, StopCause, StopManner, Tpm,
     VirtualSnapshot,
@@ -79,6 +79,7 @@ use crate::version::latest::renewal::Renewal;
 pub use crate::version::latest::session::Subject;
 
 mod adopt;
+mod base;
 mod clone;
 mod create;
 pub(crate) mod delete;
@@ -147,6 +148,9 @@ pub struct Machine {
     /// The disks that it has instead when what is being copied to it is there. Until then, and if
     /// the copy fails, it keeps those that it has.
     pub disks_to_come: ThinVec<Disk>,
+    /// The other file of the same version that its system disk is being put onto. Until that is
+    /// known to be done, it may stand on either.
+    pub rebasing_to: Option<u16>,
     /// The throwaway overlay that it gets at its next start.
     pub virtual_snapshot: Option<VirtualSnapshot>,
     pub snapshots: ThinVec<Snapshot>,
@@ -270,16 +274,6 @@ pub struct Message {
     pub text: Text,
 }
 
-impl Disk {
-    /// The version that it stands on.
-    pub fn image(&self) -> Option<ImageId> {
-        match self.source {
-            DiskSource::Image(image) => Some(image),
-            DiskSource::Blank => None,
-        }
-    }
-}
-
 impl Machine {
     pub fn seats(&self) -> usize {
         match &self.kind {
@@ -316,11 +310,6 @@ impl Machine {
     /// Its disk becomes versions of an image.
     pub fn seals(&self) -> bool {
         matches!(self.kind, Kind::Initial { .. })
-    }
-
-    /// The version that its system disk stands on.
-    pub fn image(&self) -> Option<ImageId> {
-        self.system_disk().and_then(Disk::image)
     }
 
     /// What would become of what is written, if it were started now.

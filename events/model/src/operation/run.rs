@@ -24,8 +24,9 @@ use crate::version::latest::renewal::When;
 
 /// Facts of one machine's turn: the most that a plan decides, and that its part has begun.
 const TURN_FACTS_MAX: usize = 7;
-/// Facts that follow from one machine's turn: it may be given to somebody, and started for them.
-const FOLLOWING_FACTS_MAX: usize = 10;
+/// Facts that follow from one machine's turn: its disk may be put onto another file, and it may be
+/// given to somebody, and started for them.
+const FOLLOWING_FACTS_MAX: usize = 12;
 /// So many turns fit into a decision, with what follows and what an operation says of itself.
 pub const SLICE: usize = 12;
 

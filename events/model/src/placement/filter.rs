@@ -154,6 +154,9 @@ impl<'a> Filters<'a> {
 
     fn sees_image(&self, id: HypervisorId) -> bool {
         let sees = |storage: &StorageId| self.fleet.sees(id, *storage);
-        self.need.choices.iter().all(|groups| groups.iter().any(|group| group.iter().all(sees)))
+        self.need
+            .below
+            .iter()
+            .all(|storages| storages.as_ref().is_some_and(|it| it.iter().all(sees)))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use crate::ids::StorageId;
-use crate::machine::{Disk, DiskSource, Machine, Reservation, Settings, Writes};
+use crate::machine::{Disk, Machine, Reservation, Settings, Writes};
 use crate::storage::Storage;
 use crate::version::latest::machine::Volatile;
 use crate::version::latest::storage::Medium;
@@ -19,8 +19,9 @@ pub(super) struct Need<'a> {
     pub(super) throwaway_mib: Option<u64>,
     /// Storages that the host has to see, each once.
     pub(super) storages: Vec<&'a Storage>,
-    /// Of each of these, one group has to be seen as a whole: the files that have an image's content.
-    pub(super) choices: Vec<Vec<Vec<StorageId>>>,
+    /// Storages of what its disks stand on, for each disk. None: something of that is missing. Of what
+    /// a disk is being put onto, nothing lies elsewhere.
+    pub(super) below: Vec<Option<Vec<StorageId>>>,
 }
 
 impl<'a> Need<'a> {
@@ -50,23 +51,21 @@ impl<'a> Need<'a> {
 
     pub(super) fn of_files(fleet: &'a Fleet, disks: impl Iterator<Item = &'a Disk>) -> Self {
         let mut need =
-            Self { runs: None, throwaway_mib: None, storages: Vec::new(), choices: Vec::new() };
+            Self { runs: None, throwaway_mib: None, storages: Vec::new(), below: Vec::new() };
         for disk in disks {
             if let Some(storage) = fleet.storages.get(disk.storage)
                 && !need.storages.iter().any(|it| it.id == storage.id)
             {
                 need.storages.push(storage);
             }
-            if let DiskSource::Image(image) = disk.source {
-                need.choices.push(crate::work::chains_of(fleet, image));
+            if let Some(base) = disk.base() {
+                need.below.push(crate::work::storages_of(fleet, base));
             }
         }
-        // What every group of a choice has in common is not a choice.
-        need.choices.retain(|groups| {
-            let seen_anyway =
-                |id: &StorageId| need.storages.iter().any(|storage| storage.id == *id);
-            !groups.iter().any(|group| group.iter().all(seen_anyway))
-        });
+        let seen_anyway = |id: &StorageId| need.storages.iter().any(|storage| storage.id == *id);
+        let needless =
+            |it: &Option<Vec<_>>| it.as_ref().is_some_and(|it| it.iter().all(seen_anyway));
+        need.below.retain(|storages| !needless(storages));
         need
     }
 

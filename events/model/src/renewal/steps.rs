@@ -148,37 +148,40 @@ fn stop_manner(machine: &Machine) -> StopManner {
 }
 
 fn request_overlay(deciding: &mut Deciding<'_>, machine: &Arc<Machine>, renewing: &Renewing) {
-    let placed = match host_that_sees_all(deciding, machine, renewing) {
-        Ok(placed) => placed,
+    let (file, placed) = match file_to_stand_on(deciding, machine, renewing) {
+        Ok(found) => found,
         Err(failure) => return fail(deciding, machine.id, renewing, failure),
     };
     if let Some(placed) = placed {
         deciding.fact(machine.id, Fact::Placed(placed));
     }
     let deadline = deciding.now().plus_seconds(OVERLAY_SECONDS);
-    deciding.fact(machine.id, Fact::OverlayRequested(OverlayRequested { deadline }));
+    deciding.fact(machine.id, Fact::OverlayRequested(OverlayRequested { deadline, file }));
 }
 
-/// The host that makes the overlay: it sees the machine's storages and a file of the version.
-fn host_that_sees_all(
+/// The file of the version on which the overlay is to stand, and how the machine gets to the host
+/// that makes the overlay: it sees the machine's storages and that file.
+fn file_to_stand_on(
     deciding: &Deciding<'_>,
     machine: &Machine,
     renewing: &Renewing,
-) -> Result<Option<Placed>, Failure> {
+) -> Result<(u16, Option<Placed>), Failure> {
     let id = renewing.renewal.image;
-    let Some(image) = deciding.fleet.images.get(id).filter(|image| image.is_usable()) else {
+    let image = deciding.fleet.images.get(id).filter(|image| image.is_usable());
+    let base = image.and_then(|image| image.base_for_new(&deciding.fleet));
+    let (Some(image), Some(base)) = (image, base) else {
         return Err(Failure::because(Cause::NotUsable, "the version can no longer be used"));
     };
     let mut renewed = machine.clone();
     for disk in renewed.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
-        disk.source = DiskSource::Image(id);
+        disk.source = DiskSource::Overlay(base);
     }
     let (host, placed) =
         host_for_files(&deciding.fleet, &renewed).map_err(|rejection| failure(&rejection))?;
-    if image.nearest_file(&deciding.fleet, host).is_none() {
-        return Err(sees_no_file(deciding, (id, host)));
+    match image.nearest_file(&deciding.fleet, host) {
+        Some(nearest) => Ok((nearest.number, placed)),
+        None => Err(sees_no_file(deciding, (id, host))),
     }
-    Ok(placed)
 }
 
 fn sees_no_file(

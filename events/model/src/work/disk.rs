@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ImageFile;
-use super::image::best_chain;
+use super::image::chain_from;
 use crate::fleet::Fleet;
 use crate::ids::{DiskId, HypervisorId, StorageId};
 use crate::machine::{Disk, DiskRole, Format, Machine, Task};
@@ -29,7 +29,8 @@ pub struct DiskSpec {
     pub file: Option<FilePath>,
     /// What the overlay stands on, the top file first. Empty for a disk that stands alone. If the
     /// host finds it standing on another file of the same version, the overlay is put onto this one
-    /// (they have the same content) while the machine is off, before anything else is done.
+    /// (they have the same content) while the machine is off, before anything else is done. Before
+    /// that is so, the generation is not applied: then the other file may go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backing: Vec<BackingFile>,
 }
@@ -64,11 +65,14 @@ fn is_same_file(one: &Disk, other: &Disk) -> bool {
 
 pub(super) fn describe<'a>(
     fleet: &Fleet,
+    machine: &Machine,
     disks: impl IntoIterator<Item = &'a Disk>,
     host: HypervisorId,
 ) -> Vec<DiskSpec> {
+    let system = machine.system_disk();
     let described = disks.into_iter().map(|disk| {
-        let image = disk.image().and_then(|image| fleet.images.get(image));
+        let is_system = system.is_some_and(|system| is_same_file(system, disk));
+        let base = if is_system { machine.base() } else { disk.base() };
         DiskSpec {
             id: disk.id,
             role: disk.role,
@@ -78,7 +82,7 @@ pub(super) fn describe<'a>(
             size_gib: disk.size_gib,
             format: disk.format,
             file: disk.file.as_deref().cloned(),
-            backing: image.map(|image| best_chain(fleet, image, host)).unwrap_or_default(),
+            backing: base.map(|base| chain_from(fleet, base, host)).unwrap_or_default(),
         }
     });
     described.collect()

@@ -8,7 +8,7 @@ use super::{Lane, Shall, Thing, Work};
 use crate::fleet::Fleet;
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
-use crate::image::{File, FileState, Image, State};
+use crate::image::{Base, File, FileState, Image, State, chain_of};
 use crate::machine::Format;
 use crate::name::HostPath;
 use crate::version::latest::image::Stat;
@@ -115,21 +115,29 @@ pub(super) fn describe(fleet: &Fleet, image: &Image, file: &File, host: Hypervis
     }
 }
 
-/// The files that a new overlay on the version stands on there, the top one first.
+/// The files that have the version's content and are read there, the top one first.
 pub(super) fn best_chain(fleet: &Fleet, image: &Image, host: HypervisorId) -> Vec<ImageFile> {
     let nearest = image.nearest_file(fleet, host);
     let chain = nearest.and_then(|file| image.chain(fleet, file)).unwrap_or_default();
     chain.into_iter().map(|(image, file)| describe(fleet, image, file, host)).collect()
 }
 
-/// For each file that has a version's content: the storages of all files that it stands on.
-pub(crate) fn chains_of(fleet: &Fleet, image: ImageId) -> Vec<Vec<StorageId>> {
-    let Some(image) = fleet.images.get(image) else { return Vec::new() };
-    let storages = |top: &File| {
-        let chain = image.chain(fleet, top)?;
-        let mut storages: Vec<StorageId> = chain.iter().map(|(_, file)| file.storage).collect();
-        storages.dedup();
-        Some(storages)
-    };
-    image.files_there().filter_map(storages).collect()
+/// A file and those that it stands on, the top one first.
+pub(super) fn chain_from(fleet: &Fleet, base: Base, host: HypervisorId) -> Vec<ImageFile> {
+    let chain = chain_of(fleet, base).unwrap_or_default();
+    chain.into_iter().map(|(image, file)| describe(fleet, image, file, host)).collect()
+}
+
+/// Where a file and those that it stands on lie. None: one of them is missing.
+pub(crate) fn storages_of(fleet: &Fleet, base: Base) -> Option<Vec<StorageId>> {
+    let chain = chain_of(fleet, base)?;
+    let mut storages: Vec<StorageId> = chain.iter().map(|(_, file)| file.storage).collect();
+    storages.dedup();
+    Some(storages)
+}
+
+/// The same for what a new overlay on a version stands on.
+pub(crate) fn storages_of_new(fleet: &Fleet, image: ImageId) -> Option<Vec<StorageId>> {
+    let base = fleet.images.get(image)?.base_for_new(fleet)?;
+    storages_of(fleet, base)
 }

@@ -212,7 +212,7 @@ fn shall_be(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> Option<Shal
     }
     if machine.deleting {
         let disks = disks(machine).iter().chain(kept(machine));
-        return Some(Shall::Absent { disks: describe(fleet, disks, host) });
+        return Some(Shall::Absent { disks: describe(fleet, machine, disks, host) });
     }
     Some(Shall::Present(Box::new(present(fleet, machine, host))))
 }
@@ -225,8 +225,8 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
         identity: machine.identity.clone(),
         settings: Settings::clone(settings),
         power: power(machine),
-        disks: describe(fleet, disks(machine), host),
-        keep: describe(fleet, kept(machine), host),
+        disks: describe(fleet, machine, disks(machine), host),
+        keep: describe(fleet, machine, kept(machine), host),
         throwaway: throwaway(fleet, machine, host),
         snapshots: machine.snapshots.iter().map(snapshot).collect(),
         media: media(fleet, machine, host),
@@ -375,7 +375,8 @@ fn first_boot(machine: &Machine) -> Option<FirstBootSpec> {
 fn file_task(fleet: &Fleet, task: Task, host: HypervisorId) -> Option<FileTask> {
     match task {
         Task::Copying { source } => {
-            let from = describe(fleet, &fleet.machines.get(source)?.disks, host);
+            let copied = fleet.machines.get(source)?;
+            let from = describe(fleet, copied, &copied.disks, host);
             Some(FileTask::Copying { source, from })
         }
         Task::Sealing { image } => {

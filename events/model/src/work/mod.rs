@@ -23,8 +23,8 @@ mod machine;
 mod tests;
 
 pub use disk::{BackingFile, DiskSpec};
-pub(crate) use image::chains_of;
 pub use image::{ImageFile, ImageSpec, NewFile, OldFile};
+pub(crate) use image::{storages_of, storages_of_new};
 pub use machine::{
     FileTask, FirstBootSpec, MachineSpec, MediumSpec, Message, NetworkSpec, PowerSpec,
     SnapshotShall, SnapshotSpec, Throwaway, Ticket,

@@ -4,7 +4,7 @@ use carrel_model::event::ImageFact;
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::{ImageId, MachineId};
 use carrel_model::image::{File, FileState, Image};
-use carrel_model::machine::{Disk, Machine};
+use carrel_model::machine::{Base, Disk, Machine};
 
 /// Nothing loses what it stands on by this.
 pub(super) fn may_happen(fleet: &Fleet, id: ImageId, fact: &ImageFact) {
@@ -18,7 +18,6 @@ pub(super) fn may_happen(fleet: &Fleet, id: ImageId, fact: &ImageFact) {
     if let ImageFact::FileRetired(retired) = fact {
         let file = file(image, retired.file);
         if file.state == FileState::There {
-            assert_eq!(users(fleet, id).next(), None, "a file of {id} goes, and is used");
             nothing_stands_on(fleet, image, file);
         }
     }
@@ -35,15 +34,21 @@ fn file(image: &Image, number: u16) -> &File {
     file.expect("a fact about a file is about one that is there")
 }
 
-/// A later version's file stands on the one that is one less deep, of those that are there.
+/// No disk, and no later version's file.
 fn nothing_stands_on(fleet: &Fleet, image: &Image, file: &File) {
-    let as_good =
-        image.files_there().any(|other| other.number != file.number && other.depth == file.depth);
-    let later = fleet.images.iter().find(|(_, later)| {
-        let on_it = |it: &File| it.depth == file.depth + 1 && it.state != FileState::Retired;
-        later.base == Some(image.id) && later.files.iter().any(on_it)
-    });
-    assert!(as_good || later.is_none(), "{later:?} stands on {file:?} of {}", image.id);
+    let base = Base { image: image.id, file: file.number };
+    let machine = fleet.machines.iter().find(|(_, machine)| bases(machine).any(|it| it == base));
+    assert_eq!(machine.map(|(id, _)| id), None, "it stands on {file:?} of {}", image.id);
+    let later = fleet.images.iter().find(|(_, later)| later.stands_on() == Some(base));
+    assert_eq!(later.map(|(id, _)| id), None, "it stands on {file:?} of {}", image.id);
+}
+
+/// Files that a machine's disks stand on, also those that it could go back to or is going to have,
+/// and the one that its system disk is being put onto.
+fn bases(machine: &Machine) -> impl Iterator<Item = Base> {
+    let has = machine.disks.iter().chain(&machine.disks_to_come);
+    let had = machine.disk_before.as_deref();
+    has.chain(had).filter_map(Disk::base).chain(machine.base())
 }
 
 /// Versions that a machine has, had or is to have under a disk.
@@ -70,6 +75,11 @@ pub(crate) fn everything_stands(fleet: &Fleet) {
                 stands(fleet, image, file);
             }
         }
+        for base in bases(machine) {
+            let image = fleet.images.get(base.image).expect("it was found just now");
+            let is_there = image.files_there().any(|file| file.number == base.file);
+            assert!(is_there, "{id} stands on a file that is not there: {base:?} of {image:?}");
+        }
     }
 }
 
@@ -77,8 +87,11 @@ fn stands(fleet: &Fleet, image: &Image, file: &File) {
     let (mut at, mut depth) = (image, file.depth);
     while depth > 1 {
         depth -= 1;
-        let base = at.base.and_then(|base| fleet.images.get(base));
-        let below = base.filter(|base| base.files_there().any(|below| below.depth == depth));
-        at = below.unwrap_or_else(|| panic!("nothing of depth {depth} is under {image:?}"));
+        let below = at.base.and_then(|base| Some((fleet.images.get(base.image)?, base.file)));
+        let is_below = |below: &Image, number: u16| {
+            below.files_there().any(|file| file.number == number && file.depth == depth)
+        };
+        let below = below.filter(|(below, number)| is_below(below, *number));
+        at = below.unwrap_or_else(|| panic!("nothing of depth {depth} is under {image:?}")).0;
     }
 }

@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::machine::{DiskSource, Kind, Machine};
+use crate::machine::{Kind, Machine};
 
 impl Machine {
     /// One number for all that placement and viewers ask of a machine that is off. The same in every
@@ -30,8 +30,9 @@ fn alike(machine: &Machine) -> u64 {
     for disk in &machine.disks {
         disk.storage.uuid().hash(&mut digest);
         disk.size_gib.hash(&mut digest);
-        if let DiskSource::Image(image) = disk.source {
-            image.uuid().hash(&mut digest);
+        if let Some(base) = disk.base() {
+            base.image.uuid().hash(&mut digest);
+            base.file.hash(&mut digest);
         }
     }
     digest.finish()

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 use uuid::Uuid;
 
-use super::{Due, Free, Index, Rank, Space, Standing, Usage, moved, renamed};
+use super::{Due, Free, Index, Rank, Space, Standing, Usage, bears, moved, renamed};
 use crate::fleet::{Fleet, Table, Thing};
 use crate::ids::{HypervisorId, ImageId, MachineId, PoolId};
 use crate::mac::Mac;
-use crate::machine::{Machine, Ready, RenewalStep, Reservation, State, Subject, Task, Wish};
+use crate::machine::{
+    Base, Disk, Machine, Ready, RenewalStep, Reservation, State, Subject, Task, Wish,
+};
 use crate::name::Name;
 use crate::record::{Timestamp, Version};
 use crate::version::latest::machine::Volatile;
@@ -26,6 +28,9 @@ pub struct Keys {
     image: Option<ImageId>,
     /// That of the disk to come, and that of the disk to go back to.
     awaits: [Option<ImageId>; 2],
+    /// What its system disk stands on, what it is being put onto, and what the disk to go back to
+    /// stands on. No other disk stands on anything.
+    bases: [Option<Base>; 3],
     source: Option<MachineId>,
     owners: ThinVec<Subject>,
     free: Option<(PoolId, Free)>,
@@ -81,6 +86,11 @@ impl Thing for Machine {
             awaits: [
                 self.renewal.as_ref().map(|renewing| renewing.renewal.image),
                 self.disk_before.as_ref().and_then(|disk| disk.image()),
+            ],
+            bases: [
+                self.system_disk().and_then(Disk::base),
+                self.rebasing_to.and_then(|_| self.base()),
+                self.disk_before.as_ref().and_then(|disk| disk.base()),
             ],
             source: match self.task {
                 Some(Task::Copying { source }) => Some(source),
@@ -152,6 +162,8 @@ impl Thing for Machine {
         index.waiting.moved(of(old), of(new));
         let of = |keys: Option<&Keys>| keys.map(|keys| keys.awaits).unwrap_or_default();
         index.awaiting_image.moved_among(of(old), of(new), id);
+        let of = |keys: Option<&Keys>| keys.map(|keys| keys.bases).unwrap_or_default();
+        bears(index, of(old), of(new));
         let of = |keys: Option<&Keys>| keys.map(|keys| keys.hosts).unwrap_or_default();
         index.on_host.moved_among(of(old), of(new), id);
         owners(id, old, new, index);

@@ -49,7 +49,7 @@ use crate::ids::{
     SessionId, StorageId, TerminalId, TokenId,
 };
 use crate::mac::Mac;
-use crate::machine::{Reservation, Subject};
+use crate::machine::{Base, Reservation, Subject};
 use crate::name::{Counter, Name};
 use crate::record::Timestamp;
 use crate::session::Target;
@@ -74,6 +74,8 @@ pub struct Index {
     pub on_image: Grouped<ImageId, MachineId>,
     /// What is to stand on a version, or still does with the disk that a renewal replaces.
     pub awaiting_image: Grouped<ImageId, MachineId>,
+    /// On how many disks' and later versions' files a file of a version has to bear.
+    pub stood_on: OrdMap<Base, u32>,
     /// Copies that are being made of a machine.
     pub copying: OrdSet<(MachineId, MachineId)>,
     pub owned: OrdSet<(Subject, MachineId)>,
@@ -407,6 +409,22 @@ fn renamed<K: Ord + Clone, V: Clone + Copy + PartialEq>(
     }
     if let Some(after) = after {
         map.insert(after, to);
+    }
+}
+
+/// Counts for what a thing stands on, where that has changed.
+fn bears<const N: usize>(index: &mut Index, before: [Option<Base>; N], after: [Option<Base>; N]) {
+    if before == after {
+        return;
+    }
+    for base in after.into_iter().flatten() {
+        *index.stood_on.entry(base).or_default() += 1;
+    }
+    for base in before.into_iter().flatten() {
+        match index.stood_on.get(&base).copied().unwrap_or_default() {
+            0 | 1 => index.stood_on.remove(&base),
+            count => index.stood_on.insert(base, count - 1),
+        };
     }
 }
 

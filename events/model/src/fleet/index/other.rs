@@ -3,7 +3,7 @@
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use super::{AT_ONCE, Due, Index, Silence, Space, listen, moved, renamed};
+use super::{AT_ONCE, Due, Index, Silence, Space, bears, listen, moved, renamed};
 use crate::admin::{Admin, Bearer, Token};
 use crate::client::{Client, Provider};
 use crate::fleet::{Fleet, Table, Thing};
@@ -16,6 +16,7 @@ use crate::ids::{
 };
 use crate::image::Image;
 use crate::lab::Lab;
+use crate::machine::Base;
 use crate::media::Media;
 use crate::name::Name;
 use crate::network::Network;
@@ -220,6 +221,7 @@ pub struct ImageKeys {
     initial: MachineId,
     number: u32,
     tags: Vec<Name>,
+    base: Option<Base>,
     due: Option<Timestamp>,
 }
 
@@ -232,6 +234,7 @@ impl Thing for Image {
             initial: self.initial,
             number: self.number,
             tags: self.tags.keys().cloned().collect(),
+            base: self.stands_on(),
             due: self.flattening.due(),
         }
     }
@@ -247,6 +250,8 @@ impl Thing for Image {
         let time = |keys: &Option<Self::Keys>| {
             keys.as_ref().and_then(|keys| keys.due).map(|time| (time, Due::Flattening(id)))
         };
+        let base = |keys: &Option<Self::Keys>| [keys.as_ref().and_then(|keys| keys.base)];
+        bears(index, base(&before), base(&after));
         moved(&mut index.times, time(&before), time(&after));
         moved(&mut index.versions, version(&before), version(&after));
         if let Some(ImageKeys { initial, tags, .. }) = before {

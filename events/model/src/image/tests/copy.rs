@@ -79,7 +79,7 @@ fn an_initial_keeps_its_disk_until_the_copy_is_there() {
     assert_eq!(site.get(initial).disks, own);
     // What was changed on it before can still be sealed.
     site.seal();
-    assert_eq!(site.version(2).base, Some(site.version(1).id));
+    assert_eq!(site.version(2).base.map(|base| base.image), Some(site.version(1).id));
 }
 
 #[test]

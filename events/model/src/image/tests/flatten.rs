@@ -8,7 +8,7 @@ use super::seal::deep;
 use super::{Site, failure, made};
 use crate::clockwork::{due, next_time};
 use crate::command::Command;
-use crate::event::Event;
+use crate::event::{Event, MachineFact};
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, MachineId};
 use crate::image::{Flattening, outcome};
@@ -135,12 +135,103 @@ fn machines_that_are_off_are_put_onto_the_flat_file_and_others_when_they_are() {
     is_made(&mut site);
     while !tend(&mut site).is_empty() {}
     for (child, (_, generation)) in children.iter().zip(before) {
-        let raised = u64::from(*child != running);
-        assert_eq!(told(&site, *child), (1, generation + raised), "{child}");
+        let expected = if *child == running { (5, generation) } else { (1, generation + 1) };
+        assert_eq!(told(&site, *child), expected, "{child}");
     }
     let generation = told(&site, running).1;
     site.off(running, crate::machine::StopCause::Guest);
-    assert!(told(&site, running).1 > generation, "it is told when it can be done");
+    assert_eq!(told(&site, running).0, 1, "it is told when it can be done");
+    assert!(told(&site, running).1 > generation);
+}
+
+/// How many files the version 5 has, how many stand on each other in each, and what is to go.
+fn files(site: &Site) -> Vec<(u8, &'static str)> {
+    site.version(5).files.iter().map(|file| (file.depth, file.state.name())).collect()
+}
+
+#[test]
+fn the_deep_file_goes_with_the_last_disk_that_stood_on_it() {
+    let mut site = deep();
+    site.given("Populate", json!({ "initial": "win11", "count": 3 }));
+    site.advance();
+    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
+    for child in &children {
+        site.applied(*child);
+    }
+    let (running, initial) = (children[0], site.initial);
+    site.on(running);
+    is_made(&mut site);
+    while !tend(&mut site).is_empty() {}
+    let rebased = ["machine.applied", "machine.rebased"];
+    assert_eq!(kinds(&site.applied(initial)), rebased);
+    assert_eq!(kinds(&site.applied(children[1])), rebased);
+    assert_eq!(kinds(&site.applied(children[2])), rebased);
+    assert_eq!(files(&site), [(5, "there"), (1, "there")], "one runs on it");
+    let off = site.off(running, crate::machine::StopCause::Guest);
+    assert_eq!(kinds(&off), ["machine.stopped", "machine.rebase_requested"]);
+    assert_eq!(files(&site), [(5, "there"), (1, "there")], "nobody knows where it stands");
+    let applied = site.applied(running);
+    assert_eq!(kinds(&applied), ["machine.applied", "machine.rebased", "image.file_retired"]);
+    assert_eq!(files(&site), [(5, "retired"), (1, "there")]);
+
+    // Nothing stands on the versions below any more, either.
+    site.given("RetireImage", json!({ "image": "win11@4" }));
+    assert_eq!(site.version(4).files[0].state.name(), "there", "its deep file is still there");
+    let host = site.host;
+    let gone = report(&mut site, host, &json!({ "file_removed": { "file": 0 } }));
+    assert_eq!(kinds(&gone), ["image.file_removed", "image.file_retired"]);
+    assert_eq!(files(&site), [(1, "there")]);
+    assert_eq!(site.version(4).files[0].state.name(), "retired");
+}
+
+#[test]
+fn the_deep_file_stays_for_a_disk_that_somebody_may_go_back_to() {
+    let mut site = deep();
+    site.given("Populate", json!({ "initial": "win11", "count": 1 }));
+    site.advance();
+    let child = site.named("win11-001");
+    site.applied(child);
+    is_made(&mut site);
+    let first_boot = json!({ "done": "agent", "timeout_seconds": 600 });
+    site.given("Populate", json!({ "image": "win11@5", "first_boot": first_boot }));
+    site.advance();
+    while !tend(&mut site).is_empty() {}
+    let initial = site.initial;
+    site.applied(initial);
+    site.applied(child);
+    assert_eq!(site.get(child).base().map(|base| base.file), Some(1), "the new one is flat");
+    site.started(child);
+    assert_eq!(files(&site), [(5, "there"), (1, "there")]);
+    site.happens(child, MachineFact::FirstBootEnded(crate::version::latest::Nothing {}));
+    let off = site.off(child, crate::machine::StopCause::Guest);
+    assert!(kinds(&off).contains(&"image.file_retired"), "{off:?}");
+}
+
+#[test]
+fn a_child_that_no_host_has_made_yet_stands_on_the_flat_file_at_once() {
+    let mut site = deep();
+    site.given("TagImage", json!({ "image": "win11@5", "tag": "default" }));
+    site.given("CreateMachine", json!({ "name": "pc", "kind": "vdi", "initial": "win11" }));
+    let pc = site.named("pc");
+    assert_eq!(site.get(pc).base().map(|base| base.file), Some(0));
+    is_made(&mut site);
+    assert!(kinds(&tend(&mut site)).contains(&"machine.rebased"));
+    assert_eq!(site.get(pc).base().map(|base| base.file), Some(1));
+    let initial = site.initial;
+    assert!(kinds(&site.applied(initial)).contains(&"image.file_retired"));
+}
+
+#[test]
+fn a_disk_is_put_onto_the_flat_file_before_it_becomes_a_version() {
+    let mut site = deep();
+    site.prepare();
+    is_made(&mut site);
+    let events = site.given("SealImage", json!({ "initial": "win11" }));
+    assert!(kinds(&events).contains(&"machine.rebase_requested"), "{events:?}");
+    assert_eq!(site.version(6).base.map(|base| base.file), Some(1));
+    assert_eq!(files(&site), [(5, "there"), (1, "there")], "it may fail, and stand where it did");
+    let sealed = site.is_sealed();
+    assert!(kinds(&sealed).contains(&"image.file_retired"), "{sealed:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::event::{MachineFact, OperationFact};
 use crate::ids::MachineId;
 use crate::image::keeps::Keeps;
 use crate::image::outcome;
-use crate::machine::{DiskSource, Kind, Reason};
+use crate::machine::{Base, DiskSource, Kind, Reason};
 use crate::operation::{Goal, Outcome, PARTS_RUNNING_MAX, SLICE, State};
 use crate::testing::kinds;
 use crate::version::latest::Nothing;
@@ -47,7 +47,7 @@ fn children_get_an_overlay_on_the_newest_version_and_stay_off() {
         let machine = site.get(*child);
         assert!(machine.maintenance.is_empty());
         let disk = machine.system_disk().expect("a disk");
-        assert_eq!(disk.source, DiskSource::Image(site.version(2).id));
+        assert_eq!(disk.source, DiskSource::Overlay(Base { image: site.version(2).id, file: 0 }));
     }
 }
 

@@ -36,9 +36,8 @@ fn holds(site: &Site) {
         let initial = fleet.machines.get(image.initial).expect("the initial");
         assert!(image.number <= initial.versions_made);
         if image.files.iter().any(|file| file.depth > 1) {
-            let base = image.base.and_then(|base| fleet.images.get(base)).expect("what is below");
-            let there = base.files_there().count();
-            assert!(there > 0, "{id} stands on files that are going");
+            let first = image.file(crate::image::FIRST_FILE).expect("the deep file");
+            assert!(image.chain(fleet, first).is_some(), "{id} stands on files that are going");
         }
         if image.state == State::Sealing {
             assert_eq!(initial.task, Some(Task::Sealing { image: id }), "nobody makes {id}");

@@ -6,7 +6,7 @@ use super::{Site, ended, failure, made};
 use crate::event::ImageFact;
 use crate::hash::Digest;
 use crate::image::{FILES_DEEP_MAX, FileState, State, outcome};
-use crate::machine::{DiskSource, StopCause};
+use crate::machine::{Base, DiskSource, StopCause};
 use crate::operation::Outcome;
 use crate::testing::kinds;
 
@@ -44,7 +44,7 @@ fn a_seal_makes_the_disk_a_version_and_puts_the_initial_on_it() {
         assert_eq!(site.tagged(tag), Some(1), "{tag}");
     }
     let disk = site.get(site.initial).system_disk().cloned().expect("a disk");
-    assert_eq!(disk.source, DiskSource::Image(site.version(1).id));
+    assert_eq!(disk.source, DiskSource::Overlay(Base { image: site.version(1).id, file: 0 }));
     assert!(site.is_sealed().is_empty(), "said twice");
 }
 
@@ -64,7 +64,7 @@ fn head_moves_with_each_seal_and_default_does_not() {
     site.prepare();
     site.seal();
     assert_eq!((site.tagged("head"), site.tagged("default")), (Some(2), Some(1)));
-    assert_eq!(site.version(2).base, Some(site.version(1).id));
+    assert_eq!(site.version(2).base, Some(Base { image: site.version(1).id, file: 0 }));
 }
 
 #[test]

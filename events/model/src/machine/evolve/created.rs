@@ -7,16 +7,14 @@ use thin_vec::ThinVec;
 use crate::fleet::Fleet;
 use crate::ids::MachineId;
 use crate::machine::{
-    DiskSource, Machine, Observed, Power, Ready, Rest, State, StopManner, Wish, Writes,
+    Disk, Machine, Observed, Power, Ready, Rest, State, StopManner, Wish, Writes,
 };
 use crate::record::Version;
 use crate::version::latest::machine::Created;
 
 pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &Created) -> Machine {
-    let image = created.disks.iter().find_map(|disk| match disk.source {
-        DiskSource::Image(image) => fleet.images.get(image),
-        DiskSource::Blank => None,
-    });
+    let image = created.disks.iter().find_map(Disk::image);
+    let image = image.and_then(|image| fleet.images.get(image));
     let settings = match (&created.settings, image) {
         (Some(settings), _) => Arc::new(settings.clone()),
         (None, Some(image)) => Arc::clone(&image.settings),
@@ -31,6 +29,7 @@ pub(in crate::machine) fn created_from(fleet: &Fleet, id: MachineId, created: &C
         settings,
         disks: created.disks.iter().cloned().collect(),
         disks_to_come: ThinVec::new(),
+        rebasing_to: None,
         virtual_snapshot: None,
         snapshots: ThinVec::new(),
         snapshot: None,

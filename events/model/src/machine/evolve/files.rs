@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::fleet::Fleet;
-use crate::ids::{ImageId, MachineId};
-use crate::machine::{DiskRole, DiskSource, Format, Kind, Machine, Task};
-use crate::version::latest::machine::{CopyRequested, DiskResized, SealRequested, Sealed, Written};
+use crate::ids::MachineId;
+use crate::image::FIRST_FILE;
+use crate::machine::{Base, Disk, DiskRole, DiskSource, Format, Kind, Machine, Task};
+use crate::version::latest::machine::{
+    CopyRequested, DiskResized, Rebased, SealRequested, Sealed, Written,
+};
 use crate::version::latest::operation::Failure;
 
 /// It stays what it is, with other disks. An initial takes its next copy from the same source; one
@@ -24,6 +27,7 @@ pub(super) fn copied(fleet: &mut Fleet, id: MachineId) {
         let Some(Task::Copying { .. }) = machine.task else { return };
         machine.task = None;
         machine.disks = std::mem::take(&mut machine.disks_to_come);
+        machine.rebasing_to = None;
         machine.disk_before = None;
         machine.upkeep = upkeep;
         machine.half_made = half_made;
@@ -47,10 +51,11 @@ fn take_traces(machine: &mut Machine) {
     machine.kept = traces;
 }
 
-/// Its system disk is a new overlay on a version.
-pub(super) fn overlaid(machine: &mut Machine, image: ImageId) {
+/// Its system disk is a new overlay on a file of a version.
+pub(super) fn overlaid(machine: &mut Machine, base: Base) {
+    machine.rebasing_to = None;
     for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
-        disk.source = DiskSource::Image(image);
+        disk.source = DiskSource::Overlay(base);
         disk.overlay_generation += 1;
         disk.format = Format::Qcow2;
         disk.file = None;
@@ -84,11 +89,28 @@ pub(super) fn seal_requested(machine: &mut Machine, seal: &SealRequested) {
 
 pub(super) fn sealed(machine: &mut Machine, sealed: &Sealed) {
     machine.task = None;
-    overlaid(machine, sealed.image);
+    // What it wrote so far is in the first file, and what it writes from now on is on top of that.
+    overlaid(machine, Base { image: sealed.image, file: FIRST_FILE });
     machine.written = None;
     machine.kept = None;
     machine.unsealed = false;
     machine.generation += 1;
+}
+
+/// What its disk stands on is told with the next generation.
+pub(super) fn rebase_requested(machine: &mut Machine, asked: &Rebased) {
+    machine.rebasing_to = Some(asked.file);
+    machine.generation += 1;
+}
+
+/// Its host was told already, or there is none.
+pub(super) fn rebased(machine: &mut Machine, rebased: &Rebased) {
+    machine.rebasing_to = None;
+    let base = machine.system_disk().and_then(Disk::base);
+    let Some(base) = base.map(|base| Base { file: rebased.file, ..base }) else { return };
+    for disk in machine.disks.iter_mut().filter(|disk| disk.role == DiskRole::System) {
+        disk.source = DiskSource::Overlay(base);
+    }
 }
 
 pub(super) fn disk_resized(machine: &mut Machine, resized: &DiskResized) {

@@ -27,7 +27,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: MachineId, fact: &Fact) {
         let machine = created_from(fleet, id, created);
         fleet.put(id, machine);
     } else if let Fact::OverlayRequested(overlay) = fact {
-        renewal::put_overlay(fleet, id, overlay.deadline);
+        renewal::put_overlay(fleet, id, overlay);
     } else if let Fact::Copied(_) = fact {
         files::copied(fleet, id);
     } else if let Fact::Deleted(_) = fact {
@@ -95,8 +95,8 @@ fn change(machine: &mut Machine, fact: &Fact) {
             files::task_failed(machine, &failed.failure);
         }
 
-        // What its disk stands on is told with the next generation.
-        Fact::RebaseRequested(_) => machine.generation += 1,
+        Fact::RebaseRequested(asked) => files::rebase_requested(machine, asked),
+        Fact::Rebased(rebased) => files::rebased(machine, rebased),
         Fact::RenewalRequested(requested) => renewal::requested(machine, &requested.renewal),
         Fact::RenewalBegun(begun) => renewal::begun(machine, begun.deadline),
         Fact::FirstBootBegun(begun) => renewal::first_boot_begun(machine, begun),

@@ -6,12 +6,14 @@ use super::files::overlaid;
 use super::power::shall_run;
 use crate::fleet::Fleet;
 use crate::ids::{ImageId, MachineId};
-use crate::machine::{Machine, Reason, RenewalStep, Renewing, Settings, VirtualSnapshot};
+use crate::machine::{Base, Machine, Reason, RenewalStep, Renewing, Settings, VirtualSnapshot};
 use crate::record::Timestamp;
 use crate::version::latest::operation::Failure;
-use crate::version::latest::renewal::{Delayed, DelayedBy, FirstBootBegun, Renewal, When, Why};
+use crate::version::latest::renewal::{
+    Delayed, DelayedBy, FirstBootBegun, OverlayRequested, Renewal, When, Why,
+};
 
-pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp) {
+pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, overlay: &OverlayRequested) {
     let Some(machine) = fleet.machines.get(id) else { return };
     let Some(renewing) = machine.renewal.clone() else { return };
     let image = renewing.renewal.image;
@@ -20,7 +22,7 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
     let before = machine.disk_before.clone();
     let before = before.or_else(|| machine.system_disk().cloned().map(Arc::new));
     fleet.step::<Machine>(id, |machine| {
-        overlaid(machine, image);
+        overlaid(machine, Base { image, file: overlay.file });
         machine.settings = settings;
         keep_on_reboot(machine);
         machine.snapshots.clear();
@@ -28,7 +30,7 @@ pub(super) fn put_overlay(fleet: &mut Fleet, id: MachineId, deadline: Timestamp)
         machine.half_made = false;
         machine.upkeep = false;
         machine.disk_before = before;
-        enter(machine, RenewalStep::Overlaying, Some(deadline));
+        enter(machine, RenewalStep::Overlaying, Some(overlay.deadline));
         machine.generation += 1;
     });
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::scene::{add_storage, add_version, create, fact, machine, on, report, run, site};
 use crate::event::{NetworkFact, TemplateFact};
 use crate::ids::{NetworkId, TemplateId};
-use crate::machine::{DiskSource, Kind, Outcome, Task};
+use crate::machine::{Base, DiskSource, Kind, Outcome, Task};
 use crate::name::Name;
 use crate::testing::{Story, command, kinds};
 use crate::version::latest::{network, template};
@@ -94,7 +94,7 @@ fn an_initial_has_the_hardware_of_its_source_and_a_child_that_of_its_version() {
     let newest = add_version(&mut story, "i", 2);
     story.given(create_with(json!({ "name": "c", "kind": "vdi", "initial": "i" })));
     let child = machine(&story, "c");
-    assert_eq!(child.disks[0].source, DiskSource::Image(newest));
+    assert_eq!(child.disks[0].source, DiskSource::Overlay(Base { image: newest, file: 0 }));
     assert_eq!((child.disks[0].size_gib, child.settings.hardware.memory_mib), (30, 2048));
 }
 

@@ -7,7 +7,7 @@ use crate::hash::Digest;
 use crate::ids::{FromUuid, HypervisorId, ImageId, MachineId, MediaId, StorageId};
 use crate::image::Origin;
 use crate::machine::commands::ReportOutcome;
-use crate::machine::{Format, Machine, Outcome, Reported, Settings};
+use crate::machine::{Base, Format, Machine, Outcome, Reported, Settings};
 use crate::name::Name;
 use crate::testing::{Story, command};
 use crate::version::latest::image::{SealRequested, Sealed};
@@ -81,7 +81,7 @@ pub(crate) fn add_version(story: &mut Story, initial: &str, number: u8) -> Image
     let storage = story.fleet.storages.iter().next().expect("a storage").0;
     let id = ImageId::from_bytes([100 + number; 16]);
     let seal = SealRequested {
-        base: (number > 1).then(|| ImageId::from_bytes([99 + number; 16])),
+        base: (number > 1).then(|| Base { image: ImageId::from_bytes([99 + number; 16]), file: 0 }),
         initial,
         number: number.into(),
         origin: Origin::Sealed,

@@ -46,7 +46,7 @@ fn full(mode: &str, hosts: u32, people: u32, owners: u32) -> (Site, PoolId) {
     was(&mut fleet, STORAGE, StorageFact::Updated(fact(updated)));
     let disk = json!({
         "id": DiskId::from_bytes([0xd1; 16]), "role": "system", "storage": STORAGE,
-        "source": { "image": IMAGE }, "size_gib": 20, "overlay_generation": 1, "format": "qcow2",
+        "source": { "overlay": { "image": IMAGE, "file": 0 } }, "size_gib": 20, "overlay_generation": 1, "format": "qcow2",
     });
     for n in 0..people {
         let created = json!({

@@ -121,7 +121,10 @@ fn with_user_disk(site: &mut Site, n: u32) {
     let identity = json!({ "uuid": machine(n).uuid(), "mac": format!("52:54:00:00:00:{n:02x}"),
         "serial": "s", "hostname": format!("m{n}"), "machine_type": "q35",
         "cpu_model": "host-model" });
-    let disks = [disk("system", json!({ "image": IMAGE }), 1), disk("user", json!("blank"), 2)];
+    let disks = [
+        disk("system", json!({ "overlay": { "image": IMAGE, "file": 0 } }), 1),
+        disk("user", json!("blank"), 2),
+    ];
     let kind = json!({ "vdi": { "initial": INITIAL } });
     let created = json!({ "name": format!("m{n}"), "kind": kind, "identity": identity,
         "settings": {}, "disks": disks });

@@ -141,7 +141,7 @@ impl Site {
             "id": DiskId::from_bytes([0xd1; 16]),
             "role": "system",
             "storage": STORAGE,
-            "source": if matches!(kind, Kind::Vdi { .. }) { json!({ "image": IMAGE }) } else { json!("blank") },
+            "source": if matches!(kind, Kind::Vdi { .. }) { json!({ "overlay": { "image": IMAGE, "file": 0 } }) } else { json!("blank") },
             "size_gib": 20,
             "overlay_generation": 1, "format": "qcow2",
         });

@@ -19,12 +19,14 @@ const TRIES: u32 = 60;
 
 /// Machines are put into the fleet past the story, which would make all indexes anew for each.
 fn fill(site: &mut Site, pool: PoolId, machines: std::ops::Range<u32>) {
-    site.vdi(u32::MAX);
+    if !site.story.fleet.machines.contains(machine(u32::MAX)) {
+        site.vdi(u32::MAX);
+    }
     let (_, like) = site.story.fleet.machines.iter().last().expect("one");
     let identity = like.identity.clone();
     let disk = json!({
         "id": DiskId::from_bytes([0xd1; 16]), "role": "system", "storage": STORAGE,
-        "source": { "image": IMAGE }, "size_gib": 20, "overlay_generation": 1, "format": "qcow2",
+        "source": { "overlay": { "image": IMAGE, "file": 0 } }, "size_gib": 20, "overlay_generation": 1, "format": "qcow2",
     });
     let mut fleet = std::mem::take(&mut site.story.fleet);
     let created = json!({

@@ -37,8 +37,18 @@ pub enum Format {
 pub enum DiskSource {
     /// Nothing, or what a full copy put there.
     Blank,
-    /// The disk is an overlay on this version.
-    Image(ImageId),
+    /// The disk is an overlay on this file.
+    Overlay(Base),
+}
+
+/// A file of a version on which another file stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Base {
+    pub image: ImageId,
+    pub file: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +145,13 @@ pub struct SealRequested {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Sealed {
     pub image: ImageId,
+}
+
+/// Its system disk is to stand, or stands, on this file of the same version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Rebased {
+    pub file: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

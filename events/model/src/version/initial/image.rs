@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::machine::{FilesGone, Format, Settings};
+use super::machine::{Base, FilesGone, Format, Settings};
 use super::operation::Failure;
 use crate::hash::Digest;
-use crate::ids::{CommandId, HypervisorId, ImageId, MachineId, MediaId, StorageId};
+use crate::ids::{CommandId, HypervisorId, MachineId, MediaId, StorageId};
 use crate::name::Name;
 use crate::record::Timestamp;
 
@@ -34,9 +34,9 @@ pub struct SealRequested {
     pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
-    /// The version whose files this one's stand on.
+    /// The file that this one stands on, of the version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<ImageId>,
+    pub base: Option<Base>,
     pub size_gib: u32,
     /// The machine's, as it was.
     pub settings: Settings,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::Switch;
 pub use super::disk::{
-    CopyRequested, DeleteRequested, Deleted, Disk, DiskResized, DiskRole, DiskSource, Failed,
-    FilesGone, Format, OfMedia, OfSnapshot, OnReboot, SealRequested, Sealed, SnapshotFailed,
-    SnapshotRequested, VirtualSnapshot,
+    Base, CopyRequested, DeleteRequested, Deleted, Disk, DiskResized, DiskRole, DiskSource, Failed,
+    FilesGone, Format, OfMedia, OfSnapshot, OnReboot, Rebased, SealRequested, Sealed,
+    SnapshotFailed, SnapshotRequested, VirtualSnapshot,
 };
 use super::display::Protocol;
 pub use super::hardware::{

@@ -130,6 +130,8 @@ pub struct Begun {
 pub struct OverlayRequested {
     /// It has to be there by then.
     pub deadline: Timestamp,
+    /// The file of the version that it stands on.
+    pub file: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::hash::Digest;
 use crate::ids::MachineId;
-use crate::image::outcome;
 use crate::image::tests::{Site, failure, made};
+use crate::image::{Base, outcome};
 use crate::testing::STAT;
 use crate::work::{DiskSpec, FileTask, MachineSpec, Shall, Thing, work};
 
@@ -105,6 +105,7 @@ fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     let digest = Digest([1; 32]);
     site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, digest)));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
+    site.given("FlattenImage", json!({ "image": image }));
     assert_eq!(stands_on(&site), [(5, 1)]);
     site.prepare();
     site.seal();
@@ -115,6 +116,6 @@ fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     site.seal();
     site.prepare();
     site.seal();
-    assert_eq!(site.version(8).base, Some(site.version(7).id));
+    assert_eq!(site.version(8).base, Some(Base { image: site.version(7).id, file: 0 }));
     assert_eq!(stands_on(&site), [(8, 2), (7, 1)]);
 }
