@@ -24,7 +24,10 @@ use crate::rejection::{Rejection, general};
 use crate::storage::Storage;
 use crate::template::check_disk;
 use crate::text::Text;
-use crate::version::latest::machine::{Placed, Placement, StartRequested};
+use crate::version::latest::machine::{FoundFile, Placed, Placement, StartRequested};
+
+/// The deepest chain that anybody should have.
+const BACKING_MAX: usize = 16;
 
 /// A disk of the domain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,10 @@ pub struct AdoptedDisk {
     pub storage: Ref<StorageId>,
     /// Where its file is below the storage's path. It stays there.
     pub file: FilePath,
+    /// The files that it stands on, the nearest first, as `qemu-img info --backing-chain` shows them:
+    /// all in the same storage. They stay what they are, and can be no machine's disk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backing: Vec<FilePath>,
     /// How the file holds the disk. It is not guessed.
     pub format: Format,
     pub size_gib: u32,
@@ -143,7 +150,7 @@ impl AdoptMachine {
                 let (storage, why) = (storage.name.clone(), "the domain's host doesn't see it");
                 return Err(Refused::WrongStorage { storage, why }.into());
             }
-            self.is_nobodys(deciding, id, (at, &disk.file))?;
+            self.has_its_files_to_itself(deciding, id, at)?;
             disks.push(Disk {
                 id: deciding.fresh::<DiskId>(),
                 role: if at == 0 { DiskRole::System } else { DiskRole::Data },
@@ -152,33 +159,73 @@ impl AdoptMachine {
                 size_gib: disk.size_gib,
                 overlay_generation: 0,
                 format: disk.format,
-                file: Some(Box::new(disk.file.clone())),
+                file: Some(Box::new(disk.found())),
             });
         }
         Ok(disks)
     }
 
-    /// Two machines that write one file would ruin it, and so would one machine that has it twice.
-    fn is_nobodys(
+    /// Two machines that write one file would ruin it, and so would one that writes what another's
+    /// file stands on. Many files may stand on one.
+    fn has_its_files_to_itself(
         &self,
         deciding: &Deciding<'_>,
         storage: StorageId,
-        (at, file): (usize, &FilePath),
+        at: usize,
     ) -> Result<(), Rejection> {
-        let has = |disk: &Disk| disk.storage == storage && disk.file.as_deref() == Some(file);
-        let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
-        let other = machines.find(|machine| machine.disks.iter().any(has));
-        let same = |disk: &AdoptedDisk| {
-            disk.file == *file
-                && deciding.find::<Storage>(&disk.storage).is_ok_and(|it| it.0 == storage)
+        let Some(disk) = self.disks.get(at) else { return Ok(()) };
+        disk.check_backing()?;
+        let found = disk.found();
+        let clashing = |disk: &Disk| {
+            let file = disk.file.as_deref().filter(|_| disk.storage == storage);
+            file.and_then(|file| clash(&found, file).cloned())
         };
-        let twice = self.disks.iter().take(at).any(same);
-        let machine = other.map(|it| it.name.clone()).or(twice.then(|| self.name.clone()));
-        match machine {
-            Some(machine) => Err(Refused::FileTaken { file: file.clone(), machine }.into()),
+        let mut machines = deciding.fleet.machines.iter().map(|(_, machine)| machine);
+        let other = machines.find_map(|machine| {
+            let file = machine.disks.iter().find_map(clashing)?;
+            Some((file, machine.name.clone()))
+        });
+        let same_storage = |disk: &&AdoptedDisk| {
+            deciding.find::<Storage>(&disk.storage).is_ok_and(|it| it.0 == storage)
+        };
+        let mut before = self.disks.iter().take(at).filter(same_storage);
+        let own = || {
+            let file = before.find_map(|it| clash(&found, &it.found()).cloned())?;
+            Some((file, self.name.clone()))
+        };
+        match other.or_else(own) {
+            Some((file, machine)) => Err(Refused::FileTaken { file, machine }.into()),
             None => Ok(()),
         }
     }
+}
+
+impl AdoptedDisk {
+    fn found(&self) -> FoundFile {
+        FoundFile { path: self.file.clone(), backing: self.backing.clone() }
+    }
+
+    fn check_backing(&self) -> Result<(), Rejection> {
+        let given = self.backing.len();
+        if given > BACKING_MAX {
+            return Err(general::Rejection::TooMany { given, most: BACKING_MAX }.into());
+        }
+        if given > 0 && self.format == Format::Raw {
+            return Err(Refused::RawStandsAlone { file: self.file.clone() }.into());
+        }
+        if self.backing.contains(&self.file) {
+            return Err(Refused::StandsOnItself { file: self.file.clone() }.into());
+        }
+        Ok(())
+    }
+}
+
+/// A file that one writes and the other writes or stands on.
+fn clash<'a>(one: &'a FoundFile, other: &'a FoundFile) -> Option<&'a FilePath> {
+    if one.path == other.path || other.backing.contains(&one.path) {
+        return Some(&one.path);
+    }
+    one.backing.contains(&other.path).then_some(&other.path)
 }
 
 /// Its host says that it runs. What it needs there it has already, so nothing is asked of the host,

@@ -114,10 +114,19 @@ rejections! {
     AlreadyKnown { machine: Name } "CRL-0227" Conflict
         "{machine} has this UUID or MAC address already",
         clears "Adopt another domain, or delete the machine.";
-    /// Two machines that write one file ruin it.
+    /// Two machines that write one file ruin it, and so does one that writes what another's file
+    /// stands on.
     FileTaken { file: FilePath, machine: Name } "CRL-0250" Conflict
-        "{file} is a disk of {machine}",
-        clears "Name the file of each disk once; delete the other machine if it is not to have it.";
+        "{file} is a disk of {machine}, or a file that one of its disks stands on",
+        clears "Name the file of each disk once; delete the other machine if it is not to have it. What the files of several machines stand on can be no machine's disk.";
+    /// A raw file is nothing but its content, so it can stand on no other.
+    RawStandsAlone { file: FilePath } "CRL-0252" Malformed
+        "{file} is raw, and stands on no other file",
+        clears "Leave out `backing`, or say which format the file has.";
+    /// Nothing stands on itself.
+    StandsOnItself { file: FilePath } "CRL-0253" Malformed
+        "{file} is named among the files that it stands on",
+        clears "Name in `backing` only the files below it, the nearest first.";
     /// It was a domain before, and may run: nothing is done to it before that is known.
     NotYetSeen { machine: Name } "CRL-0251" Conflict
         "the host of {machine} has yet to say whether it runs",

@@ -8,7 +8,8 @@ use super::image::chain_from;
 use crate::fleet::Fleet;
 use crate::ids::{DiskId, HypervisorId, StorageId};
 use crate::machine::{Disk, DiskRole, Format, Machine, Task};
-use crate::name::{FilePath, HostPath};
+use crate::name::HostPath;
+use crate::version::latest::machine::FoundFile;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,9 +25,9 @@ pub struct DiskSpec {
     pub size_gib: u32,
     pub format: Format,
     /// Below that path, of a disk that was there before Carrel. Where all others are follows from
-    /// their ids and which of the disk's files it is.
+    /// their ids and which of the disk's files it is. The files that it stands on are only read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FilePath>,
+    pub file: Option<FoundFile>,
     /// What the overlay stands on, the top file first. Empty for a disk that stands alone. If the
     /// host finds it standing on another file of the same version, the overlay is put onto this one
     /// (they have the same content) while the machine is off, before anything else is done. Before

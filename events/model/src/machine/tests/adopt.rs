@@ -181,7 +181,7 @@ fn its_files_are_found_wherever_it_comes_to_be() {
     story.given(adopt("mail", 7, "52:54:00:00:00:01"));
     let id = machine(&story, "mail").id;
     let file = |disks: &[DiskSpec]| -> Vec<(Option<String>, Format)> {
-        let file = |disk: &DiskSpec| disk.file.as_ref().map(|file| file.as_str().to_owned());
+        let file = |disk: &DiskSpec| disk.file.as_ref().map(|file| file.path.as_str().to_owned());
         disks.iter().map(|disk| (file(disk), disk.format)).collect()
     };
     let expected = [(Some("mail/disk0.raw".to_owned()), Format::Raw)];
@@ -229,4 +229,50 @@ fn no_two_disks_are_one_file() {
     story.refused(adopt(json!([disk("b.raw"), disk("mail/disk0.raw")])), "CRL-0250");
     story.refused(adopt(json!([disk("b.raw"), disk("b.raw")])), "CRL-0250");
     story.given(adopt(json!([disk("b.raw"), disk("c.raw")])));
+}
+
+#[test]
+fn many_disks_stand_on_one_file_which_is_no_disk() {
+    let mut story = site(&["node1"]);
+    let adopted = |number: u8, file: &str, backing: &[&str]| {
+        let disk = json!({
+            "storage": "ssd", "file": file, "backing": backing, "format": "qcow2", "size_gib": 8,
+        });
+        command(
+            "AdoptMachine",
+            json!({
+                "hypervisor": "node1",
+                "name": format!("pc{number}"),
+                "uuid": uuid::Uuid::from_bytes([number; 16]),
+                "mac": format!("52:54:00:00:00:{number:02}"),
+                "disks": [disk],
+            }),
+        )
+    };
+    story.given(adopted(1, "pc1.qcow2", &["win.qcow2", "empty.qcow2"]));
+    story.given(adopted(2, "pc2.qcow2", &["win.qcow2", "empty.qcow2"]));
+    let told = work(&story.fleet, Thing::Machine(machine(&story, "pc2").id)).expect("work");
+    let Shall::Present(spec) = told.shall else { panic!("it is there: {told:?}") };
+    let file = spec.disks[0].file.as_ref().expect("its file");
+    let backing: Vec<_> = file.backing.iter().map(crate::name::FilePath::as_str).collect();
+    assert_eq!(backing, ["win.qcow2", "empty.qcow2"]);
+
+    story.refused(adopted(3, "win.qcow2", &[]), "CRL-0250");
+    story.refused(adopted(3, "pc3.qcow2", &["pc1.qcow2"]), "CRL-0250");
+    story.refused(adopted(3, "pc3.qcow2", &["pc3.qcow2"]), "CRL-0253");
+    let deep = vec!["deeper.qcow2"; 17];
+    story.refused(adopted(3, "pc3.qcow2", &deep), "CRL-0005");
+}
+
+#[test]
+fn a_raw_file_stands_on_nothing() {
+    let mut story = site(&["node1"]);
+    let fields = json!({
+        "hypervisor": "node1", "name": "mail", "uuid": uuid::Uuid::from_bytes([7; 16]),
+        "mac": "52:54:00:00:00:01",
+        "disks": [{
+            "storage": "ssd", "file": "a.raw", "backing": ["b.raw"], "format": "raw", "size_gib": 8,
+        }],
+    });
+    story.refused(command("AdoptMachine", fields), "CRL-0252");
 }

@@ -51,6 +51,16 @@ pub struct Base {
     pub file: u16,
 }
 
+/// The file of a disk that was there before Carrel, below its storage's path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct FoundFile {
+    pub path: FilePath,
+    /// Files of the same storage that it stands on, the nearest first. They are nobody's disk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backing: Vec<FilePath>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Disk {
@@ -64,7 +74,7 @@ pub struct Disk {
     pub format: Format,
     /// Of a disk that was there before Carrel. All others follow from their ids and generations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<Box<FilePath>>,
+    pub file: Option<Box<FoundFile>>,
 }
 
 /// What happens to the throwaway overlay when the guest reboots.

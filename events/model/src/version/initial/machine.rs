@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Switch;
 pub use super::disk::{
     Base, CopyRequested, DeleteRequested, Deleted, Disk, DiskResized, DiskRole, DiskSource, Failed,
-    FilesGone, Format, OfMedia, OfSnapshot, OnReboot, Rebased, SealRequested, Sealed,
+    FilesGone, Format, FoundFile, OfMedia, OfSnapshot, OnReboot, Rebased, SealRequested, Sealed,
     SnapshotFailed, SnapshotRequested, VirtualSnapshot,
 };
 use super::display::Protocol;
