@@ -1,7 +1,7 @@
 //! Hosts as the model may rely on them: they do what their work says, in one step, and report it.
 //!
-//! It is no simulator of libvirt. It says what a host would say when nothing goes wrong; what can go
-//! wrong instead is in `hosts/mishaps.rs`, and whoever carries the reports says when it does.
+//! It is no simulator of libvirt. It says what a host would say when nothing goes wrong; what can
+//! go wrong instead is in `hosts/mishaps.rs`, and whoever carries the reports says when it does.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,7 +16,8 @@ use serde_json::Deserializer;
 /// 64 commands are a day: enough for every time limit to pass.
 const SECONDS_BETWEEN: u32 = 86_400 / 64;
 
-/// Decides one JSON command after the other until one is none, and answers what became of the fleet.
+/// Decides one JSON command after the other until one is none, and answers what became of the
+/// fleet.
 pub fn tell(commands: &[u8]) -> Fleet {
     let mut fleet = Fleet::default();
     let mut now = Timestamp(1_767_225_600_000_000);

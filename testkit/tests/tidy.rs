@@ -13,6 +13,7 @@ use std::process::Command;
 const RULES: &[Rule] = &[
     Rule { check: long_files, why: "a long file holds more than one thing: split it" },
     Rule { check: empty_names, why: "a name that fits everything gathers everything" },
+    Rule { check: wide_comments, why: "rustfmt leaves comments alone, and readers don't scroll" },
     Rule { check: promises, why: "what is left to do is not told in the code" },
     Rule { check: crates_without_a_word, why: "a crate opens with `//!`: what it is for" },
     Rule { check: decision_records, why: "a record is read for its reasons and its price" },
@@ -24,6 +25,9 @@ const RULES: &[Rule] = &[
 
 /// What can be read in one sitting, and more than any one thing needs.
 const LINES_MAX: usize = 600;
+
+/// As wide as the code may be.
+const COMMENT_COLUMNS_MAX: usize = 100;
 
 const EMPTY_NAMES: &[&str] =
     &["common", "helper", "helpers", "manager", "managers", "util", "utils"];
@@ -102,6 +106,17 @@ fn empty_names(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
         }));
     }
     findings
+}
+
+fn wide_comments(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
+    if !path.ends_with(".rs") {
+        return Vec::new();
+    }
+    in_lines(text, |line| {
+        let columns = line.chars().count();
+        let is_wide = line.trim_start().starts_with("//") && columns > COMMENT_COLUMNS_MAX;
+        is_wide.then(|| format!("a comment of {columns} columns"))
+    })
 }
 
 fn promises(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
@@ -376,6 +391,14 @@ mod the_broom {
             "a/utils/x.rs:1: `utils` is no name",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn finds_wide_comments() {
+        let wide = format!("//! A.\n    // {}\n", "x".repeat(94));
+        let narrow = wide.replacen('x', "", 1);
+        assert_eq!(sweep(&[("a.rs", &wide)]), ["a.rs:2: a comment of 101 columns"]);
+        assert_eq!(sweep(&[("a.rs", &narrow), ("b.md", &wide)]), [""; 0]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The port: what every adapter promises.
 //!
 //! - [`Bus::publish`] returns when the broker answers for the message: it is in every durable queue
-//!   that its address leads to, and survives what the adapter survives. If it fails, the message may
-//!   have arrived nevertheless; whoever sends it again sends the same id.
+//!   that its address leads to, and survives what the adapter survives. If it fails, the message
+//!   may have arrived nevertheless; whoever sends it again sends the same id.
 //! - A message is given out until its receipt is handed in. A consumer that is dropped gives back
 //!   what it has not finished. What is given out again says so by its attempt.
 //! - Messages of one queue come in the order in which they were published, but for those that are

@@ -1,7 +1,7 @@
 //! The pulse: what changes all the time and is never logged.
 //!
-//! - When somebody or something was heard last. A sign is a counter that only grows: how long it has
-//!   stood still is measured by whoever looks, on their own clock.
+//! - When somebody or something was heard last. A sign is a counter that only grows: how long it
+//!   has stood still is measured by whoever looks, on their own clock.
 //! - How far long steps are.
 //!
 //! Nothing here is anybody's truth. All of it may be lost; a restart counts as a fresh sign.

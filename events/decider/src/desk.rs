@@ -209,7 +209,8 @@ fn all_refused(gathered: &[Waiting], error: &AppendError) -> Vec<Result<Answer, 
     vec![Err(error.clone().into()); gathered.len()]
 }
 
-/// The batch is not in the log, or may not be. What was decided on top of its facts is worth nothing.
+/// The batch is not in the log, or may not be. What was decided on top of its facts is worth
+/// nothing.
 fn refused_after(batch: &Batch, error: &AppendError) -> Vec<Result<Answer, Refusal>> {
     let on_top = || Refusal::Unavailable(error.to_string());
     let answer = |(verdict, before): &(Verdict, usize)| match verdict {

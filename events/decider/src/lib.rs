@@ -2,13 +2,14 @@
 //! the log.
 //!
 //! ```text
-//!   ask --> queue --> [ desk: take the turn, catch up, decide a batch on a clone, append, swap ] --> answer
-//!                                                                                   |
-//!                                                                                   +--> standing
+//!   ask --> queue --> [ desk: turn, catch up, decide a batch on a clone, append, swap ] --> answer
+//!                                                                                |
+//!                                                                                +--> standing
 //! ```
 //!
 //! [`Decider::ask`] answers when what was decided is durable, or says that nothing was written, or
-//! that nobody knows. [`Decider::standing`] is the fleet as it is in the log, for everybody who reads.
+//! that nobody knows. [`Decider::standing`] is the fleet as it is in the log, for everybody who
+//! reads.
 //!
 //! Nothing is decided twice: a command whose id is in the log gets its first answer.
 //!

@@ -1,9 +1,10 @@
 //! The port: what every adapter promises, whatever it stands on.
 //!
 //! - Positions run 1, 2, 3 ... in commit order; nothing is visible before it is durable, and what
-//!   is visible never changes. The exception is [`EmbeddedReader`](crate::embedded::EmbeddedReader),
-//!   which reads what another process writes: it sees a group as soon as it is written, a moment
-//!   before it is durable, and refuses every write.
+//!   is visible never changes. The exception is
+//!   [`EmbeddedReader`](crate::embedded::EmbeddedReader), which reads what another process writes:
+//!   it sees a group as soon as it is written, a moment before it is durable, and refuses every
+//!   write.
 //! - A batch is written whole or not at all.
 //! - A command id is written at most once. The same id again, with the same fingerprint, gets the
 //!   first answer; with another it is refused. A batch of nothing but known commands is answered
@@ -185,10 +186,12 @@ pub trait EventLog: Send + Sync {
     /// All cursors, by name.
     async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError>;
 
-    /// Gives out the lease's next epoch, durably: guards with an older one are refused from then on.
+    /// Gives out the lease's next epoch, durably: guards with an older one are refused from then
+    /// on.
     async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError>;
 
-    /// The chain's link after the record at a position, as the log keeps it; nothing behind its end.
+    /// The chain's link after the record at a position, as the log keeps it; nothing behind its
+    /// end.
     async fn link_at(&self, position: Position) -> Result<Option<Link>, ReadError>;
 
     /// Keeps a snapshot, and drops all but the newest few of its kind.

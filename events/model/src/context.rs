@@ -1,4 +1,5 @@
-//! What a decision may know beside the fleet: who asks, what time it is, and ids that nobody has yet.
+//! What a decision may know beside the fleet: who asks, what time it is, and ids that nobody has
+//! yet.
 
 use uuid::{Builder, Uuid};
 

@@ -95,8 +95,8 @@ impl<'a> Deciding<'a> {
         EVENTS_MAX.saturating_sub(self.events.len() + self.to_follow)
     }
 
-    /// So many facts may follow from what is decided next. They count from now on, and still when they
-    /// have followed: what then seems not to fit is left to the next decision.
+    /// So many facts may follow from what is decided next. They count from now on, and still when
+    /// they have followed: what then seems not to fit is left to the next decision.
     pub(crate) fn leave_room(&mut self, facts: usize) {
         self.to_follow += facts;
     }

@@ -9,9 +9,9 @@
 //! commands, what facts make of it, and its refusals.
 //!
 //! To follow one command, take Populate: `image/populate.rs` decides it, `operation/run.rs` gives
-//! each machine its turn, `image/children.rs` makes new children, `renewal/` takes a machine from step
-//! to step, `machine/observe.rs` and `machine/outcome.rs` are what hosts say meanwhile, `follow.rs` is
-//! what follows from every fact, and [`work`] is what hosts are told to do.
+//! each machine its turn, `image/children.rs` makes new children, `renewal/` takes a machine from
+//! step to step, `machine/observe.rs` and `machine/outcome.rs` are what hosts say meanwhile,
+//! `follow.rs` is what follows from every fact, and [`work`] is what hosts are told to do.
 
 pub mod admin;
 mod arranged;

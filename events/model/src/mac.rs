@@ -29,7 +29,8 @@ impl Mac {
     }
 
     /// Of another card of the guest whose first card has this one. Those of two guests differ if
-    /// their first ones do and come from [`Mac::of_guest`], since their third byte counts the cards.
+    /// their first ones do and come from [`Mac::of_guest`], since their third byte counts the
+    /// cards.
     #[must_use]
     pub fn of_card(self, card: u8) -> Self {
         let [a, b, c, rest @ ..] = self.0;

@@ -156,7 +156,8 @@ names! {
     /// A DNS name or an IP address, without a port.
     HostAddress: "an address", 253, "letters, digits, '.', '-' and ':'", "A-Za-z0-9.:-", "node1.example.org",
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b':',
-    /// A machine type, a CPU model, a bridge, a libvirt network: what libvirt and Linux call things.
+    /// A machine type, a CPU model, a bridge, a libvirt network: what libvirt and Linux call
+    /// things.
     PlatformName: "a name of the platform", 63, "letters, digits, '.', '_', '-' and '+'", "A-Za-z0-9._+-", "pc-q35-9.0",
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'+',
     /// Where a host keeps the files of a storage: absolute, and without a step upwards.

@@ -187,8 +187,8 @@ pub mod general {
         NotYetReadable { fact: String } "CRL-0009" Conflict
             "not every process of this cluster can read {fact} as this would write it",
             clears "Finish the upgrade of all processes, then send `RaiseFeatureLevel`.";
-        /// What is personal in a command is sealed for the person whom it names, before it is decided.
-        /// Meanwhile that person was deleted or renamed, and somebody else has the name.
+        /// What is personal in a command is sealed for the person whom it names, before it is
+        /// decided. Meanwhile that person was deleted or renamed, and somebody else has the name.
         SealedForAnother "CRL-0010" Conflict
             "the name belongs to another person than when this was sent",
             clears "See that the name still means whom you mean, and send the command again.";

@@ -39,8 +39,9 @@ pub(crate) enum Way {
     None,
 }
 
-/// A machine that somebody waits for could not be started. If it was for want of room, a spare whose
-/// end brings it nearer is asked to go off: one each time, and none while what is going off is enough.
+/// A machine that somebody waits for could not be started. If it was for want of room, a spare
+/// whose end brings it nearer is asked to go off: one each time, and none while what is going off
+/// is enough.
 pub(crate) fn make_way(deciding: &mut Deciding<'_>, id: MachineId, why: &Rejection) -> Way {
     let fleet = &deciding.fleet;
     let Some(machine) = fleet.machines.get(id) else { return Way::None };

@@ -109,8 +109,8 @@ fn place(fleet: &Fleet, id: MachineId) -> HypervisorId {
     place.expect("what is started has a host")
 }
 
-/// A host has as much of everything as it has promised, and so have storages. Somebody may have said
-/// that one has less than that; whoever takes nothing of it may still come.
+/// A host has as much of everything as it has promised, and so have storages. Somebody may have
+/// said that one has less than that; whoever takes nothing of it may still come.
 fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
     let reserved = fleet.machines.get(id).map(|machine| &machine.reserved);
     let Some(reserved) = reserved.filter(|it| ***it != Reservation::default()) else { return };
@@ -175,8 +175,8 @@ fn handed_out(fleet: &Fleet, subject: Subject, id: MachineId) {
 }
 
 /// A person always gets the machine that is theirs. Maintenance and a drain keep new machines away
-/// from a host; those that are there stay until they are moved. Of what runs on a host that is silent
-/// or lost, nobody knows whether it does.
+/// from a host; those that are there stay until they are moved. Of what runs on a host that is
+/// silent or lost, nobody knows whether it does.
 fn is_there(host: &Hypervisor) -> bool {
     let gone = [HostReason::Silent, HostReason::Lost];
     gone.iter().all(|reason| !host.maintenance.contains(reason))

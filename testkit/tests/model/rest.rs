@@ -1,5 +1,5 @@
-//! When nothing more is asked for and nothing more goes wrong, everything comes to its end, whatever
-//! is kept running for those who may come.
+//! When nothing more is asked for and nothing more goes wrong, everything comes to its end,
+//! whatever is kept running for those who may come.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ use serde_json::json;
 
 use crate::invariants::check;
 
-/// Whatever a pool can keep running for those who may come takes room, and gives it back to what waits
-/// for it.
+/// Whatever a pool can keep running for those who may come takes room, and gives it back to what
+/// waits for it.
 fn all_is_kept_running(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for pool in pools {
@@ -78,8 +78,8 @@ fn everything_arrives(world: &mut World) {
     }
 }
 
-/// Somebody may have said that a host has next to nothing, and what doesn't fit waits for room. Of what
-/// is counted each has as much as one of the largest needs, and not enough for all.
+/// Somebody may have said that a host has next to nothing, and what doesn't fit waits for room. Of
+/// what is counted each has as much as one of the largest needs, and not enough for all.
 fn hosts_get_room(world: &mut World, hosts: &[HypervisorId]) {
     let machines = world.fleet.machines.iter().map(|(_, it)| &it.settings);
     let images = world.fleet.images.iter().map(|(_, it)| &it.settings);
@@ -151,8 +151,8 @@ fn everybody_asks(world: &mut World) {
     }
 }
 
-/// As things are, with hosts that are silent, full or in maintenance, and labs that may run no more:
-/// whoever waits has what they could have within a minute.
+/// As things are, with hosts that are silent, full or in maintenance, and labs that may run no
+/// more: whoever waits has what they could have within a minute.
 fn is_served_meanwhile(world: &mut World) {
     world.settle(&mut check);
     a_host_falls_silent(world);
@@ -166,8 +166,8 @@ fn is_served_meanwhile(world: &mut World) {
     nobody_waits_for_what_is_free(world);
 }
 
-/// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was accepted has
-/// an end, and nobody waits beside a machine that they could have.
+/// With all hosts there, room on them and time enough, nothing is on its way any more: whatever was
+/// accepted has an end, and nobody waits beside a machine that they could have.
 pub(crate) fn comes_to_rest(world: &mut World) {
     let hosts: Vec<_> = world.fleet.hypervisors.iter().map(|(id, _)| id).collect();
     is_served_meanwhile(world);

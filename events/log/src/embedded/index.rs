@@ -11,7 +11,7 @@
 //!  command fences  the first command id of each block of commands, 16
 //!  stream fences   the first stream of each block of streams, 16 + 2
 //!  commands        command id 16, offset of its unit 4; sorted
-//!  streams         id 16, category 2, first version 8, number of versions 4, first posting 4; sorted
+//!  streams         id 16, category 2, first version 8, versions 4, first posting 4; sorted
 //!  postings        offset of the unit of each version 4
 //! ```
 //!
@@ -361,7 +361,8 @@ impl SealedIndex {
         Ok(Some(StreamEntry { first: Version(first), count, posting }))
     }
 
-    /// Offsets of the units of a stream's versions, from the `skip`-th on: as many as one block has.
+    /// Offsets of the units of a stream's versions, from the `skip`-th on: as many as one block
+    /// has.
     pub(crate) fn postings(&self, entry: &StreamEntry, skip: u32) -> Result<Vec<u32>, BadBlock> {
         let from = entry.posting as usize + skip as usize;
         let left = entry.count.saturating_sub(skip) as usize;

@@ -1,7 +1,7 @@
 //! From one chunk to the next.
 //!
 //! ```text
-//!   Making --keeper--> Ready --roll--> Taken --the group is durable, the chunk has its name--> Making
+//!   Making --keeper--> Ready --roll--> Taken --the group is durable, the chunk is named--> Making
 //!      \--keeper--> Failed --somebody needs it--> Making
 //! ```
 

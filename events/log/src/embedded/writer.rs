@@ -2,8 +2,8 @@
 //! is gathering for the next write to disk.
 //!
 //! ```text
-//!   append -> sequence: check ids, expectation, lease; give places; encode into the gathering group
-//!                |                                          (under one lock, on the caller's thread)
+//!   append -> sequence: check ids, expectation, lease; give places; encode into the group
+//!                |                           (under one lock, on the caller's thread)
 //!   flusher  <- take: the whole group; write, fdatasync; then acknowledge (flush.rs)
 //! ```
 //!

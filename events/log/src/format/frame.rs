@@ -6,8 +6,8 @@
 //!       2     1  what it holds: 'U' a unit, 'N' a note, 'S' the seal, 'E' the end of an export
 //!       3     1  flags: bit 0 set on the last frame of a batch
 //!       4     4  length of the body in bytes, without padding
-//!       8     8  where the frame's group starts in this file: a group was made durable at once, and
-//!                the next one was written only after that (0 in an export)
+//!       8     8  where the frame's group starts in this file: a group was made durable at once,
+//!                and the next one was written only after that (0 in an export)
 //!      16     8  position of the body's first record; of the log's last record if it has none
 //!      24     4  CRC32C of the body and its padding
 //!      28     4  CRC32C of bytes 0 to 27

@@ -10,7 +10,7 @@
 //!      48    32  chain link of that position
 //!      80    12  zero
 //!      92     4  CRC32C of bytes 0 to 91
-//!      96     -  frames (format/frame.rs): units, and last the end; groups and batches are not kept
+//!      96     -  frames (format/frame.rs): units, and last the end; no groups, no batches
 //!
 //!    size  body of the end
 //!       8  last position

@@ -179,8 +179,8 @@ impl PostgresLog {
         Ok(Self { shared, writers: Mutex::default(), watchers: Mutex::new(watchers) })
     }
 
-    /// For a change of what stands beside the log. Whoever gives up while waiting for it has changed
-    /// nothing.
+    /// For a change of what stands beside the log. Whoever gives up while waiting for it has
+    /// changed nothing.
     async fn changing(&self) -> Result<PoolConnection<sqlx::Postgres>, CursorError> {
         self.shared.open()?;
         self.shared.pool.acquire().await.map_err(error::before_sent)

@@ -1,8 +1,8 @@
 //! Is a log what it says? Reads all of it and checks what can be checked: positions, every stream's
 //! versions, every command once, the chain to its end.
 //!
-//! [`over_port`] asks any adapter; [`crate::embedded::verify`] looks into the files as well. Neither
-//! changes anything that the log's content or its readers depend on.
+//! [`over_port`] asks any adapter; [`crate::embedded::verify`] looks into the files as well.
+//! Neither changes anything that the log's content or its readers depend on.
 //!
 //! Memory: at most 100 bytes for each stream and 24 for each command, and for a directory the index
 //! of one chunk, about twice the chunk's size. A log of ten million events in three million streams
@@ -123,8 +123,8 @@ impl Report {
         self.findings.iter().any(|finding| finding.severity == Severity::Damage)
     }
 
-    /// Remembers up to where the log can be trusted, once there is damage. `whole` is the end of the
-    /// last batch that was read by then.
+    /// Remembers up to where the log can be trusted, once there is damage. `whole` is the end of
+    /// the last batch that was read by then.
     pub(crate) fn trust(&mut self, whole: Position) {
         if self.trusted.is_none()
             && let Some(bad) = self.first_bad()

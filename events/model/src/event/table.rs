@@ -8,9 +8,9 @@ macro_rules! upcast {
     };
 }
 
-/// One row for each fact: `Name "its.name": schema => data;`. Behind it, what it was before:
-/// `, was 1 => data, then the data of schema 2; 2 => data`. A shape that is still written as long as
-/// the feature level is low says `, until level`.
+/// One row for each fact: `Name "its.name": schema => data;`. Behind it, what it was before: `, was
+/// 1 => data, then the data of schema 2; 2 => data`. A shape that is still written as long as the
+/// feature level is low says `, until level`.
 macro_rules! facts {
     ($($(#[$about:meta])* $thing:ident($id:ident, $facts:ident) $category:literal {
         $($name:ident $kind:literal: $latest:literal => $data:ty

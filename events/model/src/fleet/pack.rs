@@ -1,8 +1,8 @@
 //! A fleet that was folded from a log, made small.
 //!
-//! A tree splits a full leaf in the middle. Ids ascend, so nothing comes into the left half any more
-//! and every leaf stays half empty. Filled in two rounds, with every second entry first, the leaves
-//! are half full after the first round and full after the second.
+//! A tree splits a full leaf in the middle. Ids ascend, so nothing comes into the left half any
+//! more and every leaf stays half empty. Filled in two rounds, with every second entry first, the
+//! leaves are half full after the first round and full after the second.
 
 use imbl::{OrdMap, OrdSet};
 

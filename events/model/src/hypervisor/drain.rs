@@ -81,8 +81,8 @@ pub(crate) fn turn(
     Ok(off)
 }
 
-/// So many drains are called off in one decision, each with two facts if nothing of it is under way.
-/// Whoever has more to call off says it once more.
+/// So many drains are called off in one decision, each with two facts if nothing of it is under
+/// way. Whoever has more to call off says it once more.
 const CALLED_OFF_MAX: usize = 64;
 
 /// Nobody waits any longer for machines to leave the host; those that are on their way go on. The

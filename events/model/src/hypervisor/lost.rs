@@ -21,12 +21,12 @@ use crate::version::latest::machine::WorkFailed;
 /// Confirms that a silent host is off and stays off, so that what ran there may start elsewhere.
 ///
 /// Somebody has to see to it that this is true: a machine that still runs there would write to the
-/// same files as the one that is started elsewhere. `SetHypervisorMaintenance` with `on: false` takes
-/// the host in again.
+/// same files as the one that is started elsewhere. `SetHypervisorMaintenance` with `on: false`
+/// takes the host in again.
 ///
-/// Of the files of images that the host was making, up to sixteen end as failed, and of versions with
-/// files that were to be removed and that nobody sees any more up to four give them up; if there were
-/// more, this is to be said once more.
+/// Of the files of images that the host was making, up to sixteen end as failed, and of versions
+/// with files that were to be removed and that nobody sees any more up to four give them up; if
+/// there were more, this is to be said once more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmHypervisorLost {
@@ -55,8 +55,8 @@ impl Decide for ConfirmHypervisorLost {
     }
 }
 
-/// What ran there is off, and another host may have it. A host that was taken in again meanwhile can
-/// tell itself what runs there.
+/// What ran there is off, and another host may have it. A host that was taken in again meanwhile
+/// can tell itself what runs there.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     machine: &Machine,

@@ -8,8 +8,8 @@
 //!
 //! Each reason has a cause of its own and none takes another away, but for one command: an operator
 //! who takes a host out of maintenance means it, and so clears all that operators have set (admin,
-//! drain, lost). `DrainHypervisor` with `on: false` clears drain alone. Silent goes when the host is
-//! heard.
+//! drain, lost). `DrainHypervisor` with `on: false` clears drain alone. Silent goes when the host
+//! is heard.
 
 use std::collections::BTreeSet;
 

@@ -34,8 +34,8 @@ impl Decide for ReportHostSilent {
     }
 }
 
-/// Of the system: a host's worker is heard again. A host that was confirmed as lost stays lost until
-/// somebody takes it in again.
+/// Of the system: a host's worker is heard again. A host that was confirmed as lost stays lost
+/// until somebody takes it in again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportHostHeard {
@@ -58,8 +58,8 @@ fn silence(deciding: &mut Deciding<'_>, id: HypervisorId, switch: Switch) {
     }
 }
 
-/// Only where throwaway overlays are promised room it matters how much there is, and only roughly: a
-/// storage that fills up becomes a few facts.
+/// Only where throwaway overlays are promised room it matters how much there is, and only roughly:
+/// a storage that fills up becomes a few facts.
 fn is_news(storage: &Storage, free_mib: u64) -> bool {
     let promises = storage.settings.roles.contains(&Role::Volatile);
     let much = |known: u64| known.abs_diff(free_mib) > known / FREE_STEPS;

@@ -145,7 +145,8 @@ pub(crate) fn make_children(deciding: &mut Deciding<'_>, operation: &Operation) 
     deciding.fact(operation.id, OperationFact::Advanced(advanced));
 }
 
-/// A new child that could not be made when it was its turn first. Its name is no longer kept for it.
+/// A new child that could not be made when it was its turn first. Its name is no longer kept for
+/// it.
 pub(crate) fn make_again(
     deciding: &mut Deciding<'_>,
     operation: CommandId,

@@ -71,8 +71,8 @@ pub(crate) fn place_for_files(
 }
 
 impl Image {
-    /// The file that a new overlay on this host stands on: of those that the host sees together with
-    /// all files under them, the one with the fewest.
+    /// The file that a new overlay on this host stands on: of those that the host sees together
+    /// with all files under them, the one with the fewest.
     pub fn nearest_file(&self, fleet: &Fleet, host: HypervisorId) -> Option<&File> {
         self.nearest(fleet, |file| fleet.sees(host, file.storage))
     }

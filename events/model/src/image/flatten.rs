@@ -159,8 +159,8 @@ fn rebase(deciding: &mut Deciding<'_>, id: ImageId, upto: Option<MachineId>) {
     deciding.fact(id, ImageFact::Rebased(Rebased { upto }));
 }
 
-/// Nobody may be responsible for a machine that was not used for long. If no host can take it, it is
-/// put onto the better file after it was used the next time.
+/// Nobody may be responsible for a machine that was not used for long. If no host can take it, it
+/// is put onto the better file after it was used the next time.
 fn place_for_rebase(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
     let fleet = &deciding.fleet;
@@ -171,8 +171,9 @@ fn place_for_rebase(deciding: &mut Deciding<'_>, id: MachineId) {
     }
 }
 
-/// A disk for which there is a better file is put onto that, as soon as it can be; and when its host
-/// has said so, it stands there. Of one that no host has ever made nothing stands anywhere yet.
+/// A disk for which there is a better file is put onto that, as soon as it can be; and when its
+/// host has said so, it stands there. Of one that no host has ever made nothing stands anywhere
+/// yet.
 pub(crate) fn follow_machine(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
     if let Some(file) = machine.rebasing_to {
@@ -201,8 +202,8 @@ fn better_file(fleet: &Fleet, machine: &Machine) -> Option<u16> {
     (nearest.depth < own.depth).then_some(nearest.number)
 }
 
-/// Nobody reads or writes its disks, and nothing else is asked for of them. One that waits for fresh
-/// disks is told with those, or when they will not come.
+/// Nobody reads or writes its disks, and nothing else is asked for of them. One that waits for
+/// fresh disks is told with those, or when they will not come.
 fn can_be_rebased(fleet: &Fleet, machine: &Machine) -> bool {
     machine.is_known_off()
         && machine.renewal.is_none()
@@ -211,8 +212,8 @@ fn can_be_rebased(fleet: &Fleet, machine: &Machine) -> bool {
         && !machine.deleting
 }
 
-/// A file that is too deep goes when nothing stands on it any more. Whoever sees it sees the one that
-/// takes its place, which lies beside it.
+/// A file that is too deep goes when nothing stands on it any more. Whoever sees it sees the one
+/// that takes its place, which lies beside it.
 pub(super) fn let_go(deciding: &mut Deciding<'_>, id: ImageId) {
     let Some(image) = deciding.fleet.images.shared(id) else { return };
     if !image.is_usable() || !image.has_become_flat() {

@@ -66,8 +66,8 @@ pub(crate) fn copied(deciding: &mut Deciding<'_>, machine: MachineId) {
     }
 }
 
-/// A machine's copying or sealing can't be done. A version whose file could not be made is gone; its
-/// number stays taken.
+/// A machine's copying or sealing can't be done. A version whose file could not be made is gone;
+/// its number stays taken.
 pub(crate) fn task_failed(deciding: &mut Deciding<'_>, machine: MachineId, failure: &Failure) {
     let failed = MachineFailed { failure: failure.clone() };
     match task(deciding, machine) {

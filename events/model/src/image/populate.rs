@@ -37,10 +37,10 @@ pub const CHILDREN_MADE_MAX: u32 = 100_000;
 /// snapshot, and with `first_boot` is started so that renaming and joining a domain stick; `then`
 /// follows by itself. Without `first_boot` it stays off.
 ///
-/// If something was written to the initial since its last seal, its disk is sealed first, and `head`
-/// moves to that version. Whoever follows `head` has to get it, too: if `machines` or `count` leaves
-/// out machines of a pool that follows it, the initial is to be sealed first (`SealImage`), which
-/// populates those as they were the last time.
+/// If something was written to the initial since its last seal, its disk is sealed first, and
+/// `head` moves to that version. Whoever follows `head` has to get it, too: if `machines` or
+/// `count` leaves out machines of a pool that follows it, the initial is to be sealed first
+/// (`SealImage`), which populates those as they were the last time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Populate {
@@ -71,8 +71,8 @@ pub struct Populate {
     #[serde(default)]
     pub warn_seconds: u32,
     /// What people keep on the system disks of their machines may be lost. Otherwise machines that
-    /// belong to somebody or keep what is written are left alone. Further disks stay as they are, and
-    /// a machine with traces of somebody there stays theirs.
+    /// belong to somebody or keep what is written are left alone. Further disks stay as they are,
+    /// and a machine with traces of somebody there stays theirs.
     #[serde(default)]
     pub discard_data: bool,
 }

@@ -24,8 +24,8 @@ rejections! {
     TooManyChildren { given: u32, most: u32 } "CRL-0304" Malformed
         "{given} children are more than the {most} that one command can make",
         clears "Make them with several commands.";
-    /// Each file that a disk stands on is one more place where a read may have to look, so that there
-    /// is a limit. A file that stands alone is being made, and if that fails asked for again.
+    /// Each file that a disk stands on is one more place where a read may have to look, so that
+    /// there is a limit. A file that stands alone is being made, and if that fails asked for again.
     TooDeep { initial: Name, depth: u8, most: u8 } "CRL-0331" Conflict
         "{initial} stands on {depth} files, and a version may have {most} until one that stands alone is made",
         clears "Wait until that file is made (it is tried again by itself, so make room where the images are), or copy the source to the initial anew (`CopyFromSource`).";
@@ -88,7 +88,8 @@ rejections! {
     OtherInitial { machine: Name, initial: Name } "CRL-0319" Conflict
         "{machine} is not a child of {initial}",
         clears "Name children of that initial, or make new ones with `count`.";
-    /// Machines in a pool that follows `head` are on the version that has it, or on their way to it.
+    /// Machines in a pool that follows `head` are on the version that has it, or on their way to
+    /// it.
     LeftBehind { initial: Name, machine: Name } "CRL-0322" Conflict
         "the pool of {machine} follows {initial}:head, which moves when {initial} is sealed for this",
         clears "Seal the initial first (`SealImage`): that populates the machines of such pools, too. Or populate all of its children.";

@@ -23,8 +23,9 @@ use crate::version::latest::Nothing;
 use crate::version::latest::image::{FileRemoved, FileRetired};
 use crate::version::latest::machine::FilesGone;
 
-/// Retires a version on which no machine stands. Its tags `head` and `default` go to the newest other
-/// version; other tags are gone with it. Its files stay for as long as later versions stand on them.
+/// Retires a version on which no machine stands. Its tags `head` and `default` go to the newest
+/// other version; other tags are gone with it. Its files stay for as long as later versions stand
+/// on them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetireImage {
@@ -149,12 +150,12 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     }
 }
 
-/// What else a decision has to do needs so much room. Files that are not given up for want of it are
-/// when the loss of their host is confirmed once more.
+/// What else a decision has to do needs so much room. Files that are not given up for want of it
+/// are when the loss of their host is confirmed once more.
 const ROOM_TO_GIVE_UP: usize = EVENTS_MAX / 4;
 
-/// Files that are to be removed, and that only hosts which are lost could see. With the last one of a
-/// version those that it stood on may go, one after the other.
+/// Files that are to be removed, and that only hosts which are lost could see. With the last one of
+/// a version those that it stood on may go, one after the other.
 fn give_up_files(deciding: &mut Deciding<'_>, id: ImageId) {
     if deciding.room() < ROOM_TO_GIVE_UP {
         return;

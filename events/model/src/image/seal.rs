@@ -22,8 +22,8 @@ use crate::rejection::{Kind as ThingKind, Rejection, general};
 use crate::version::latest::image::SealRequested;
 use crate::version::latest::machine::{Placed, Rebased, SealRequested as MachineSealRequested};
 
-/// Makes the initial's disk the next immutable version, and gives the initial a fresh overlay on it.
-/// If nothing was written since the last seal it stays that version, and only gets the tag.
+/// Makes the initial's disk the next immutable version, and gives the initial a fresh overlay on
+/// it. If nothing was written since the last seal it stays that version, and only gets the tag.
 ///
 /// `head` moves to the new version by itself, and `default` stands on the first one. Machines in
 /// pools that follow a tag which moves are populated from it when nobody uses them.

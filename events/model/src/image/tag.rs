@@ -1,7 +1,7 @@
 //! Tags: names that mean one version of an image now and perhaps another one later.
 //!
-//! `head` is always the newest sealed version. `default` stands on the first one and moves only when
-//! somebody moves it, or when its version is retired. All others are people's own.
+//! `head` is always the newest sealed version. `default` stands on the first one and moves only
+//! when somebody moves it, or when its version is retired. All others are people's own.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -68,7 +68,8 @@ impl Lab {
     }
 }
 
-/// A machine of the pool may be started, as far as the labs where the pool is offered are concerned.
+/// A machine of the pool may be started, as far as the labs where the pool is offered are
+/// concerned.
 pub(crate) fn has_room(fleet: &Fleet, pool: PoolId) -> Result<(), Refused> {
     has_room_beside(fleet, pool, &[])
 }
@@ -86,11 +87,12 @@ pub(crate) fn has_room_beside(
     full.map_or(Ok(()), |lab| Err(Refused::Full { lab: lab.name.clone() }))
 }
 
-/// So many of what runs in a pool and can be given are looked at for a spare. Mostly the first is one.
+/// So many of what runs in a pool and can be given are looked at for a spare. Mostly the first is
+/// one.
 const SPARES_LOOKED_AT_MAX: usize = 16;
 
-/// A spare in a lab that is full, and where a machine of the pool may be started as soon as the spare
-/// is off.
+/// A spare in a lab that is full, and where a machine of the pool may be started as soon as the
+/// spare is off.
 pub(crate) fn in_the_way_of(fleet: &Fleet, pool: PoolId) -> InTheWay {
     let mut labs = fleet.labs.iter().map(|(_, lab)| lab);
     let full = labs.find(|lab| lab.settings.pools.contains(&pool) && lab.room(fleet) == 0);

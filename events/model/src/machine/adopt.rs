@@ -36,8 +36,8 @@ pub struct AdoptedDisk {
     pub storage: Ref<StorageId>,
     /// Where its file is below the storage's path. It stays there.
     pub file: FilePath,
-    /// The files that it stands on, the nearest first, as `qemu-img info --backing-chain` shows them:
-    /// all in the same storage. They stay what they are, and can be no machine's disk.
+    /// The files that it stands on, the nearest first, as `qemu-img info --backing-chain` shows
+    /// them: all in the same storage. They stay what they are, and can be no machine's disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backing: Vec<FilePath>,
     /// How the file holds the disk. It is not guessed.

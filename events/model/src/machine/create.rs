@@ -107,7 +107,8 @@ pub struct CreateMachine {
     /// Further disks of each of them, all empty; not for initials, which get those of their source.
     ///
     /// They are the machine's own: Populate and a reset make only the system disk anew and leave
-    /// these as they are, a clone gets full copies of them, and they go when the machine is deleted.
+    /// these as they are, a clone gets full copies of them, and they go when the machine is
+    /// deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<FurtherDisk>,
     /// `q35`, if not said otherwise.

@@ -13,8 +13,8 @@ use crate::version::latest::machine::{DeleteRequested, Deleted, FilesGone, PoolC
 
 for_machines! {
     /// Deletes machines with their disks. An initial goes when it has no versions and no children
-    /// left, a machine in use when its person has left. Files that only lost hosts could see are given
-    /// up.
+    /// left, a machine in use when its person has left. Files that only lost hosts could see are
+    /// given up.
     DeleteMachine {
         /// Also machines that run: their power is cut.
         #[serde(default)]
@@ -90,8 +90,8 @@ fn is_nowhere(machine: &Machine) -> bool {
     }
 }
 
-/// Some of its files are where only hosts that are lost could see them. No host can remove them, nor
-/// will, so whoever wants it gone waits for nobody.
+/// Some of its files are where only hosts that are lost could see them. No host can remove them,
+/// nor will, so whoever wants it gone waits for nobody.
 pub(crate) fn give_up_files(deciding: &mut Deciding<'_>, machine: &Machine) -> bool {
     let fleet = &deciding.fleet;
     let is_lost =

@@ -41,8 +41,8 @@ impl Decide for ResizeDisk {
 }
 
 /// An overlay can be larger than what it stands on, so a child's disk grows like any other. Not so
-/// with a virtual snapshot: what grows would be thrown away; nor with snapshots: the guest would find
-/// a smaller disk after a revert.
+/// with a virtual snapshot: what grows would be thrown away; nor with snapshots: the guest would
+/// find a smaller disk after a revert.
 pub(crate) fn turn(
     deciding: &mut Deciding<'_>,
     machine: &Machine,

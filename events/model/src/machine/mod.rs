@@ -50,10 +50,10 @@
 //!   unknown ----- stopped by a crash -------> crashed
 //! ```
 //!
-//! Where to read on: `create.rs` and `new.rs` make machines; `start.rs`, `delete.rs` and the like hold
-//! what people can have done with them, each with what it does to one; `power.rs` decides on and off,
-//! `observe.rs` what hosts say of a machine, `outcome.rs` what they say of their work, `expire.rs` what
-//! happens when they say nothing.
+//! Where to read on: `create.rs` and `new.rs` make machines; `start.rs`, `delete.rs` and the like
+//! hold what people can have done with them, each with what it does to one; `power.rs` decides on
+//! and off, `observe.rs` what hosts say of a machine, `outcome.rs` what they say of their work,
+//! `expire.rs` what happens when they say nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -213,8 +213,8 @@ pub struct Machine {
     /// The system disk that it had when it was last whole. Its file is kept until the present one
     /// has proved itself, however many renewals were superseded or failed in between.
     pub disk_before: Option<Arc<Disk>>,
-    /// A first boot was begun and has not ended as it should, or it is a clone that has yet to get its
-    /// copy, or got one of such a disk: its disk is half made.
+    /// A first boot was begun and has not ended as it should, or it is a clone that has yet to get
+    /// its copy, or got one of such a disk: its disk is half made.
     pub half_made: bool,
     /// How it was last populated, with what was set since: for the next reset, and for when a tag
     /// that it follows moves.

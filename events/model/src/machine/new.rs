@@ -14,8 +14,8 @@ use crate::rejection::Rejection;
 use crate::storage::Storage;
 use crate::version::latest::storage::Role;
 
-/// An unused address is looked for at a random place and from there on so far: the prefix would have
-/// to be nearly full for all of these to be taken.
+/// An unused address is looked for at a random place and from there on so far: the prefix would
+/// have to be nearly full for all of these to be taken.
 pub(crate) const MACS_TRIED_MAX: u32 = 4096;
 
 /// Machines with more disks exist, but none of them is a desktop.
@@ -76,8 +76,8 @@ pub(crate) fn serial(uuid: Uuid) -> PlatformName {
     PlatformName::new(&uuid.simple().to_string()).expect("hexadecimal digits are a name")
 }
 
-/// The machine's name as a guest can have it: what a host name can't contain becomes `-`, and what is
-/// too long is cut, in front of the number if it ends in one.
+/// The machine's name as a guest can have it: what a host name can't contain becomes `-`, and what
+/// is too long is cut, in front of the number if it ends in one.
 pub(crate) fn hostname(name: &Name) -> Hostname {
     let allowed = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
     let letters: String = name.as_str().chars().map(allowed).collect();
@@ -116,8 +116,8 @@ impl<'a> From<Option<&'a Ref<StorageId>>> for Wanted<'a> {
     }
 }
 
-/// A storage for disks with room for them. Some host has to see it together with one of these groups
-/// of storages. Of several, the first by name.
+/// A storage for disks with room for them. Some host has to see it together with one of these
+/// groups of storages. Of several, the first by name.
 pub(crate) fn storage_for_disks(
     deciding: &Deciding<'_>,
     wanted: Wanted<'_>,

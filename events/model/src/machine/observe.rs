@@ -197,9 +197,9 @@ pub(super) fn put_aside_if_it_fails_often(deciding: &mut Deciding<'_>, id: Machi
     }
 }
 
-/// It runs. If it shall be off and its host knew that, somebody started it past Carrel, or an outcome
-/// was lost: what is wished wins, and it is told to go off. Of a domain that was found there nothing
-/// is wished yet.
+/// It runs. If it shall be off and its host knew that, somebody started it past Carrel, or an
+/// outcome was lost: what is wished wins, and it is told to go off. Of a domain that was found
+/// there nothing is wished yet.
 fn started(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, boot_epoch: u64) {
     let left_alone = image::file_work_on(&deciding.fleet, machine.id).is_none();
     let found = machine.is_as_found() && !machine.deleting && left_alone;
@@ -239,8 +239,8 @@ fn ready(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
 }
 
 /// Of an earlier epoch it is no news: the machine has been told to run again since. But one that
-/// ignored that runs in the earlier one, and going off is then the end of it. While it migrates, its
-/// old host can't tell an end from a departure; what became of it is known with the end of the
+/// ignored that runs in the earlier one, and going off is then the end of it. While it migrates,
+/// its old host can't tell an end from a departure; what became of it is known with the end of the
 /// migration.
 fn stopped(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64, cause: StopCause) {
     if let Some(Task::Migrating { .. }) = machine.task {

@@ -147,9 +147,10 @@ impl Fleet {
 
     /// Why it is not given to people: its own reasons, and that its host is being drained.
     ///
-    /// A drain is its host's, so it is not noted with each machine: it is over for a machine as soon
-    /// as that has left, and for all that are still there when it is taken back. Nobody is disturbed
-    /// by it: who has a machine keeps it, and who owns one may go on using it until it has left.
+    /// A drain is its host's, so it is not noted with each machine: it is over for a machine as
+    /// soon as that has left, and for all that are still there when it is taken back. Nobody is
+    /// disturbed by it: who has a machine keeps it, and who owns one may go on using it until it
+    /// has left.
     pub fn maintenance_of(&self, machine: &Machine) -> BTreeSet<Reason> {
         let host = machine.place.and_then(|host| self.hypervisors.get(host));
         let drained = host.is_some_and(|host| host.maintenance.contains(&HostReason::Drain));

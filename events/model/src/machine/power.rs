@@ -103,8 +103,8 @@ impl Machine {
         asked && runs && self.observed.boot_epoch < self.power.boot_epoch
     }
 
-    /// Nobody uses it and nothing else is done with it: it may go off. A guest that has not listened
-    /// once won't later.
+    /// Nobody uses it and nothing else is done with it: it may go off. A guest that has not
+    /// listened once won't later.
     pub(crate) fn runs_unused(&self) -> bool {
         self.leases.is_empty()
             && self.observed.state == State::Running

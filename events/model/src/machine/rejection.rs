@@ -94,7 +94,8 @@ rejections! {
     NoVersion { initial: Name } "CRL-0222" Conflict
         "the image of {initial} has no version yet",
         clears "Seal it (`SealImage`), or let `Populate` seal it and make the children.";
-    /// Only a source can be the `source` of an initial, and only an initial the `initial` of a child.
+    /// Only a source can be the `source` of an initial, and only an initial the `initial` of a
+    /// child.
     WrongKind { machine: Name, needed: &'static str } "CRL-0223" Conflict
         "{machine} is not of the kind {needed}",
         clears "Name a machine of that kind.";

@@ -69,8 +69,9 @@ impl Decide for LockMachine {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-/// Ends what `LockMachine` began. If a tag that its pool follows has moved meanwhile, the machine is
-/// populated from where it is now, as it was the last time, unless that would lose what is on it.
+/// Ends what `LockMachine` began. If a tag that its pool follows has moved meanwhile, the machine
+/// is populated from where it is now, as it was the last time, unless that would lose what is on
+/// it.
 pub struct UnlockMachine {
     pub machine: Ref<MachineId>,
 }

@@ -31,9 +31,9 @@ const FOLLOWING_FACTS_MAX: usize = 12;
 pub const SLICE: usize = 12;
 
 /// So many parts of an operation are under way at once: enough to keep every host of a site busy,
-/// few enough that a cancel still finds most of them not begun. Forty hosts that boot eight machines
-/// each have 320 in their first boot; as many again get their overlays before, or go off after it.
-/// Those that wait until their people leave take nothing of a host, and are not counted.
+/// few enough that a cancel still finds most of them not begun. Forty hosts that boot eight
+/// machines each have 320 in their first boot; as many again get their overlays before, or go off
+/// after it. Those that wait until their people leave take nothing of a host, and are not counted.
 pub const PARTS_RUNNING_MAX: usize = 640;
 
 /// Operations that wait for the same machine: more than people and programs need at once.
@@ -129,8 +129,8 @@ pub(crate) fn had_turn(
     }
 }
 
-/// Who has a machine keeps it until they leave, if that was asked for, and when its host is drained.
-/// What comes then comes with their leaving, as a reset would.
+/// Who has a machine keeps it until they leave, if that was asked for, and when its host is
+/// drained. What comes then comes with their leaving, as a reset would.
 fn waits_for(fleet: &Fleet, machine: MachineId, goal: &Goal) -> WaitsFor {
     let Some(machine) = fleet.machines.get(machine) else { return WaitsFor::Nobody };
     let waits = match goal {

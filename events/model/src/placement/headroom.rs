@@ -2,8 +2,8 @@
 
 use super::policy::{Policy, Room, WHOLE};
 
-/// A machine stays where it is if another host has at most so much more: to move it, its host has to
-/// let go first, which takes longer than a start.
+/// A machine stays where it is if another host has at most so much more: to move it, its host has
+/// to let go first, which takes longer than a start.
 const HERE_WINS_WITHIN: u64 = WHOLE / 20;
 
 pub(super) struct Headroom;

@@ -136,8 +136,8 @@ impl Only {
     }
 }
 
-/// A machine goes to a third host only when the first has let go: until then it may still run there,
-/// and the second was never told of it.
+/// A machine goes to a third host only when the first has let go: until then it may still run
+/// there, and the second was never told of it.
 fn where_it_may_go(fleet: &Fleet, machine: &Machine) -> Result<Only, Rejection> {
     let (Some(place), Some(leaving)) = (machine.place, machine.leaving) else {
         return Ok(Only::Any);

@@ -19,8 +19,8 @@ pub(super) struct Need<'a> {
     pub(super) throwaway_mib: Option<u64>,
     /// Storages that the host has to see, each once.
     pub(super) storages: Vec<&'a Storage>,
-    /// Storages of what its disks stand on, for each disk. None: something of that is missing. Of what
-    /// a disk is being put onto, nothing lies elsewhere.
+    /// Storages of what its disks stand on, for each disk. None: something of that is missing. Of
+    /// what a disk is being put onto, nothing lies elsewhere.
     pub(super) below: Vec<Option<Vec<StorageId>>>,
 }
 

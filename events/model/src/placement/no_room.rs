@@ -1,4 +1,5 @@
-//! What no host has room for, so that no host is asked twice for the same while nothing has changed.
+//! What no host has room for, so that no host is asked twice for the same while nothing has
+//! changed.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ pub(crate) fn for_one_of_many(
     machine: &Machine,
     persistent_once: bool,
 ) -> Result<Placed, Rejection> {
-    // One that leaves a host may be bound to another; an external one only needs somebody to wake it.
+    // One that leaves a host may be bound to another; an external one only needs somebody to wake
+    // it.
     if persistent_once || machine.leaving.is_some() || machine.is_external() {
         return for_start(&deciding.fleet, machine, persistent_once);
     }

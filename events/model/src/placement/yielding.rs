@@ -10,8 +10,8 @@ use crate::machine::{Machine, Reservation, Writes};
 use crate::name::Counter;
 use crate::record::Timestamp;
 
-/// So many hosts are asked for what runs there for nobody, so that somebody who asks again and again on
-/// a large site that is full costs no more than on a small one.
+/// So many hosts are asked for what runs there for nobody, so that somebody who asks again and
+/// again on a large site that is full costs no more than on a small one.
 const ASKED_MAX: usize = 64;
 /// For so long the same hosts are asked: a machine that several spares make way for, one with each
 /// ask, has them go off on one host. Then it is the next ones' turn.
@@ -163,8 +163,8 @@ impl<'a> Waiting<'a> {
         Self { fleet, need, filters: Filters::new(fleet, machine, need) }
     }
 
-    /// With this taken by a spare, it would miss some of it on a host where nothing but spares is in
-    /// its way.
+    /// With this taken by a spare, it would miss some of it on a host where nothing but spares is
+    /// in its way.
     pub(super) fn would_miss(&mut self, host: &Hypervisor, taken: &Reservation) -> bool {
         let Some(volatile) = self.filters.suits(host.id, host) else { return false };
         let wanted = self.need.reservation(volatile);

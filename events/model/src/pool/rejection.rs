@@ -24,8 +24,8 @@ rejections! {
     NoInitial "CRL-0405" Conflict
         "what the pool's image names is no initial",
         clears "Set `image.initial` to the id of a machine of the kind `initial`, or leave `image` out.";
-    /// While machines are in a pool it can't be deleted, nor can it change between giving machines to
-    /// anybody and giving each to one person.
+    /// While machines are in a pool it can't be deleted, nor can it change between giving machines
+    /// to anybody and giving each to one person.
     HasMachines { pool: Name, machines: u32 } "CRL-0406" Conflict
         "{machines} machines are in {pool}",
         clears "Take them out first (`RemoveFromPool`).";
@@ -46,8 +46,8 @@ rejections! {
         "{machine} is a source or an initial",
         clears "Give people its children: `Populate` makes them.";
     /// The machines of a floating pool, and of any other with a `reset`, are made clean between two
-    /// uses, by a new overlay on their version or by a power cycle with a virtual snapshot. This one
-    /// has neither, or it has disks beside its system disk, which nothing makes clean.
+    /// uses, by a new overlay on their version or by a power cycle with a virtual snapshot. This
+    /// one has neither, or it has disks beside its system disk, which nothing makes clean.
     CannotBeCleaned { machine: Name, pool: Name } "CRL-0411" Conflict
         "{machine} can't be made clean, and {pool} makes its machines clean between two uses",
         clears "Enable a virtual snapshot for it, or use a child of an initial, without further disks; or use a dedicated or sticky pool with the reset `never`.";

@@ -56,7 +56,8 @@ pub(crate) fn review(deciding: &mut Deciding<'_>, pools: &[PoolId]) {
     ending.end(deciding, EndCause::Revoked);
 }
 
-/// Adds those who have no right as far as they fit, and answers how far it looked, unless that was to the end.
+/// Adds those who have no right as far as they fit, and answers how far it looked, unless that was
+/// to the end.
 fn look(
     fleet: &Fleet,
     (pool, after): (PoolId, SessionId),

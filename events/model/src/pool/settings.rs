@@ -38,7 +38,8 @@ impl Decide for CreatePool {
     }
 }
 
-/// Changes a pool. What is said about displays reaches running machines with their next power cycle.
+/// Changes a pool. What is said about displays reaches running machines with their next power
+/// cycle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdatePool {

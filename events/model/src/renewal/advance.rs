@@ -16,8 +16,8 @@ use crate::rejection::Rejection;
 use crate::version::latest::operation::Failure;
 use crate::version::latest::renewal::{Delayed, DelayedBy};
 
-/// What keeps a machine as it is may do so for months, so it is said less and less often. As soon as
-/// nothing does any more, the renewal goes on ([`follow`]).
+/// What keeps a machine as it is may do so for months, so it is said less and less often. As soon
+/// as nothing does any more, the renewal goes on ([`follow`]).
 const HELD_SECONDS_MAX: u32 = 86_400;
 
 /// A host that is silent does nothing of what it is told, which is no fault of the machine's. It is

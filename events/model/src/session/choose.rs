@@ -21,13 +21,13 @@ use crate::spare::{self, Way};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 
-/// So many free machines are looked at for one person. All that is wrong with a storage, with what a
-/// machine needs, or with the host that it was on last is passed over in one look, so that this is
-/// used up only where so many hosts are silent, or so many kinds of machines unfit. A look is a step
-/// in an index.
+/// So many free machines are looked at for one person. All that is wrong with a storage, with what
+/// a machine needs, or with the host that it was on last is passed over in one look, so that this
+/// is used up only where so many hosts are silent, or so many kinds of machines unfit. A look is a
+/// step in an index.
 const LOOKED_AT_MAX: usize = 512;
-/// So many machines of different needs are asked for a host. That costs most where none has room, and
-/// machines of one pool are mostly of one kind, or of two while it is rolled out anew.
+/// So many machines of different needs are asked for a host. That costs most where none has room,
+/// and machines of one pool are mostly of one kind, or of two while it is rolled out anew.
 const NEEDS_ASKED_MAX: usize = 8;
 
 /// What became of looking for a machine.
@@ -105,8 +105,8 @@ fn take_own(deciding: &mut Deciding<'_>, subject: Subject, id: MachineId) -> Tri
 }
 
 /// An external one is woken when they have it: nobody knows whether it is on. Nor does anybody know
-/// of what a silent or lost host had, and that can't be had before the host is heard or its machines
-/// are given up. On a host that only gets no further machines, it goes on.
+/// of what a silent or lost host had, and that can't be had before the host is heard or its
+/// machines are given up. On a host that only gets no further machines, it goes on.
 fn turn_on(deciding: &mut Deciding<'_>, machine: &Machine) -> Tried {
     if machine.is_external() {
         return Tried::On;
@@ -178,8 +178,8 @@ pub(super) fn free(
     unchosen
 }
 
-/// Behind all that this refusal stands for, which may be the whole pool. What is wrong with a machine
-/// itself stands for no other. Refusals that others may make way for are kept.
+/// Behind all that this refusal stands for, which may be the whole pool. What is wrong with a
+/// machine itself stands for no other. Refusals that others may make way for are kept.
 fn past(
     fleet: &Fleet,
     free: Free,
@@ -230,9 +230,9 @@ fn fit(deciding: &Deciding<'_>, free: &Free, protocol: Protocol) -> Fit {
     if protocols(machine).contains(&protocol) { Fit::Yes } else { Fit::OtherProtocol }
 }
 
-/// Where those end that can't be reached for the same reason. None: the host is enabled, or an enabled
-/// host sees the storage, and the one that it was on last answers. A machine without a disk needs no
-/// storage.
+/// Where those end that can't be reached for the same reason. None: the host is enabled, or an
+/// enabled host sees the storage, and the one that it was on last answers. A machine without a disk
+/// needs no storage.
 fn out_of_reach(fleet: &Fleet, free: &Free) -> Option<Free> {
     let near = free.near;
     match free.rank {

@@ -25,7 +25,8 @@ impl Session {
 }
 
 /// A machine is for those it was assigned to; a pool for its holders, for the terminals of the labs
-/// where it is offered, and for those who own one of its machines. Nothing is for whoever is blocked.
+/// where it is offered, and for those who own one of its machines. Nothing is for whoever is
+/// blocked.
 pub(crate) fn is_entitled(fleet: &Fleet, subject: Subject, target: Target) -> bool {
     if let Subject::Client(client) = subject
         && fleet.clients.get(client).is_none_or(|client| client.blocked)

@@ -51,8 +51,8 @@ pub(crate) fn hear(deciding: &mut Deciding<'_>, machine: MachineId, fact: &Machi
     }
 }
 
-/// Only a terminal server has more than one lease. As many as one decision can end are ended at once;
-/// the others end when no sign of their viewers is seen any more.
+/// Only a terminal server has more than one lease. As many as one decision can end are ended at
+/// once; the others end when no sign of their viewers is seen any more.
 fn leases(deciding: &Deciding<'_>, machine: MachineId) -> Vec<SessionId> {
     let Some(machine) = deciding.fleet.machines.get(machine) else { return Vec::new() };
     machine.leases.iter().copied().take(ENDED_AT_ONCE_MAX).collect()

@@ -92,14 +92,14 @@ pub(crate) fn end(deciding: &mut Deciding<'_>, id: SessionId, cause: EndCause) {
     look_at_others_of(deciding, &session);
 }
 
-/// So many sessions end in one decision, if no operation waits for their machines: half of it is left
-/// for what made them end.
+/// So many sessions end in one decision, if no operation waits for their machines: half of it is
+/// left for what made them end.
 pub(crate) const ENDED_AT_ONCE_MAX: usize = 16;
 /// A session's end can need a reset, serve somebody who waits and start a spare.
 const FACTS_OF_AN_END: usize = 8;
 
-/// Facts that can follow from the end of a session. If its machine goes off for that, every operation
-/// that waits for the machine may be over, which takes two facts each.
+/// Facts that can follow from the end of a session. If its machine goes off for that, every
+/// operation that waits for the machine may be over, which takes two facts each.
 pub(crate) fn facts_of_an_end(fleet: &Fleet, id: SessionId) -> usize {
     let machine = fleet.sessions.get(id).and_then(Session::machine);
     FACTS_OF_AN_END + machine.map_or(0, |machine| 2 * fleet.parts_on(machine).count())
@@ -134,7 +134,8 @@ impl Ending {
     }
 }
 
-/// Ends sessions that hang on one thing, as many as a decision can. To be called once in a decision.
+/// Ends sessions that hang on one thing, as many as a decision can. To be called once in a
+/// decision.
 pub(crate) fn end_those(
     deciding: &mut Deciding<'_>,
     sessions: impl IntoIterator<Item = SessionId>,
@@ -149,8 +150,9 @@ pub(crate) fn end_those(
 /// them all: nobody keeps what they have lost the right to.
 pub(crate) const SESSIONS_OF_ONE_MAX: usize = ENDED_AT_ONCE_MAX;
 
-/// Ends what somebody has or waits for without a right to it. Where that doesn't fit into a decision
-/// their viewers are cut off: they can't come back, and the lease ends when nobody is seen any more.
+/// Ends what somebody has or waits for without a right to it. Where that doesn't fit into a
+/// decision their viewers are cut off: they can't come back, and the lease ends when nobody is seen
+/// any more.
 pub(crate) fn end_without_right(deciding: &mut Deciding<'_>, subject: Subject) {
     let fleet = &deciding.fleet;
     let has_no_right = |session: &SessionId| {
@@ -184,12 +186,12 @@ fn look_at_others_of(deciding: &mut Deciding<'_>, ended: &Session) {
     }
 }
 
-/// Facts that follow when a machine is to be made clean: that begins, and its power is cut or a host
-/// makes the overlay; or that fails, and a reset is asked for in its place.
+/// Facts that follow when a machine is to be made clean: that begins, and its power is cut or a
+/// host makes the overlay; or that fails, and a reset is asked for in its place.
 const FACTS_AFTER_A_RESET: usize = 4;
 
-/// Makes a machine clean, with room left for what follows. Every operation that waits for the machine
-/// may be over with that, which takes two facts each.
+/// Makes a machine clean, with room left for what follows. Every operation that waits for the
+/// machine may be over with that, which takes two facts each.
 pub(super) fn reset(deciding: &mut Deciding<'_>, id: MachineId) {
     deciding.leave_room(FACTS_AFTER_A_RESET + 2 * deciding.fleet.parts_on(id).count());
     renewal::reset(deciding, id);

@@ -72,8 +72,8 @@ pub enum Use {
     Begun,
 }
 
-/// Whether its machine was its person's own before they got it here. A sticky pool assigns a machine
-/// with its first use.
+/// Whether its machine was its person's own before they got it here. A sticky pool assigns a
+/// machine with its first use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owned {
     Before,

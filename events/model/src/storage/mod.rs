@@ -51,8 +51,8 @@ impl Storage {
 
     /// A throwaway overlay of this size can be promised there. What running machines were promised
     /// counts whole, although they have written some of it already and that is no longer free:
-    /// rather one desktop too few than one whose writes fail. In memory it is the host's memory that
-    /// counts.
+    /// rather one desktop too few than one whose writes fail. In memory it is the host's memory
+    /// that counts.
     pub(crate) fn has_volatile_room(&self, fleet: &Fleet, size_mib: u64) -> bool {
         let promised = fleet.index.volatile.get(&self.id).copied().unwrap_or_default();
         let enough = match (self.settings.medium, self.free_mib) {

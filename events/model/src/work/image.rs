@@ -1,5 +1,5 @@
-//! What a host has to do for a version of an image: compute its digest, make further files of it and
-//! remove old ones.
+//! What a host has to do for a version of an image: compute its digest, make further files of it
+//! and remove old ones.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

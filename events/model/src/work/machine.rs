@@ -148,8 +148,8 @@ pub struct Ticket {
     pub session: SessionId,
     pub number: u32,
     pub protocol: Protocol,
-    /// It is to be armed. One that was armed or is spent never is again, also by a host to which the
-    /// machine has moved; it says only whose viewer may stay.
+    /// It is to be armed. One that was armed or is spent never is again, also by a host to which
+    /// the machine has moved; it says only whose viewer may stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub arm: bool,
 }
@@ -170,8 +170,8 @@ pub enum FileTask {
         image: ImageId,
         version: u32,
     },
-    /// What is in this file becomes this version. The machine's disk is blank until then and needn't
-    /// be made for it: nobody has written to it, and its next file stands on the version.
+    /// What is in this file becomes this version. The machine's disk is blank until then and
+    /// needn't be made for it: nobody has written to it, and its next file stands on the version.
     Importing {
         image: ImageId,
         version: u32,

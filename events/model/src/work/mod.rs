@@ -6,9 +6,9 @@
 //!
 //! A machine's work changes when its generation does. What it borrows from other things (the
 //! properties of its pool, the attachment of its networks, the paths of storages, the files of its
-//! image) is read when it is published and reaches a host with the machine's next generation. What a
-//! guest or its viewers would notice is fixed at power-on and stays as it was: the machine's settings,
-//! and the display policy of its pool.
+//! image) is read when it is published and reaches a host with the machine's next generation. What
+//! a guest or its viewers would notice is fixed at power-on and stays as it was: the machine's
+//! settings, and the display policy of its pool.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

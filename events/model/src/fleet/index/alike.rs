@@ -1,13 +1,13 @@
-//! Which machines are alike: no host takes one where it doesn't take the other, and both are seen in
-//! the same ways.
+//! Which machines are alike: no host takes one where it doesn't take the other, and both are seen
+//! in the same ways.
 
 use std::hash::{Hash, Hasher};
 
 use crate::machine::{Kind, Machine};
 
 impl Machine {
-    /// One number for all that placement and viewers ask of a machine that is off. The same in every
-    /// build, since the order of choice depends on it.
+    /// One number for all that placement and viewers ask of a machine that is off. The same in
+    /// every build, since the order of choice depends on it.
     pub(crate) fn alike(&self) -> u64 {
         alike(self)
     }

@@ -276,7 +276,8 @@ pub struct OperationKeys {
 }
 
 impl PartialEq for OperationKeys {
-    /// Parts are compared by identity: there may be many, and [`Thing::reindex`] finds what differs.
+    /// Parts are compared by identity: there may be many, and [`Thing::reindex`] finds what
+    /// differs.
     fn eq(&self, other: &Self) -> bool {
         self.making == other.making
             && self.after_seal == other.after_seal

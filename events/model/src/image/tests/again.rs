@@ -1,5 +1,5 @@
-//! Many children, by commands and by what hosts say alone: cancelled in the middle, failed and tried
-//! again.
+//! Many children, by commands and by what hosts say alone: cancelled in the middle, failed and
+//! tried again.
 
 use serde_json::{Value, json};
 

@@ -72,11 +72,11 @@ pub(super) fn migrated(machine: &mut Machine, migrated: &Migrated) {
     machine.generation += 1;
 }
 
-/// Its own host has it until it has handed it over, so it is its own host that says whether it still
-/// has. The other one may see that differently: it has to let go of whatever it has before the
-/// machine starts anywhere, and is not believed if it says later that the machine has arrived. To
-/// believe it would be right only as long as nothing was asked of its own host since, and a guest
-/// that has been started anew would run twice.
+/// Its own host has it until it has handed it over, so it is its own host that says whether it
+/// still has. The other one may see that differently: it has to let go of whatever it has before
+/// the machine starts anywhere, and is not believed if it says later that the machine has arrived.
+/// To believe it would be right only as long as nothing was asked of its own host since, and a
+/// guest that has been started anew would run twice.
 pub(super) fn migration_failed(machine: &mut Machine, failed: &MigrationFailed) {
     leave(machine, Some(failed.to));
     task_failed(machine, &failed.failure);

@@ -18,7 +18,8 @@ fn falls_silent(site: &mut Site) {
     site.given("ReportHostSilent", json!({ "hypervisor": HOST }));
 }
 
-/// So many machines are off that were on a host which is silent now, and one that never was anywhere.
+/// So many machines are off that were on a host which is silent now, and one that never was
+/// anywhere.
 fn at_rest_on_a_silent_host(count: u32, settings: impl Into<Value>) -> Site {
     let mut site = Site::with_pool(settings, count + 1, 1);
     for n in 0..count {

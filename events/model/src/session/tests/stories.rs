@@ -79,7 +79,8 @@ fn node_loss() {
     assert!(site.has(0).is_some());
 }
 
-/// A charter gives a desktop for a time: here, as long as the calendar says and the person is there.
+/// A charter gives a desktop for a time: here, as long as the calendar says and the person is
+/// there.
 #[test]
 fn charter() {
     let hours = json!({

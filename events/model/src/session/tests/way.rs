@@ -87,8 +87,8 @@ fn runs_on(site: &mut Site, n: u32, host: HypervisorId) {
     site.story.was(machine(n), MachineFact::Started(fact(started)));
 }
 
-/// On each of many hosts a spare and an operator's machine are all that there is room for; on the last
-/// one there are two spares.
+/// On each of many hosts a spare and an operator's machine are all that there is room for; on the
+/// last one there are two spares.
 fn only_the_last_host_can_make_way(hosts: u32) -> Site {
     let mut site = Site::with_pool(json!({}), 1, 1);
     site.given("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true }));

@@ -42,7 +42,8 @@ const fn timeout_seconds_default() -> u32 {
 pub struct Then {
     #[serde(default)]
     pub virtual_snapshot: bool,
-    /// What a reboot inside the guest does to the virtual snapshot. If left out, what it did before.
+    /// What a reboot inside the guest does to the virtual snapshot. If left out, what it did
+    /// before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_reboot: Option<OnReboot>,
     /// It stays in maintenance for the reason `admin`.
