@@ -1,18 +1,23 @@
 //! Who can have left traces where, kept apart from the model's own books: told by the facts alone
-//! what was on, on which disks and snapshots, and who had it.
+//! what was on, on which disks and snapshots, and who had it; and by the command that was sent, who
+//! was given what another had left.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "only a few facts say who can have written where"
+    reason = "only a few facts and commands say who can have written where"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carrel_model::client::Client;
+use carrel_model::command::Command;
 use carrel_model::event::{Event, MachineFact, SessionFact};
 use carrel_model::evolve::evolve;
 use carrel_model::fleet::Fleet;
-use carrel_model::ids::{DiskId, MachineId, SessionId, SnapshotId};
+use carrel_model::ids::{ClientId, DiskId, FromUuid, MachineId, SessionId, SnapshotId};
 use carrel_model::machine::{Disk, DiskRole, Machine, Reason, Subject};
+use carrel_model::people::SealedPersonRef;
+use carrel_model::reference::Ref;
 use carrel_model::version::latest::Switch;
 use carrel_model::version::latest::machine::CopyRequested;
 
@@ -44,7 +49,8 @@ impl Audit {
     /// # Panics
     /// If somebody gets a machine with the traces of somebody else, or one whose first boot came to
     /// nothing and that nobody has looked at.
-    pub fn hear(&mut self, before: &Fleet, events: &[Event]) {
+    pub fn hear(&mut self, before: &Fleet, command: &Command, events: &[Event]) {
+        self.is_handed_on(before, command);
         let mut fleet = before.clone();
         for event in events {
             match event {
@@ -53,6 +59,15 @@ impl Audit {
                 _ => {}
             }
             fleet = evolve(fleet, event);
+        }
+    }
+
+    /// Who is assigned a machine with what is on it was given that, because somebody has said so.
+    fn is_handed_on(&mut self, fleet: &Fleet, command: &Command) {
+        let Some((subject, machine)) = handed_on(fleet, command) else { return };
+        let Some(traces) = self.machines.get_mut(&machine) else { return };
+        for on_disk in traces.on_disks.values_mut() {
+            *on_disk = BTreeSet::from([subject]);
         }
     }
 
@@ -103,11 +118,6 @@ impl Audit {
             }
             MachineFact::CopyRequested(_) => traces.to_come = copied,
             MachineFact::Copied(_) => traces.on_disks = std::mem::take(&mut traces.to_come),
-            // Whoever gets it with the data on it was given the data.
-            MachineFact::Written(written) => {
-                let theirs = BTreeSet::from([written.by]);
-                traces.on_disks = disks.iter().map(|disk| (disk.id, theirs.clone())).collect();
-            }
             _ => {}
         }
     }
@@ -144,6 +154,39 @@ impl Audit {
         assert!(strangers.is_empty(), "{subject:?} gets {machine} with traces of {strangers:?}");
         traces.write(&disks(fleet, machine), subject);
     }
+}
+
+/// Somebody has said `keep_data`: whose the machine is from then on.
+fn handed_on(fleet: &Fleet, command: &Command) -> Option<(Subject, MachineId)> {
+    let (subject, machine) = match command {
+        Command::AssignClient(it) if it.keep_data => {
+            let client = match it.client.as_ref()? {
+                SealedPersonRef::Id(id) => ClientId::from_uuid(*id),
+                SealedPersonRef::Name { provider, hash } => {
+                    let is =
+                        |client: &Client| client.provider == *provider && client.name_hash == *hash;
+                    fleet.clients.iter().find(|(_, client)| is(client))?.0
+                }
+            };
+            (Subject::Client(client), it.machine.as_ref()?)
+        }
+        Command::AssignTerminal(it) if it.keep_data => {
+            let terminal = match &it.terminal {
+                Ref::Id(id) => *id,
+                Ref::Name(name) => {
+                    let all = &fleet.terminals;
+                    all.iter().find(|(_, terminal)| terminal.termid.as_str() == name)?.0
+                }
+            };
+            (Subject::Terminal(terminal), &it.machine)
+        }
+        _ => return None,
+    };
+    let machine = match machine {
+        Ref::Id(id) => *id,
+        Ref::Name(name) => fleet.machines.iter().find(|(_, it)| it.name.as_str() == name)?.0,
+    };
+    Some((subject, machine))
 }
 
 fn disks(fleet: &Fleet, machine: MachineId) -> Vec<Disk> {

@@ -21,8 +21,7 @@ const SECONDS_BETWEEN: u32 = 86_400 / 64;
 pub fn tell(commands: &[u8]) -> Fleet {
     let mut fleet = Fleet::default();
     let mut now = Timestamp(1_767_225_600_000_000);
-    let commands = Deserializer::from_slice(commands).into_iter::<Command>();
-    for (number, command) in commands.map_while(Result::ok).enumerate() {
+    for (number, command) in read(commands).enumerate() {
         now = now.plus_seconds(SECONDS_BETWEEN);
         let Ok(Decision { events, after }) = decide(&fleet, &command, &context(number, now)) else {
             continue;
@@ -33,6 +32,12 @@ pub fn tell(commands: &[u8]) -> Fleet {
         fleet = after;
     }
     fleet
+}
+
+/// The commands one after the other, until one is none.
+pub fn read(commands: &[u8]) -> impl Iterator<Item = Command> {
+    let commands = Deserializer::from_slice(commands).into_iter::<Command>();
+    commands.map_while(Result::ok)
 }
 
 /// As it comes back from the log.

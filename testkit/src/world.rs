@@ -8,6 +8,7 @@ use carrel_model::command::{By, Command};
 use carrel_model::context::Context;
 use carrel_model::decide::decide;
 use carrel_model::event::{Event, HypervisorFact};
+use carrel_model::evolve::evolve;
 use carrel_model::fleet::Fleet;
 use carrel_model::hypervisor::Reason;
 use carrel_model::ids::{ActorId, CommandId};
@@ -24,6 +25,7 @@ use crate::hosts::{Hosts, Standing};
 use crate::random::Random;
 use crate::sealing::TestSeal;
 use crate::site::BEGINNING;
+use crate::told::again;
 
 #[derive(Debug)]
 pub struct World {
@@ -90,21 +92,12 @@ impl World {
         }
     }
 
-    /// As people send it.
+    /// As people send it, looking at what is decided.
     ///
     /// # Panics
     /// If that is no command.
     #[track_caller]
-    pub fn send(&mut self, name: &str, data: &Value) -> Result<Vec<Event>, Rejection> {
-        self.send_checked(name, data, &mut |_| {})
-    }
-
-    /// As [`World::send`], looking at what is decided.
-    ///
-    /// # Panics
-    /// If that is no command.
-    #[track_caller]
-    pub fn send_checked(
+    pub fn send(
         &mut self,
         name: &str,
         data: &Value,
@@ -146,7 +139,7 @@ impl World {
     }
 
     /// # Panics
-    /// If deciding the same again gives something else, or if a command of the system that was told
+    /// If a run gives something else than a dry run showed, or if a command of the system that was told
     /// already has still something to say.
     pub fn tell(
         &mut self,
@@ -154,34 +147,57 @@ impl World {
         check: &mut dyn FnMut(&Told<'_>),
     ) -> Result<Vec<Event>, Rejection> {
         let context = self.context();
-        let decision = decide(&self.fleet, command, &context);
-        assert_eq!(decision, decide(&self.fleet, command, &context), "a dry run differs");
-        let decision = decision.inspect_err(|rejection| {
+        let dry_run = decide(&self.fleet, command, &context);
+        let run = run(&self.fleet, command, &context);
+        assert_eq!(
+            dry_run.as_ref().map(|decision| &decision.events),
+            run.as_ref().map(|(events, _)| events),
+            "a dry run shows something else"
+        );
+        let (events, after) = run.inspect_err(|rejection| {
             *self.refused.entry(rejection.code()).or_default() += 1;
         })?;
+        assert!(dry_run.is_ok_and(|it| it.after == after), "a dry run ends with another fleet");
         *self.accepted.entry(command.name()).or_default() += 1;
-        if command.by() == By::System && !decision.events.is_empty() {
-            self.says_nothing_again(command, &decision.after);
+        if command.by() == By::System && !events.is_empty() {
+            self.says_nothing_again(command, &after);
         }
-        self.audit.hear(&self.fleet, &decision.events);
-        check(&Told { before: &self.fleet, events: &decision.events, after: &decision.after });
-        self.fleet = decision.after;
-        for event in &decision.events {
+        self.audit.hear(&self.fleet, command, &events);
+        check(&Told { before: &self.fleet, events: &events, after: &after });
+        self.fleet = after;
+        for event in &events {
             self.touch(event);
         }
-        self.log.extend(decision.events.iter().cloned());
-        Ok(decision.events)
+        self.log.extend(events.iter().cloned());
+        Ok(events)
     }
 
-    /// Hosts repeat themselves, and what is due may be sent twice: the second time is no news.
-    fn says_nothing_again(&mut self, command: &Command, after: &Fleet) {
-        if TAKES_STEPS.contains(&command.name()) {
-            return;
+    /// As [`World::tell`], for what comes by itself: nobody could do anything about a refusal.
+    ///
+    /// # Panics
+    /// If it is refused.
+    #[track_caller]
+    pub fn heed(&mut self, command: &Command, check: &mut dyn FnMut(&Told<'_>)) {
+        if let Err(refused) = self.tell(command, check) {
+            panic!("{command:?} is refused: {refused}");
         }
-        let context = self.context();
-        let again = decide(after, command, &context).map(|decision| decision.events);
-        let again = again.unwrap_or_default();
-        assert!(again.is_empty(), "{command:?} says something again: {again:#?}");
+    }
+
+    /// Hosts repeat themselves, and what is due may be sent twice: the second time is no news. What
+    /// takes steps has nothing more to say after the last one.
+    fn says_nothing_again(&mut self, command: &Command, after: &Fleet) {
+        let steps_max = if TAKES_STEPS.contains(&command.name()) { STEPS_MAX } else { 0 };
+        let mut fleet = after.clone();
+        for step in 0..=steps_max {
+            let context = self.context();
+            let Ok(again) = decide(&fleet, command, &context) else { return };
+            if again.events.is_empty() {
+                return;
+            }
+            let events = again.events;
+            assert!(step < steps_max, "{command:?} says something again: {events:#?}");
+            fleet = again.after;
+        }
     }
 
     fn touch(&mut self, event: &Event) {
@@ -252,7 +268,7 @@ impl World {
         for _ in 0..ROUNDS_MAX {
             self.publish();
             if let Some(report) = self.reports.pop_front() {
-                let _ = self.tell(&report, check);
+                self.heed(&report, check);
                 continue;
             }
             let due = clockwork::due(&self.fleet, self.now);
@@ -260,7 +276,7 @@ impl World {
                 return;
             }
             for command in due {
-                let _ = self.tell(&command, check);
+                self.heed(&command, check);
             }
         }
         let last: Vec<_> = self.log.iter().rev().take(12).collect();
@@ -274,6 +290,20 @@ impl World {
     pub fn wait(&mut self, seconds: u32) {
         self.now = self.now.plus_seconds(seconds);
     }
+}
+
+/// As a process does it that gets the command as it was sent, and folds what is in the log: without
+/// the fleet that was decided.
+fn run(
+    fleet: &Fleet,
+    command: &Command,
+    context: &Context,
+) -> Result<(Vec<Event>, Fleet), Rejection> {
+    let sent = serde_json::to_vec(command).map(|json| serde_json::from_slice::<Command>(&json));
+    let Ok(Ok(sent)) = sent else { panic!("{command:?} is not read as it was written") };
+    let events: Vec<_> = decide(fleet, &sent, context)?.events.iter().map(again).collect();
+    let after = events.iter().fold(fleet.clone(), evolve);
+    Ok((events, after))
 }
 
 /// Somebody may go back to it, also to a disk that a renewal has replaced.
@@ -297,6 +327,9 @@ fn is_of_use(fleet: &Fleet, standing: Standing) -> bool {
 
 /// More than anything that tests do takes; a thing that touches itself for ever takes more.
 const ROUNDS_MAX: usize = 5_000;
+
+/// More steps than any of these takes in a fleet of a test.
+const STEPS_MAX: usize = 200;
 
 /// Each of these takes as large a step as one decision may and is sent again for the next one.
 const TAKES_STEPS: [&str; 6] =

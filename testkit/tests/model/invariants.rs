@@ -11,7 +11,7 @@ use carrel_model::fleet::{Fleet, Index};
 use carrel_model::hypervisor::{Hypervisor, Reason as HostReason};
 use carrel_model::ids::{HypervisorId, MachineId, StorageId};
 use carrel_model::image::Image;
-use carrel_model::machine::{Machine, Reservation, Subject};
+use carrel_model::machine::{Machine, Reservation, Subject, Task};
 use carrel_model::operation;
 use carrel_model::version::latest::machine::Placed;
 use carrel_model::version::latest::storage::Medium;
@@ -19,7 +19,7 @@ use carrel_testkit::world::Told;
 
 mod files;
 
-pub(crate) use files::everything_stands;
+pub(crate) use files::{everything_stands, users};
 
 /// What holds of every decision.
 pub(crate) fn check(told: &Told<'_>) {
@@ -114,16 +114,19 @@ fn place(fleet: &Fleet, id: MachineId) -> HypervisorId {
 fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
     let reserved = fleet.machines.get(id).map(|machine| &machine.reserved);
     let Some(reserved) = reserved.filter(|it| ***it != Reservation::default()) else { return };
-    let (Some(usage), Some(host)) = (fleet.index.usage.get(&host), fleet.hypervisors.get(host))
-    else {
-        return;
-    };
-    assert!(usage.memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
-    assert!(usage.vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
-    for (counter, used) in &usage.counters {
+    let Some(host) = fleet.hypervisors.get(host) else { return };
+    let all = promised(fleet, host.id);
+    let sum = |of: fn(&Reservation) -> u64| all.iter().map(|it| of(it)).sum::<u64>();
+    let memory_mib = sum(|it| it.memory_mib);
+    assert!(memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
+    let vcpus = sum(|it| it.vcpus.into());
+    assert!(vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
+    for counter in all.iter().flat_map(|it| it.counters.keys()) {
+        let counts = all.iter().filter_map(|it| it.counters.get(counter));
+        let used: u64 = counts.copied().map(u64::from).sum();
         let has = host.settings.capacity.counters.get(counter).copied().unwrap_or_default();
         assert!(
-            *used <= u64::from(has),
+            used <= u64::from(has),
             "{} has {has} of {counter}, and promises {used}",
             host.name
         );
@@ -131,6 +134,21 @@ fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
     if let Some(volatile) = &reserved.volatile {
         throwaway_fits(fleet, volatile.storage);
     }
+}
+
+/// What each machine has or will have of a host: those that it is responsible for and that may run,
+/// and those that are on their way to it. This looks at every machine, and knows of no index.
+fn promised(fleet: &Fleet, host: HypervisorId) -> Vec<&Reservation> {
+    let mut all = Vec::new();
+    for (_, machine) in fleet.machines.iter() {
+        if machine.place == Some(host) && machine.uses_host() {
+            all.push(&*machine.reserved);
+        }
+        if machine.task == Some(Task::Migrating { to: host }) {
+            all.push(&*machine.reserved);
+        }
+    }
+    all
 }
 
 fn throwaway_fits(fleet: &Fleet, storage: StorageId) {

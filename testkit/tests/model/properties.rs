@@ -6,6 +6,7 @@ use carrel_model::evolve::evolve;
 use carrel_model::fleet::{Fleet, Silence};
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, Reported, StopCause};
+use carrel_model::wire;
 use carrel_testkit::commands::Commands;
 use carrel_testkit::purposeful::purposeful;
 use carrel_testkit::told::again;
@@ -25,7 +26,7 @@ const MOMENTS: u64 = 100;
 fn founded(seed: u64) -> World {
     let mut world = World::new(seed);
     let given = |world: &mut World, name: &str, data| {
-        let told = world.send(name, &data);
+        let told = world.send(name, &data, &mut check);
         assert!(told.is_ok(), "{name} is refused: {told:?}");
         world.settle(&mut check);
     };
@@ -115,19 +116,20 @@ fn step_of(world: &mut World, commands: &Commands) {
             if let Some((name, data)) = command {
                 let json = json!({ "type": name, "data": data });
                 let command = serde_json::from_value(json).map_err(|error| (name, error));
-                let _ = world.send_wire(command.expect("a command"), &mut check);
+                let command = command.expect("a command");
+                may_be_refused(world, command);
             }
         }
         40..45 => {
             let command = commands.of_people(&world.fleet, &mut world.random);
             if let Some(command) = command {
-                let _ = world.send_wire(command, &mut check);
+                may_be_refused(world, command);
             }
         }
         45..48 => {
             let command = commands.any(&world.fleet, &mut world.random);
             if let Some(command) = command {
-                let _ = world.send_wire(command, &mut check);
+                may_be_refused(world, command);
             }
         }
         48..80 => deliver(world),
@@ -135,7 +137,7 @@ fn step_of(world: &mut World, commands: &Commands) {
             let waited = [1, 10, 61, 200, 2_000][world.random.index(5)];
             world.wait(waited);
             for command in clockwork::due(&world.fleet, world.now) {
-                let _ = world.tell(&command, &mut check);
+                world.heed(&command, &mut check);
             }
         }
         90..94 => {
@@ -145,13 +147,18 @@ fn step_of(world: &mut World, commands: &Commands) {
                 // Hosts fall silent more seldom than people.
                 .filter(|it| !matches!(it, Silence::Worker(_)) || world.random.chance(4));
             if let Some(silence) = silence {
-                let _ = world.tell(&clockwork::lapsed(silence), &mut check);
+                world.heed(&clockwork::lapsed(silence), &mut check);
             }
         }
         94..96 => guest_goes_off(world),
         96 => somebody_logs_off(world),
         _ => world.settle(&mut check),
     }
+}
+
+/// Nobody has looked first whether it is possible.
+fn may_be_refused(world: &mut World, command: wire::Command) {
+    drop(world.send_wire(command, &mut check));
 }
 
 /// A report arrives, or is lost, or arrives twice or much later, or comes from a host that has no
@@ -161,7 +168,7 @@ fn deliver(world: &mut World) {
     if !world.late.is_empty() && world.random.chance(20) {
         let nth = world.random.index(world.late.len());
         let late = world.late.swap_remove(nth);
-        let _ = world.tell(&late, &mut check);
+        world.heed(&late, &mut check);
     }
     if world.reports.is_empty() {
         return;
@@ -193,7 +200,7 @@ fn deliver(world: &mut World) {
         }
         _ => report,
     };
-    let _ = world.tell(&told, &mut check);
+    world.heed(&told, &mut check);
 }
 
 fn guest_goes_off(world: &mut World) {
@@ -204,7 +211,7 @@ fn guest_goes_off(world: &mut World) {
     let one = running[world.random.index(running.len())];
     let cause = [StopCause::Guest, StopCause::Crash][world.random.index(2)];
     if let Some(report) = world.hosts.goes_off(one, cause) {
-        let _ = world.tell(&report.into(), &mut check);
+        world.heed(&report.into(), &mut check);
     }
 }
 
@@ -222,7 +229,7 @@ fn somebody_logs_off(world: &mut World) {
         generation: machine.generation,
         thing: Reported::Machine { id: machine.id, outcome: Outcome::LoggedOff { session } },
     };
-    let _ = world.tell(&report.into(), &mut check);
+    world.heed(&report.into(), &mut check);
 }
 
 /// What is in the log up to some moment gives the fleet of that moment.

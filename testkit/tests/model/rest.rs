@@ -4,19 +4,30 @@
 use std::collections::BTreeMap;
 
 use carrel_model::clockwork;
-use carrel_model::event::Event;
 use carrel_model::fleet::{Fleet, Silence};
 use carrel_model::hypervisor::Hypervisor;
 use carrel_model::ids::{HypervisorId, MachineId};
-use carrel_model::image::State as Content;
-use carrel_model::machine::{Kind, Machine, Ready, State as Power, Subject, Wish};
-use carrel_model::operation::State;
+use carrel_model::machine::{Kind, Machine, State as Power, Subject, Wish};
 use carrel_model::pool::{Mode, Pool};
 use carrel_model::session::{SERVE_SECONDS, Session, Target};
 use carrel_testkit::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::invariants::check;
+use crate::left::{nothing_goes_on_for_ever, nothing_is_overdue};
+
+/// It is accepted.
+#[track_caller]
+fn given(world: &mut World, name: &str, data: &Value) {
+    let told = world.send(name, data, &mut check);
+    assert!(told.is_ok(), "{name} is refused: {told:?}");
+}
+
+/// Things are as chance has left them: what asks for more than that is refused, and may be.
+#[track_caller]
+fn may_be_refused(world: &mut World, name: &str, data: &Value) {
+    drop(world.send(name, data, &mut check));
+}
 
 /// Whatever a pool can keep running for those who may come takes room, and gives it back to what
 /// waits for it.
@@ -24,7 +35,7 @@ fn all_is_kept_running(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for pool in pools {
         let all = json!({ "spares": { "keep_ready": 0, "keep_started": 1_000 } });
-        let _ = world.send("UpdatePool", &json!({ "pool": pool, "settings": all }));
+        given(world, "UpdatePool", &json!({ "pool": pool, "settings": all }));
     }
 }
 
@@ -39,7 +50,7 @@ fn first_boots_are_asked_for(world: &mut World) {
     let first_boot = json!({ "done": "agent", "timeout_seconds": 60 });
     for initial in initials(world) {
         let more = json!({ "initial": initial, "count": 2, "first_boot": first_boot });
-        let _ = world.send("Populate", &more);
+        may_be_refused(world, "Populate", &more);
     }
 }
 
@@ -48,7 +59,7 @@ fn labs_may_run_all(world: &mut World) {
     let labs: Vec<_> = world.fleet.labs.iter().map(|(id, _)| id).collect();
     for lab in labs {
         let all = json!({ "max_instances": null });
-        let _ = world.send("UpdateLab", &json!({ "lab": lab, "settings": all }));
+        given(world, "UpdateLab", &json!({ "lab": lab, "settings": all }));
     }
 }
 
@@ -57,7 +68,7 @@ fn nothing_is_locked(world: &mut World) {
     let all = world.fleet.machines.iter();
     let locked: Vec<_> = all.filter(|(_, machine)| machine.locked).map(|(id, _)| id).collect();
     for machine in locked {
-        let _ = world.send("UnlockMachine", &json!({ "machine": machine }));
+        given(world, "UnlockMachine", &json!({ "machine": machine }));
     }
 }
 
@@ -67,14 +78,14 @@ fn deletions_are_asked_for_again(world: &mut World) {
     let going = all.filter(|(_, machine)| machine.deleting && machine.place.is_none());
     let going: Vec<_> = going.map(|(id, _)| id).collect();
     for machine in going {
-        let _ = world.send("DeleteMachine", &json!({ "machines": [machine] }));
+        given(world, "DeleteMachine", &json!({ "machines": [machine] }));
     }
 }
 
 /// What was kept back on its way arrives in the end.
 fn everything_arrives(world: &mut World) {
     for report in std::mem::take(&mut world.late) {
-        let _ = world.tell(&report, &mut check);
+        world.heed(&report, &mut check);
     }
 }
 
@@ -93,15 +104,15 @@ fn hosts_get_room(world: &mut World, hosts: &[HypervisorId]) {
             "capacity": { "memory_mib": 1 << 20, "vcpus": 512, "counters": counters },
             "overcommit": null,
         });
-        let _ = world.send("UpdateHypervisor", &json!({ "hypervisor": host, "settings": room }));
+        given(world, "UpdateHypervisor", &json!({ "hypervisor": host, "settings": room }));
     }
 }
 
 fn hosts_are_there(world: &mut World, hosts: &[HypervisorId]) {
     for host in hosts {
-        let _ = world.send("ReportHostHeard", &json!({ "hypervisor": host }));
+        given(world, "ReportHostHeard", &json!({ "hypervisor": host }));
         let on = json!({ "hypervisor": host, "on": false });
-        let _ = world.send("SetHypervisorMaintenance", &on);
+        given(world, "SetHypervisorMaintenance", &on);
     }
 }
 
@@ -112,7 +123,7 @@ fn machines_may_go_anywhere(world: &mut World) {
     let choosy: Vec<_> = choosy.map(|(id, _)| id).collect();
     for machine in choosy {
         let settings = json!({ "host_labels": null });
-        let _ = world.send("UpdateMachine", &json!({ "machine": machine, "settings": settings }));
+        given(world, "UpdateMachine", &json!({ "machine": machine, "settings": settings }));
     }
 }
 
@@ -122,7 +133,7 @@ fn a_host_falls_silent(world: &mut World) {
     let enabled: Vec<_> = hosts.filter(|(_, host)| host.enabled()).map(|(id, _)| id).collect();
     if enabled.len() > 1 {
         let host = enabled[world.random.index(enabled.len())];
-        let _ = world.tell(&clockwork::lapsed(Silence::Worker(host)), &mut check);
+        world.heed(&clockwork::lapsed(Silence::Worker(host)), &mut check);
     }
 }
 
@@ -130,14 +141,14 @@ fn a_host_falls_silent(world: &mut World) {
 fn new_machines_come(world: &mut World) {
     let last = world.fleet.machines.last();
     for initial in initials(world) {
-        let _ = world.send("Populate", &json!({ "initial": initial, "count": 2 }));
+        may_be_refused(world, "Populate", &json!({ "initial": initial, "count": 2 }));
     }
     world.settle(&mut check);
     let machines = world.fleet.machines.iter().map(|(id, _)| id);
     let new: Vec<_> = machines.filter(|id| last.is_none_or(|last| *id > last)).collect();
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for (machine, pool) in new.into_iter().zip(pools.into_iter().cycle()) {
-        let _ = world.send("AddToPool", &json!({ "pool": pool, "machines": [machine] }));
+        given(world, "AddToPool", &json!({ "pool": pool, "machines": [machine] }));
     }
 }
 
@@ -146,7 +157,7 @@ fn everybody_asks(world: &mut World) {
     let pools: Vec<_> = world.fleet.pools.iter().map(|(id, _)| id).collect();
     for client in clients {
         for pool in &pools {
-            let _ = world.send("RequestDesktop", &json!({ "client": client, "pool": pool }));
+            may_be_refused(world, "RequestDesktop", &json!({ "client": client, "pool": pool }));
         }
     }
 }
@@ -194,14 +205,14 @@ pub(crate) fn comes_to_rest(world: &mut World) {
         // Everybody goes home.
         let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
         for silence in silences.into_iter().filter(|it| !matches!(it, Silence::Worker(_))) {
-            let _ = world.tell(&clockwork::lapsed(silence), &mut check);
+            world.heed(&clockwork::lapsed(silence), &mut check);
         }
         world.settle(&mut check);
         // What its owner or an operator has left on is turned off. Spares make room by themselves.
         let running = world.hosts.running().map(|(_, machine)| machine);
         let running: Vec<_> = running.filter(|id| !is_spare(&world.fleet, *id)).collect();
         for machine in running {
-            let _ = world.send("PowerOffMachine", &json!({ "machines": [machine] }));
+            given(world, "PowerOffMachine", &json!({ "machines": [machine] }));
         }
         world.settle(&mut check);
         chores_are_done(world);
@@ -209,36 +220,8 @@ pub(crate) fn comes_to_rest(world: &mut World) {
         world.settle(&mut check);
     }
     nothing_is_overdue(world);
-    for (id, operation) in world.fleet.operations.iter() {
-        let ended = matches!(operation.state, State::Ended { .. });
-        if !ended {
-            let part = operation.parts.iter().next();
-            let machine = part.map(|(machine, _)| *machine);
-            let facts = world
-                .log
-                .iter()
-                .filter(|event| matches!(event, Event::Machine(id, _) if Some(*id) == machine));
-            let facts: Vec<_> = facts.map(|event| format!("{event:?}")).collect();
-            let last = &facts[facts.len().saturating_sub(LAST_FACTS)..];
-            panic!("{id} ({}) has no end: {part:?} after {last:#?}", operation.name);
-        }
-    }
-    for (id, image) in world.fleet.images.iter() {
-        let sees = |host| image.nearest_file(&world.fleet, host).is_some();
-        let is_read = world.fleet.hypervisors.iter().any(|(id, host)| host.enabled() && sees(id));
-        let known = image.state != Content::Sealed || !is_read;
-        assert!(known, "nobody says what is in {id}: {image:#?}");
-    }
-    for (id, machine) in world.fleet.machines.iter() {
-        assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");
-        assert_eq!(machine.task, None, "{id} works for ever: {machine:#?}");
-        assert!(!machine.deleting, "{id} is deleted for ever: {machine:#?}");
-        assert_eq!(machine.leaving, None, "{id} leaves for ever: {machine:#?}");
-    }
+    nothing_goes_on_for_ever(world);
 }
-
-/// Enough to see what a part waits for.
-const LAST_FACTS: usize = 40;
 
 /// As many as each host had at first, so that it has none promised that it has not.
 const GPUS: u32 = 2;
@@ -250,7 +233,7 @@ const HOURS_TO_REST_MAX: u32 = 100;
 
 fn chores_are_done(world: &mut World) {
     for command in clockwork::Chores::default().due(&world.fleet, world.now) {
-        let _ = world.tell(&command, &mut check);
+        world.heed(&command, &mut check);
     }
     world.settle(&mut check);
 }
@@ -332,35 +315,4 @@ fn can_be_used(world: &World, machine: &Machine) -> bool {
     }
     let runs = matches!(machine.observed.state, Power::Starting | Power::Running);
     runs && machine.power.wish == Wish::On && host.is_some_and(Hypervisor::enabled)
-}
-
-/// Whatever had a time has been looked at when that time came.
-fn nothing_is_overdue(world: &World) {
-    let (fleet, now) = (&world.fleet, world.now);
-    for (id, token) in fleet.tokens.iter() {
-        assert!(token.expires > now, "the token {id} has expired, and is still there");
-    }
-    for (id, operation) in fleet.operations.iter() {
-        if let State::Ended { retry_until, .. } = operation.state {
-            assert!(retry_until > now, "{id} can't be tried again any more, and is still there");
-        }
-    }
-    for (id, machine) in fleet.machines.iter() {
-        let readiness = match machine.observed.ready {
-            Ready::By(time) => Some(time),
-            Ready::No | Ready::Yes => None,
-        };
-        let renewal = machine.renewal.as_ref().filter(|_| !machine.deleting);
-        let renewal = renewal.and_then(|renewing| renewing.deadline);
-        for time in [machine.power.deadline, readiness, renewal].into_iter().flatten() {
-            assert!(time > now, "{id} waits for a time that has passed: {machine:#?}");
-        }
-    }
-    for (id, session) in fleet.sessions.iter().filter(|(_, it)| it.ticket.state.is_unspent()) {
-        assert!(session.ticket.expires > now, "the ticket of {id} has expired, and can be used");
-    }
-    for (id, pool) in fleet.pools.iter() {
-        assert!(pool.next_turn.is_none_or(|turn| turn > now), "{id} has missed its turn");
-        assert_eq!(pool.reviewed_upto, None, "rights to {id} are yet to be looked at");
-    }
 }

@@ -37,6 +37,8 @@ pub const CHILDREN_MADE_MAX: u32 = 100_000;
 /// snapshot, and with `first_boot` is started so that renaming and joining a domain stick; `then`
 /// follows by itself. Without `first_boot` it stays off.
 ///
+/// Nothing is populated from a locked initial.
+///
 /// If something was written to the initial since its last seal, its disk is sealed first, and
 /// `head` moves to that version. Whoever follows `head` has to get it, too: if `machines` or
 /// `count` leaves out machines of a pool that follows it, the initial is to be sealed first
@@ -99,12 +101,14 @@ impl Populate {
                 is_usable(&deciding.fleet, &image)?;
                 let (_, initial) = deciding.find::<Machine>(&Ref::Id(image.initial))?;
                 is_initial(&initial)?;
+                initial.is_not_locked()?;
                 Ok((initial, Some(id)))
             }
             (Some(initial), None) => {
                 let (_, initial) = deciding.find::<Machine>(initial)?;
                 is_initial(&initial)?;
                 initial.is_left_alone(&deciding.fleet)?;
+                initial.is_not_locked()?;
                 if initial.unsealed {
                     return Ok((initial, None));
                 }

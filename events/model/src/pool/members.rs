@@ -87,26 +87,39 @@ pub(crate) fn add(
     Ok(image::populate::catch_up(deciding, operation, machine.id))
 }
 
-/// Takes machines out of a pool: those that are named, or all. A machine that somebody uses is
-/// refused, and the rest is taken out.
+/// Takes machines out of a pool. A machine that somebody uses is refused, and the rest is taken
+/// out; what is in another pool or in none stays as it is.
+///
+/// At most one of `machines`, `children_of`, `hypervisor` and `label` says which. Without them: all
+/// that are in the pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveFromPool {
     pub pool: Ref<PoolId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<Ref<MachineId>>,
+    /// All children of this initial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children_of: Option<Ref<MachineId>>,
+    /// All machines on this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hypervisor: Option<Ref<HypervisorId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelSelector>,
 }
 
 impl Decide for RemoveFromPool {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let (pool, _) = deciding.find::<Pool>(&self.pool)?;
-        let selection = Selection {
-            machines: &self.machines,
-            children_of: None,
-            pool: self.machines.is_empty().then_some(&self.pool),
-            hypervisor: None,
-            label: None,
-        };
+        let (children_of, label) = (self.children_of.as_ref(), self.label.as_ref());
+        let hypervisor = self.hypervisor.as_ref();
+        let some_are_named = !self.machines.is_empty()
+            || children_of.is_some()
+            || hypervisor.is_some()
+            || label.is_some();
+        let all = (!some_are_named).then_some(&self.pool);
+        let machines = &self.machines;
+        let selection = Selection { machines, children_of, pool: all, hypervisor, label };
         start(deciding, Plan::RemoveFromPool { pool }, &selection)
     }
 }

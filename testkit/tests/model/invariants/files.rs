@@ -59,7 +59,8 @@ fn versions(machine: &Machine) -> impl Iterator<Item = ImageId> {
     has.chain(had).filter_map(Disk::image).chain(will_have)
 }
 
-fn users(fleet: &Fleet, image: ImageId) -> impl Iterator<Item = MachineId> {
+/// Machines that have, had or are to have a disk on it.
+pub(crate) fn users(fleet: &Fleet, image: ImageId) -> impl Iterator<Item = MachineId> {
     let uses = move |machine: &Machine| versions(machine).any(|it| it == image);
     fleet.machines.iter().filter(move |(_, machine)| uses(machine)).map(|(id, _)| id)
 }

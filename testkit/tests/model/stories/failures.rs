@@ -54,7 +54,7 @@ fn guest_not_answering() {
         world.wait(181);
         let due = carrel_model::clockwork::due(&world.fleet, world.now);
         for command in due {
-            let _ = world.tell(&command, &mut check);
+            world.heed(&command, &mut check);
         }
         if machine(&world, &name).maintenance.is_empty() {
             given_without(&mut world, ("PowerOffMachine", &it), silent);

@@ -36,7 +36,7 @@ fn site() -> World {
 /// It is accepted, and everything that follows from it happens.
 #[track_caller]
 fn given(world: &mut World, name: &str, data: &Value) -> Vec<Event> {
-    let told = world.send_checked(name, data, &mut check);
+    let told = world.send(name, data, &mut check);
     let told = told.unwrap_or_else(|refused| panic!("{name} is refused: {refused}"));
     world.settle(&mut check);
     told
@@ -49,7 +49,7 @@ fn given_without(
     (name, data): (&str, &Value),
     is_said: impl Fn(&Outcome) -> bool,
 ) {
-    let told = world.send_checked(name, data, &mut check);
+    let told = world.send(name, data, &mut check);
     assert!(told.is_ok(), "{name} is refused: {told:?}");
     let said = |report: &Command| {
         let Command::ReportOutcome(report) = report else { return true };
@@ -62,7 +62,7 @@ fn given_without(
         world.publish();
         world.reports.retain(said);
         let Some(report) = world.reports.pop_front() else { return };
-        let _ = world.tell(&report, &mut check);
+        world.heed(&report, &mut check);
     }
 }
 
@@ -74,7 +74,7 @@ fn wait(world: &mut World, seconds: u32) {
 
 #[track_caller]
 fn refused(world: &mut World, name: &str, data: &Value) -> Rejection {
-    world.send(name, data).expect_err("this is refused")
+    world.send(name, data, &mut check).expect_err("this is refused")
 }
 
 fn machine<'a>(world: &'a World, name: &str) -> &'a Machine {

@@ -50,7 +50,7 @@ fn session_takeover() {
     assert_eq!(desktops(&world).iter().filter(|it| **it == hers).count(), 1, "nobody else gets it");
 
     // Nothing is heard of her for longer: it is made clean and free.
-    let _ = world.tell(&clockwork::lapsed(Silence::Lease(first)), &mut check);
+    world.heed(&clockwork::lapsed(Silence::Lease(first)), &mut check);
     world.settle(&mut check);
     let machine = world.fleet.machines.get(hers).expect("the machine");
     assert!(machine.leases.is_empty() && machine.written.is_none());

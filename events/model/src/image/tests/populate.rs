@@ -187,6 +187,17 @@ fn locked_and_going_machines_are_left_alone() {
 }
 
 #[test]
+fn nothing_is_populated_from_a_locked_initial() {
+    let (mut site, _) = Site::with_children(1);
+    site.lock(site.initial);
+    for from in [json!({ "initial": "win11" }), json!({ "image": "win11@1" })] {
+        site.refused("Populate", from, "CRL-0202");
+    }
+    site.given("UnlockMachine", json!({ "machine": "win11" }));
+    site.given("Populate", json!({ "initial": "win11" }));
+}
+
+#[test]
 fn the_reasons_of_others_stay() {
     let (mut site, children) = Site::with_children(1);
     let change = crate::version::latest::machine::MaintenanceChanged {

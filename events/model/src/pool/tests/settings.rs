@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::machine::{Kind, Reason};
 use crate::pool::{Mode, Pool, Reset};
-use crate::session::tests::site::{INITIAL, Site, machine, of_sessions, person};
+use crate::session::tests::site::{HOST, INITIAL, Site, machine, of_sessions, person};
 use crate::testing::kinds;
 
 fn pool(site: &Site) -> &Pool {
@@ -143,6 +143,31 @@ fn machines_join_and_leave() {
     site.given("RemoveFromPool", remove.clone());
     assert_eq!(site.at(0).pool, None);
     site.given("RemoveFromPool", remove);
+}
+
+#[test]
+fn whatever_can_be_named_together_leaves_together() {
+    for which in [
+        json!({ "machines": ["m0", "m1"] }),
+        json!({ "hypervisor": HOST }),
+        json!({ "label": { "key": "floor", "value": "2" } }),
+    ] {
+        let mut site = Site::with_pool(json!({}), 3, 0);
+        for n in 0..2 {
+            site.runs(n);
+            let labels = json!({ "labels": { "floor": "2" } });
+            site.given("UpdateMachine", json!({ "machine": machine(n), "settings": labels }));
+        }
+        let mut remove = json!({ "pool": "pool" });
+        remove.as_object_mut().expect("an object").extend(which.as_object().cloned().expect("one"));
+        site.given("RemoveFromPool", remove.clone());
+        let left = (0..3).filter(|n| site.at(*n).pool.is_none());
+        assert_eq!(left.collect::<Vec<_>>(), [0, 1], "{which}");
+        remove["label"] = json!({ "key": "floor", "value": "2" });
+        if which.get("label").is_none() {
+            site.refused("RemoveFromPool", remove, "CRL-0008");
+        }
+    }
 }
 
 #[test]
