@@ -139,8 +139,8 @@ impl World {
     }
 
     /// # Panics
-    /// If a run gives something else than a dry run showed, or if a command of the system that was told
-    /// already has still something to say.
+    /// If a run gives something else than a dry run showed, or if a command of the system that was
+    /// told already has still something to say.
     pub fn tell(
         &mut self,
         command: &Command,

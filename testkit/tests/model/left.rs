@@ -1,13 +1,11 @@
-//! What is left when everything has come to rest: nothing is late, nothing goes on, and what is over
-//! is gone.
-
-#![expect(clippy::wildcard_enum_match_arm, reason = "only a few facts end a session")]
+//! What is left when everything has come to rest: nothing is late, nothing goes on, and what is
+//! over is gone.
 
 use carrel_model::event::{Event, SessionFact};
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::ImageId;
 use carrel_model::image::{Image, State as Content};
-use carrel_model::machine::{Ready, Reason};
+use carrel_model::machine::Ready;
 use carrel_model::operation::State;
 use carrel_testkit::world::World;
 
@@ -30,10 +28,10 @@ pub(crate) fn nothing_goes_on_for_ever(world: &World) {
         assert!(!machine.deleting, "{id} is deleted for ever: {machine:#?}");
         assert_eq!(machine.leaving, None, "{id} leaves for ever: {machine:#?}");
         assert_eq!(machine.snapshot_at_work(), None, "a snapshot of {id} is at work for ever");
-        // Of one that is in quarantine, an administrator decides to which disk it goes.
+        // Until its new disk has proved itself it can go back to the one before.
+        let proved_itself = machine.observed.ready == Ready::Yes && !machine.half_made;
         let kept = machine.disk_before.is_some();
-        let undecided = machine.half_made || machine.maintenance.contains(&Reason::Quarantine);
-        assert!(!kept || undecided, "{id} keeps a disk that nobody goes back to: {machine:#?}");
+        assert!(!kept || !proved_itself, "{id} keeps a disk of no use: {machine:#?}");
     }
     ended_sessions_are_gone(world);
 }
@@ -51,9 +49,8 @@ fn may_go(fleet: &Fleet, id: ImageId, image: &Image) -> bool {
 
 fn ended_sessions_are_gone(world: &World) {
     for event in &world.log {
-        let ended = match event {
-            Event::Session(id, SessionFact::LeaseEnded(_) | SessionFact::Left(_)) => id,
-            _ => continue,
+        let Event::Session(ended, SessionFact::LeaseEnded(_) | SessionFact::Left(_)) = event else {
+            continue;
         };
         assert!(
             world.fleet.sessions.get(*ended).is_none(),

@@ -280,17 +280,16 @@ fn people_who_wait_without_a_right_leave_a_few_at_a_time() {
 #[test]
 fn many_machines_that_come_out_of_one_host_serve_many_people() {
     let mut site = Site::with_pool(json!({}), 60, 60);
-    let host = crate::session::tests::site::HOST;
     let maintenance = |switch: &str| {
         let changed = json!({ "reason": "admin", "switch": switch });
         let changed = crate::session::tests::site::fact(changed);
         crate::event::HypervisorFact::MaintenanceChanged(changed)
     };
-    site.story.happened(host, maintenance("on"));
+    site.story.happened(HOST, maintenance("on"));
     for n in 0..60 {
         site.ask(n);
     }
-    site.story.happened(host, maintenance("off"));
+    site.story.happened(HOST, maintenance("off"));
     let pool = site.pool_id("pool");
     while crate::session::wants_service(&site.story.fleet, pool) {
         assert_ne!(site.given("ServePool", json!({ "pool": pool })), []);
