@@ -1,6 +1,8 @@
 //! What those get who ask.
 
 use carrel_decider::{Accepted, Answer, Refusal};
+use carrel_log::{EventLog, PageLimit};
+use carrel_model::event::Event;
 use carrel_model::ids::CommandId;
 use carrel_model::record::{Fingerprint, Position, Timestamp};
 use carrel_testkit::site::BEGINNING;
@@ -96,7 +98,7 @@ async fn a_clock_that_is_set_back_takes_nobody_back() {
 
 #[tokio::test]
 async fn trying_out_writes_nothing_and_tells_what_would_be_written() {
-    let mut scene = Scene::new().await;
+    let scene = Scene::new().await;
     let create = ask(1, "CreateGroup", &json!({ "name": "staff" }));
     let context = carrel_model::context::Context {
         command_id: create.command_id,
@@ -107,8 +109,30 @@ async fn trying_out_writes_nothing_and_tells_what_would_be_written() {
         entropy: [3; 16],
     };
     let would = scene.decider.try_out(&create.command, &context).expect("it would be accepted");
-    let kinds: Vec<_> = would.events.iter().map(carrel_model::event::Event::kind).collect();
-    assert_eq!(kinds, ["operation.accepted", "group.created"]);
+    let said = |event: &Event| {
+        let written = event.written(u16::MAX).and_then(Result::ok).expect("JSON");
+        (event.kind().to_owned(), event.stream().0.to_owned(), written.schema, written.data)
+    };
+    let would: Vec<_> = would.events.iter().map(said).collect();
     assert_eq!(scene.decider.standing().position, Position::START);
-    scene.given("CreateGroup", &json!({ "name": "staff" })).await.expect("it is still free");
+    let accepted = scene.decider.ask(create.clone()).await;
+    assert!(matches!(accepted, Ok(Answer::Accepted(_))), "{accepted:?}");
+    let page = scene.log.read(Position::START, PageLimit::MAX).await.expect("the log");
+    let written = page.records.into_iter();
+    let written: Vec<_> = written
+        .map(|it| {
+            (
+                it.kind.as_str().to_owned(),
+                it.stream.category.as_str().to_owned(),
+                it.schema,
+                it.data,
+            )
+        })
+        .collect();
+    assert_eq!(would, written);
+    // What is refused is refused alike.
+    let again = ask(2, "CreateGroup", &json!({ "name": "staff" }));
+    let refused = scene.decider.try_out(&again.command, &context).expect_err("it is taken");
+    assert_eq!(scene.decider.ask(again).await, Err(Refusal::Rejected(refused)));
+    scene.is_as_logged().await;
 }

@@ -10,7 +10,7 @@ use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent};
 use crate::machine::commands::{ExpirePower, ExpireReadiness};
 use crate::machine::{Outcome, PauseReason, State, StopCause};
 use crate::operation::Failure;
-use crate::testing::{Arrow, Story, command, ways};
+use crate::testing::{Arrow, Story, command, kinds, ways};
 
 const DRAWN: &str = include_str!("../mod.rs");
 
@@ -177,6 +177,17 @@ fn every_arrow_leads_where_it_says() {
         happen(&mut story, what);
         assert_eq!(state(&story), to, "{from}: {what}");
     }
+}
+
+/// Where an arrow leads back, only its facts show that something has come of it.
+#[test]
+fn a_machine_that_runs_is_not_ready_in_time_and_ready_after_all() {
+    let mut story = machine_that_is("running");
+    let was = story.log.len();
+    happen(&mut story, "ready, not ready");
+    assert_eq!(kinds(&story.log[was..]), ["machine.not_ready", "machine.ready"]);
+    let back = arrows().into_iter().filter(|arrow| arrow.from == arrow.to);
+    assert_eq!(back.map(|arrow| arrow.what).collect::<Vec<_>>(), ["ready, not ready"]);
 }
 
 /// What can be said of a machine, too, and changes none of its states.
