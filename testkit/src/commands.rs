@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::described::generator;
 use crate::random::Random;
 use crate::sample::{Fullness, Sampler};
+use crate::site::BEGINNING;
 
 /// Few, so that they meet each other again.
 const PEOPLE: [&str; 4] = ["anna", "jonas", "ona", "petras"];
@@ -76,6 +77,10 @@ fn known(fleet: &Fleet, name: &str, random: &mut Random) -> Option<Value> {
         "TokenId" => uuid(any(&fleet.tokens, random)),
         "SessionId" => uuid(any(&fleet.sessions, random)),
         "ImageId" => uuid(any(&fleet.images, random)),
+        "Timestamp" => {
+            let days = u32::try_from(random.below(30)).unwrap_or_default();
+            Some(json!(BEGINNING.plus_seconds(days * 86_400)))
+        }
         "CommandId" => uuid(any(&fleet.operations, random)),
         "PersonName" | "PersonRef" => Some(json!(PEOPLE[random.index(PEOPLE.len())])),
         "Name" => Some(json!(format!("{}{}", NAMES[random.index(NAMES.len())], random.below(9)))),

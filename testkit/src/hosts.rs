@@ -288,7 +288,7 @@ const CONTENT: Digest = Digest([5; 32]);
 fn files(spec: &ImageSpec) -> Vec<image::Outcome> {
     let digest = spec.digest.unwrap_or(CONTENT);
     let verified = spec.verify.first().map(|_| image::Outcome::Verified { digest });
-    let made = spec.make.iter().map(|new| image::Outcome::FileDone {
+    let made = spec.make.iter().map(|new| image::Outcome::FileMade {
         file: new.file.file,
         digest,
         stat: STAT,

@@ -195,7 +195,7 @@ fn image_sealed() -> [Event; 2] {
             base: None,
             number: 1,
             origin: image::Origin::Sealed,
-            by: CommandId::new(id(8, 1)),
+            operation: CommandId::new(id(8, 1)),
             storage: STORAGE,
             format: machine::Format::Qcow2,
             depth: 1,
@@ -203,7 +203,7 @@ fn image_sealed() -> [Event; 2] {
             settings: machine::Settings::default(),
             tags: vec![name("default"), name("head")],
         })),
-        IMAGE.event(ImageFact::Sealed(image::Sealed { stat: STAT })),
+        IMAGE.event(ImageFact::Sealed(image::Sealed { file: 0, stat: STAT })),
     ]
 }
 
@@ -237,7 +237,7 @@ fn person_made(number: u32) -> Event {
 /// What a start of a machine leaves in the log.
 pub fn starts(id: MachineId, on: HypervisorId) -> [Event; 4] {
     let policy: PlatformName = name("headroom");
-    let because = machine::Placement {
+    let placement = machine::Placement {
         policy,
         chosen_for: carrel_model::text::Text::default(),
         considered: 1,
@@ -247,14 +247,14 @@ pub fn starts(id: MachineId, on: HypervisorId) -> [Event; 4] {
         machine::Reservation { memory_mib: 2048, vcpus: 2, ..machine::Reservation::default() };
     let (at, ready_by) = (BEGINNING, BEGINNING.plus_seconds(180));
     [
-        id.event(MachineFact::Placed(machine::Placed { hypervisor: on, reserved, because })),
+        id.event(MachineFact::Placed(machine::Placed { hypervisor: on, reserved, placement })),
         id.event(MachineFact::StartRequested(machine::StartRequested {
             boot_epoch: 1,
             deadline: Some(ready_by),
             persistent_once: false,
         })),
         id.event(MachineFact::Started(machine::Started { boot_epoch: 1, at, ready_by })),
-        id.event(MachineFact::Ready(machine::Ready { boot_epoch: 1 })),
+        id.event(MachineFact::BecameReady(machine::Ready { boot_epoch: 1 })),
     ]
 }
 
@@ -265,7 +265,7 @@ pub fn stops(id: MachineId) -> [Event; 3] {
     let manner = machine::StopManner::Hard;
     [
         id.event(MachineFact::StopRequested(machine::StopRequested { manner, deadline })),
-        id.event(MachineFact::Stopping(Nothing {})),
+        id.event(MachineFact::StopBegun(Nothing {})),
         id.event(MachineFact::Stopped(machine::Stopped { boot_epoch: 1, cause })),
     ]
 }

@@ -135,7 +135,7 @@ facts! {
         PoolChanged "machine.pool_changed": 1 => machine::PoolChanged;
         Assigned "machine.assigned": 1 => machine::Assigned;
         Unassigned "machine.unassigned": 1 => machine::Assigned;
-        Written "machine.written": 1 => machine::Written;
+        HandedOn "machine.handed_on": 1 => machine::HandedOn;
         StartRequested "machine.start_requested": 1 => machine::StartRequested;
         StopRequested "machine.stop_requested": 1 => machine::StopRequested;
         RestartRequested "machine.restart_requested": 1 => machine::RestartRequested;
@@ -150,12 +150,12 @@ facts! {
         WorkFailed "machine.work_failed": 1 => machine::WorkFailed;
         Started "machine.started": 1 => machine::Started;
         StartFailed "machine.start_failed": 1 => machine::StartFailed;
-        Ready "machine.ready": 1 => machine::Ready;
-        NotReady "machine.not_ready": 1 => machine::NotReady;
-        Stopping "machine.stopping": 1 => Nothing;
+        BecameReady "machine.became_ready": 1 => machine::Ready;
+        ReadyTimedOut "machine.ready_timed_out": 1 => machine::NotReady;
+        StopBegun "machine.stop_begun": 1 => Nothing;
         Stopped "machine.stopped": 1 => machine::Stopped;
         Paused "machine.paused": 1 => machine::Paused;
-        Slept "machine.slept": 1 => Nothing;
+        PmSuspended "machine.pmsuspended": 1 => Nothing;
         Resumed "machine.resumed": 1 => Nothing;
         CopyRequested "machine.copy_requested": 1 => machine::CopyRequested;
         Copied "machine.copied": 1 => Nothing;
@@ -202,12 +202,12 @@ facts! {
         Tagged "image.tagged": 1 => image::Tagged;
         Untagged "image.untagged": 1 => image::Untagged;
         FileRequested "image.file_requested": 1 => image::FileRequested;
-        FileDone "image.file_done": 1 => image::FileDone;
+        FileMade "image.file_made": 1 => image::FileMade;
         FileFailed "image.file_failed": 1 => image::FileFailed;
         FileRetired "image.file_retired": 1 => image::FileRetired;
         FileRemoved "image.file_removed": 1 => image::FileRemoved;
         FlattenDelayed "image.flatten_delayed": 1 => image::FlattenDelayed;
-        Rebased "image.rebased": 1 => image::Rebased;
+        RebaseAdvanced "image.rebase_advanced": 1 => image::RebaseAdvanced;
         Retired "image.retired": 1 => Nothing;
         Removed "image.removed": 1 => Nothing;
     }
@@ -217,7 +217,7 @@ facts! {
         Entitled "pool.entitled": 1 => pool::Entitled;
         Revoked "pool.revoked": 1 => pool::Entitled;
         CalendarTurned "pool.calendar_turned": 1 => pool::CalendarTurned;
-        RightsReviewed "pool.rights_reviewed": 1 => pool::RightsReviewed;
+        ReviewAdvanced "pool.review_advanced": 1 => pool::ReviewAdvanced;
         Deleted "pool.deleted": 1 => Nothing;
     }
     Client(ClientId, ClientFact) "client" {
@@ -272,6 +272,7 @@ facts! {
         Accepted "operation.accepted": 1 => operation::Accepted;
         Prepared "operation.prepared": 1 => Nothing;
         Advanced "operation.advanced": 1 => operation::Advanced;
+        CancelAdvanced "operation.cancel_advanced": 1 => operation::CancelAdvanced;
         PartBegun "operation.part_begun": 1 => operation::PartBegun;
         PartEnded "operation.part_ended": 1 => operation::PartEnded;
         CancelRequested "operation.cancel_requested": 1 => Nothing;

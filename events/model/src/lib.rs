@@ -55,6 +55,7 @@ pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod text;
+pub mod timestamp;
 pub mod trace;
 pub mod version;
 pub mod wire;

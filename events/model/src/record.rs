@@ -22,6 +22,7 @@ use uuid::Uuid;
 pub use crate::hash::Fingerprint;
 use crate::ids::{ActorId, CausationId, CommandId, CorrelationId, EventId};
 use crate::name::{Category, Method, NameError, Org, RecordType};
+pub use crate::timestamp::Timestamp;
 use crate::trace::TraceParent;
 
 /// A record's place in the whole log: 1, 2, 3 and so on, without gaps. 0 is before the first.
@@ -94,38 +95,6 @@ pub struct Epoch(pub u64);
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Microseconds since 1970-01-01T00:00:00Z, leap seconds not counted. For people: the log's order
-/// is its positions.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(transparent)]
-pub struct Timestamp(pub i64);
-
-impl Timestamp {
-    /// Never past the end of what can be told.
-    #[must_use]
-    pub const fn plus_seconds(self, seconds: u32) -> Self {
-        Self(self.0.saturating_add(seconds as i64 * 1_000_000))
-    }
-
-    #[must_use]
-    pub const fn minus_seconds(self, seconds: u32) -> Self {
-        Self(self.0.saturating_sub(seconds as i64 * 1_000_000))
     }
 }
 

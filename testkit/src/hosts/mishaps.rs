@@ -125,7 +125,7 @@ impl Domain {
 fn with_a_file(instead_of: &image::Outcome) -> image::Outcome {
     match instead_of {
         image::Outcome::Verified { .. } => image::Outcome::Verified { digest: OTHER_CONTENT },
-        image::Outcome::FileDone { file, .. }
+        image::Outcome::FileMade { file, .. }
         | image::Outcome::FileFailed { file, .. }
         | image::Outcome::FileRemoved { file } => {
             image::Outcome::FileFailed { file: *file, failure: failure() }

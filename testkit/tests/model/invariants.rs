@@ -101,7 +101,7 @@ fn machines(told: &Told<'_>) -> impl Iterator<Item = MachineId> {
 }
 
 fn is_adopted(placed: &Placed) -> bool {
-    placed.because.policy.as_str() == "adopted"
+    placed.placement.policy.as_str() == "adopted"
 }
 
 fn place(fleet: &Fleet, id: MachineId) -> HypervisorId {

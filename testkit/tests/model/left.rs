@@ -83,7 +83,7 @@ const LAST_FACTS: usize = 40;
 pub(crate) fn nothing_is_overdue(world: &World) {
     let (fleet, now) = (&world.fleet, world.now);
     for (id, token) in fleet.tokens.iter() {
-        assert!(token.expires > now, "the token {id} has expired, and is still there");
+        assert!(token.expires_at > now, "the token {id} has expired, and is still there");
     }
     for (id, operation) in fleet.operations.iter() {
         if let State::Ended { retry_until, .. } = operation.state {
@@ -102,7 +102,7 @@ pub(crate) fn nothing_is_overdue(world: &World) {
         }
     }
     for (id, session) in fleet.sessions.iter().filter(|(_, it)| it.ticket.state.is_unspent()) {
-        assert!(session.ticket.expires > now, "the ticket of {id} has expired, and can be used");
+        assert!(session.ticket.expires_at > now, "the ticket of {id} has expired, and can be used");
     }
     for (id, pool) in fleet.pools.iter() {
         assert!(pool.next_turn.is_none_or(|turn| turn > now), "{id} has missed its turn");

@@ -201,6 +201,9 @@ pub(crate) fn comes_to_rest(world: &mut World) {
         world.resend();
         world.settle(&mut check);
         chores_are_done(world);
+        // A spare that made way has gone off since, and its room is there for who waits.
+        world.wait(SERVE_SECONDS);
+        chores_are_done(world);
         nobody_waits_for_what_is_free(world);
         // Everybody goes home.
         let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
@@ -264,7 +267,7 @@ fn may_have_any(fleet: &Fleet, session: &Session, pool: &Pool) -> bool {
         }
         Subject::Terminal(_) => false,
     };
-    let limited = limits.sessions.is_some() || limits.sessions_per_client.is_some();
+    let limited = limits.sessions_max.is_some() || limits.sessions_max_per_client.is_some();
     let owns = |machine: &Machine| {
         machine.pool == Some(pool.id) && machine.owners.contains(&session.subject)
     };

@@ -36,7 +36,7 @@ pub(crate) fn evolve_token(fleet: &mut Fleet, id: TokenId, fact: &TokenFact) {
                 version: Version(1),
                 bearer: token.bearer,
                 hash: token.hash,
-                expires: token.expires,
+                expires_at: token.expires_at,
                 name: token.name.clone(),
             },
         ),

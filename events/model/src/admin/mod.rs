@@ -47,6 +47,6 @@ pub struct Token {
     pub version: Version,
     pub bearer: Bearer,
     pub hash: KeyedHash,
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
     pub name: Option<Name>,
 }

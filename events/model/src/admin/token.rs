@@ -87,10 +87,10 @@ impl Decide for IssueToken {
             return Err(general::Rejection::IdTaken { kind: Kind("token") }.into());
         }
         make_room(deciding, bearer)?;
-        let expires = deciding.now().plus_seconds(given);
+        let expires_at = deciding.now().plus_seconds(given);
         let id: TokenId = deciding.fresh();
         let name = self.name.clone();
-        deciding.fact(id, Fact::Issued(TokenIssued { bearer, hash: self.token, expires, name }));
+        deciding.fact(id, Fact::Issued(TokenIssued { bearer, hash: self.token, expires_at, name }));
         Ok(())
     }
 }
@@ -103,14 +103,14 @@ fn make_room(deciding: &mut Deciding<'_>, bearer: Bearer) -> Result<(), Refused>
     }
     let tokens = fleet.tokens_of(bearer).filter_map(|id| fleet.tokens.get(id));
     let sign_ins = tokens.filter(|token| token.name.is_none());
-    let first = sign_ins.min_by_key(|token| token.expires).map(|token| token.id);
+    let first = sign_ins.min_by_key(|token| token.expires_at).map(|token| token.id);
     let first = first.ok_or(Refused::TooManyTokens { most: TOKENS_MAX })?;
     end(deciding, first, TokenEnd::Displaced);
     Ok(())
 }
 
-fn end(deciding: &mut Deciding<'_>, token: TokenId, because: TokenEnd) {
-    deciding.fact(token, Fact::Ended(TokenEnded { because }));
+fn end(deciding: &mut Deciding<'_>, token: TokenId, cause: TokenEnd) {
+    deciding.fact(token, Fact::Ended(TokenEnded { cause }));
 }
 
 /// All tokens of somebody who is deleted, blocked, or has another password.
@@ -148,7 +148,7 @@ pub struct ExpireToken {
 
 impl Decide for ExpireToken {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let over = |token: &Token| token.expires <= deciding.now();
+        let over = |token: &Token| token.expires_at <= deciding.now();
         if deciding.fleet.tokens.get(self.token).is_some_and(over) {
             end(deciding, self.token, TokenEnd::Expired);
         }

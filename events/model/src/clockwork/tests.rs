@@ -11,10 +11,10 @@ use crate::testing::{BEGINNING, Story, machine_made};
 use crate::version::latest::Switch;
 use crate::version::latest::admin::{Bearer, TokenIssued};
 
-fn token(story: &mut Story, number: u8, expires: Timestamp) {
+fn token(story: &mut Story, number: u8, expires_at: Timestamp) {
     let bearer = Bearer::Admin(AdminId::from_bytes([1; 16]));
     let hash = KeyedHash([number; 32]);
-    let issued = TokenIssued { bearer, hash, expires, name: None };
+    let issued = TokenIssued { bearer, hash, expires_at, name: None };
     story.was(TokenId::from_bytes([number; 16]), TokenFact::Issued(issued));
 }
 
@@ -86,7 +86,8 @@ fn no_more_is_sent_at_once_than_fits_and_both_kinds_have_their_share() {
         let name = crate::name::PlatformName::new("Test").expect("a name");
         let targets = Targets::Listed(vec![machine]);
         let plan = Plan::Resume;
-        let task = operation::Task { plan, targets, total: 1, until: None, after_seal: None };
+        let task =
+            operation::Task { plan, targets, total: 1, last_machine: None, after_seal: None };
         let fingerprint = crate::record::Fingerprint([7; 32]);
         let task = Some(task);
         let accepted = crate::version::latest::operation::Accepted { name, fingerprint, task };

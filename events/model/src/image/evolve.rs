@@ -23,7 +23,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
                 initial: seal.initial,
                 number: seal.number,
                 origin: seal.origin.clone(),
-                by: seal.by,
+                by: seal.operation,
                 state: State::Sealing,
                 settings: Arc::new(seal.settings.clone()),
                 size_gib: seal.size_gib,
@@ -48,12 +48,12 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: ImageId, fact: &Fact) {
         | Fact::Tagged(_)
         | Fact::Untagged(_)
         | Fact::FileRequested(_)
-        | Fact::FileDone(_)
+        | Fact::FileMade(_)
         | Fact::FileFailed(_)
         | Fact::FileRetired(_)
         | Fact::FileRemoved(_)
         | Fact::FlattenDelayed(_)
-        | Fact::Rebased(_)
+        | Fact::RebaseAdvanced(_)
         | Fact::Retired(_) => fleet.step::<Image>(id, |image| change(image, fact)),
     }
 }
@@ -64,8 +64,8 @@ fn change(image: &mut Image, fact: &Fact) {
         Fact::Sealed(sealed) => {
             image.state = State::Sealed;
             image.wanted_tags.clear();
-            made(image, FIRST_FILE, sealed.stat);
-            mark(image, FIRST_FILE, FileState::There);
+            made(image, sealed.file, sealed.stat);
+            mark(image, sealed.file, FileState::There);
         }
         Fact::Verified(verified) => {
             if image.state == State::Sealed {
@@ -95,7 +95,7 @@ fn change(image: &mut Image, fact: &Fact) {
             });
             image.flattening = Flattening::Asked { failed: image.flattening.failed() };
         }
-        Fact::FileDone(done) => {
+        Fact::FileMade(done) => {
             let state = match image.state {
                 State::Verified(known) if known == done.digest => FileState::There,
                 State::Sealing | State::Sealed | State::Verified(_) => {
@@ -120,7 +120,7 @@ fn change(image: &mut Image, fact: &Fact) {
             let failed = image.flattening.failed().saturating_add(1);
             image.flattening = Flattening::Again { at: delayed.until, failed };
         }
-        Fact::Rebased(rebased) => {
+        Fact::RebaseAdvanced(rebased) => {
             image.flattening = match rebased.upto {
                 Some(upto) => Flattening::Rebasing { upto: Some(upto) },
                 None => Flattening::Done,

@@ -5,8 +5,8 @@
 //!   done     --- a version that is too deep is sealed ---> asked
 //!   asked    --- image.flatten_delayed: it could not be made ---> again
 //!   again    --- image.file_requested ---> asked
-//!   asked    --- image.file_done, with the same content ---> rebasing
-//!   rebasing --- image.rebased: all machines that are off know it ---> done
+//!   asked    --- image.file_made, with the same content ---> rebasing
+//!   rebasing --- image.rebase_advanced: all machines that are off know it ---> done
 //! ```
 //!
 //! What runs meanwhile, or can't be told for another reason, is told as soon as it can be. With the
@@ -25,8 +25,8 @@ use crate::ids::{ImageId, MachineId};
 use crate::machine::{Format, Machine};
 use crate::record::Timestamp;
 use crate::rejection::Rejection;
-use crate::version::latest::image::{FileRequested, FileRetired, FlattenDelayed, Rebased};
-use crate::version::latest::machine::Rebased as OnFile;
+use crate::version::latest::image::{FileRequested, FileRetired, FlattenDelayed, RebaseAdvanced};
+use crate::version::latest::machine::Rebased;
 
 /// How far a version is with a file that stands alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +156,7 @@ fn rebase(deciding: &mut Deciding<'_>, id: ImageId, upto: Option<MachineId>) {
         follow_machine(deciding, *machine);
     }
     let upto = some.last().copied().filter(|_| some.len() == REBASED_AT_ONCE);
-    deciding.fact(id, ImageFact::Rebased(Rebased { upto }));
+    deciding.fact(id, ImageFact::RebaseAdvanced(RebaseAdvanced { upto }));
 }
 
 /// Nobody may be responsible for a machine that was not used for long. If no host can take it, it
@@ -178,15 +178,15 @@ pub(crate) fn follow_machine(deciding: &mut Deciding<'_>, id: MachineId) {
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
     if let Some(file) = machine.rebasing_to {
         if machine.applied >= machine.generation {
-            deciding.fact(id, MachineFact::Rebased(OnFile { file }));
+            deciding.fact(id, MachineFact::Rebased(Rebased { file }));
         }
         return;
     }
     let Some(file) = better_file(&deciding.fleet, &machine) else { return };
     if !machine.has_files {
-        deciding.fact(id, MachineFact::Rebased(OnFile { file }));
+        deciding.fact(id, MachineFact::Rebased(Rebased { file }));
     } else if machine.place.is_some() && can_be_rebased(&deciding.fleet, &machine) {
-        deciding.fact(id, MachineFact::RebaseRequested(OnFile { file }));
+        deciding.fact(id, MachineFact::RebaseRequested(Rebased { file }));
     }
 }
 

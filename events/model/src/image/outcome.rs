@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evolve::FIRST_FILE;
 use super::tag::{self, default, head};
 use super::{File, FileState, Hold, State, flatten};
 use crate::decide::EVENTS_MAX;
@@ -15,7 +16,7 @@ use crate::ids::{HypervisorId, ImageId, MachineId};
 use crate::machine::Task;
 use crate::operation::Cause;
 use crate::version::latest::Nothing;
-use crate::version::latest::image::{Failed, FileDone, FileFailed, FileRemoved};
+use crate::version::latest::image::{Failed, FileFailed, FileMade, FileRemoved};
 use crate::version::latest::image::{Sealed, Stat, Verified};
 use crate::version::latest::machine::{
     Failed as MachineFailed, FilesGone, Sealed as MachineSealed,
@@ -27,7 +28,7 @@ use crate::version::latest::operation::Failure;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     Verified { digest: Digest },
-    FileDone { file: u16, digest: Digest, stat: Stat },
+    FileMade { file: u16, digest: Digest, stat: Stat },
     FileFailed { file: u16, failure: Failure },
     FileRemoved { file: u16 },
 }
@@ -48,9 +49,9 @@ pub(crate) fn hear(
         // Whoever was not asked for it may have read anything.
         Outcome::Verified { .. } if image.verifier(fleet) != Some(host) => {}
         Outcome::Verified { digest } => verified(deciding, id, *digest),
-        Outcome::FileDone { file, digest, stat } => {
-            let done = FileDone { file: *file, digest: *digest, stat: *stat };
-            file_done(deciding, host, id, done);
+        Outcome::FileMade { file, digest, stat } => {
+            let done = FileMade { file: *file, digest: *digest, stat: *stat };
+            file_made(deciding, host, id, done);
         }
         Outcome::FileFailed { file, failure } => {
             file_failed(deciding, host, (id, *file), failure);
@@ -86,7 +87,7 @@ pub(crate) fn task_failed(deciding: &mut Deciding<'_>, machine: MachineId, failu
 pub(crate) fn sealed(deciding: &mut Deciding<'_>, machine: MachineId, stat: Stat) {
     let Some(Task::Sealing { image: id }) = task(deciding, machine) else { return };
     let Some(image) = deciding.fleet.images.shared(id) else { return };
-    deciding.fact(id, ImageFact::Sealed(Sealed { stat }));
+    deciding.fact(id, ImageFact::Sealed(Sealed { file: FIRST_FILE, stat }));
     deciding.fact(machine, MachineFact::Sealed(MachineSealed { image: id }));
     tag::put(deciding, id, &head(), Hold::Movable);
     let first = !deciding.fleet.index.tags.contains_key(&(image.initial, default()));
@@ -131,17 +132,17 @@ fn other_content(
 }
 
 /// A further file is there. With another content it is none of this version's, and is removed.
-pub(crate) fn file_done(
+pub(crate) fn file_made(
     deciding: &mut Deciding<'_>,
     host: HypervisorId,
     image: ImageId,
-    done: FileDone,
+    done: FileMade,
 ) {
-    let FileDone { file, digest, .. } = done;
+    let FileMade { file, digest, .. } = done;
     if !is_made_by(deciding, host, (image, file)) {
         return;
     }
-    deciding.fact(image, ImageFact::FileDone(done));
+    deciding.fact(image, ImageFact::FileMade(done));
     let state = deciding.fleet.images.get(image).map(|image| image.state);
     if let Some(State::Verified(known)) = state
         && known != digest

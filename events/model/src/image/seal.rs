@@ -166,7 +166,7 @@ pub(super) fn request(
         initial: initial.id,
         number,
         origin: prepared.origin,
-        by,
+        operation: by,
         storage: disk.storage,
         format: prepared.format,
         depth: prepared.depth,

@@ -25,13 +25,14 @@ for_machines! {
 impl Decide for EnableVirtualSnapshot {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let setting = Some(VirtualSnapshot { on_reboot: self.on_reboot });
-        operation::start(deciding, Plan::SetVirtualSnapshot { setting }, &self.selection())
+        let plan = Plan::SetVirtualSnapshot(VirtualSnapshotChanged { setting });
+        operation::start(deciding, plan, &self.selection())
     }
 }
 
 impl Decide for DisableVirtualSnapshot {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
-        let plan = Plan::SetVirtualSnapshot { setting: None };
+        let plan = Plan::SetVirtualSnapshot(VirtualSnapshotChanged { setting: None });
         operation::start(deciding, plan, &self.selection())
     }
 }

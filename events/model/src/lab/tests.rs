@@ -167,7 +167,7 @@ fn whatever_runs_counts_for_what_may_run() {
     let subject = crate::session::Subject::Terminal(terminal);
     let assigned = crate::version::latest::machine::Assigned { subject };
     story.was(machines[1], MachineFact::Assigned(assigned));
-    let slept = MachineFact::Slept(Nothing {});
+    let slept = MachineFact::PmSuspended(Nothing {});
     story.was(machines[2], slept);
     assert!(story.given(keep(&story)).is_empty(), "three run");
     let start = json!({ "machines": [name(&story, 3)] });

@@ -239,13 +239,13 @@ pub(super) fn keep_running(deciding: &mut Deciding<'_>, machine: &Machine) {
         counters: hardware.counters.clone(),
         volatile: None,
     };
-    let because = Placement {
+    let placement = Placement {
         policy: crate::placement::adopted(),
         chosen_for: Text::new("it runs there already").unwrap_or_default(),
         considered: 1,
         refused: Default::default(),
     };
-    deciding.fact(machine.id, Fact::Placed(Placed { hypervisor: host, reserved, because }));
+    deciding.fact(machine.id, Fact::Placed(Placed { hypervisor: host, reserved, placement }));
     let boot_epoch = machine.power.boot_epoch;
     let start = StartRequested { boot_epoch, deadline: None, persistent_once: false };
     deciding.fact(machine.id, Fact::StartRequested(start));

@@ -79,7 +79,7 @@ impl Decide for ExpireReadiness {
             return Ok(());
         }
         let (boot_epoch, at) = (machine.observed.boot_epoch, deciding.now());
-        deciding.fact(machine.id, Fact::NotReady(NotReady { boot_epoch, at }));
+        deciding.fact(machine.id, Fact::ReadyTimedOut(NotReady { boot_epoch, at }));
         put_aside_if_it_fails_often(deciding, machine.id);
         Ok(())
     }

@@ -44,8 +44,8 @@ pub(crate) fn turn(
         return Ok(Begun::Done);
     }
     let placed = can_migrate(&deciding.fleet, machine, to)?;
-    let (to, because) = (placed.hypervisor, placed.because);
-    deciding.fact(machine.id, Fact::MigrationRequested(MigrationRequested { to, because }));
+    let (to, placement) = (placed.hypervisor, placed.placement);
+    deciding.fact(machine.id, Fact::MigrationRequested(MigrationRequested { to, placement }));
     Ok(Begun::Part(Goal::Migrated { to }))
 }
 

@@ -71,13 +71,13 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
         Outcome::Ready { boot_epoch } => ready(deciding, machine, *boot_epoch),
         Outcome::Stopping { boot_epoch } => {
             if *boot_epoch == machine.power.boot_epoch && machine.observed.state == State::Running {
-                deciding.fact(id, Fact::Stopping(Nothing {}));
+                deciding.fact(id, Fact::StopBegun(Nothing {}));
             }
         }
         Outcome::Stopped { boot_epoch, cause } => stopped(deciding, machine, *boot_epoch, *cause),
         Outcome::Paused { reason } if about_power => paused(deciding, machine, *reason),
         Outcome::Asleep if about_power && machine.observed.state == State::Running => {
-            deciding.fact(id, Fact::Slept(Nothing {}));
+            deciding.fact(id, Fact::PmSuspended(Nothing {}));
         }
         Outcome::Resumed if about_power => resumed(deciding, machine),
         Outcome::FirstBootEnded { boot_epoch } => first_boot_ended(deciding, machine, *boot_epoch),
@@ -234,7 +234,7 @@ fn ready(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64) {
     let this_epoch = boot_epoch == machine.power.boot_epoch || machine.runs_as_before();
     let this_time = boot_epoch == machine.observed.boot_epoch && this_epoch;
     if runs && this_time && machine.observed.ready != Ready::Yes {
-        deciding.fact(machine.id, Fact::Ready(WasReady { boot_epoch }));
+        deciding.fact(machine.id, Fact::BecameReady(WasReady { boot_epoch }));
     }
 }
 
@@ -296,9 +296,9 @@ fn migration_failed(
 fn released(
     deciding: &mut Deciding<'_>,
     id: MachineId,
-    (hypervisor, by): (HypervisorId, ReleasedBy),
+    (hypervisor, cause): (HypervisorId, ReleasedBy),
 ) {
-    deciding.fact(id, Fact::Released(Released { hypervisor, by }));
+    deciding.fact(id, Fact::Released(Released { hypervisor, cause }));
 }
 
 /// Each step of a snapshot ends once, whatever else is said about it.

@@ -70,7 +70,7 @@ fn what_an_image_is_made_from_stays_until_it_is_made() {
         initial,
         number: 1,
         origin: Origin::Imported { media },
-        by: CommandId::from_bytes([6; 16]),
+        operation: CommandId::from_bytes([6; 16]),
         storage: StorageId::from_bytes([7; 16]),
         format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,
@@ -82,7 +82,7 @@ fn what_an_image_is_made_from_stays_until_it_is_made() {
     story.happens(|deciding| deciding.fact(image, ImageFact::SealRequested(requested)));
     let refused = story.refused(remove(), "CRL-0810");
     assert_eq!(refused.to_string(), "win11@1 is being made from debian");
-    let sealed = ImageFact::Sealed(Sealed { stat: crate::testing::STAT });
+    let sealed = ImageFact::Sealed(Sealed { file: 0, stat: crate::testing::STAT });
     story.happens(|deciding| deciding.fact(image, sealed));
     story.given(remove());
 }

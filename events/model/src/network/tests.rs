@@ -104,7 +104,7 @@ fn a_network_that_a_version_of_an_image_brings_stays() {
         initial,
         number: 1,
         origin: Origin::Sealed,
-        by: CommandId::from_bytes([6; 16]),
+        operation: CommandId::from_bytes([6; 16]),
         storage: StorageId::from_bytes([7; 16]),
         format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,

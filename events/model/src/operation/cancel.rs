@@ -13,7 +13,7 @@ use crate::ids::{CommandId, MachineId};
 use crate::rejection::Rejection;
 use crate::renewal;
 use crate::version::latest::Nothing;
-use crate::version::latest::operation::{Advanced, PartEnded};
+use crate::version::latest::operation::{CancelAdvanced, PartEnded};
 
 /// Stops what an operation has not begun. What is under way ends by itself, except for machines
 /// that wait for their people to leave, or that a drain waits for: they are left as they are. The
@@ -61,7 +61,7 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
         Some((last, _)) if waiting.len() == SLICE => Cursor::Machine(*last),
         Some(_) | None => Cursor::End,
     };
-    deciding.fact(id, Fact::Advanced(Advanced::upto(upto)));
+    deciding.fact(id, Fact::CancelAdvanced(CancelAdvanced { upto }));
 }
 
 /// Looks at no more parts than may be under way at once.

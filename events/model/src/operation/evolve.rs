@@ -41,6 +41,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: CommandId, fact: &Fact) {
         Fact::Forgotten(_) => drop(fleet.take::<Operation>(id)),
         Fact::Prepared(_)
         | Fact::Advanced(_)
+        | Fact::CancelAdvanced(_)
         | Fact::PartBegun(_)
         | Fact::PartEnded(_)
         | Fact::CancelRequested(_)
@@ -56,7 +57,7 @@ fn end(operation: &mut Operation, finished: &Finished) {
 
 fn advance(operation: &mut Operation, advanced: &Advanced) {
     operation.cursor = Some(advanced.upto);
-    operation.done = operation.done.saturating_add(advanced.done);
+    operation.done = operation.done.saturating_add(size(advanced.done.len()));
     for part in &advanced.failed {
         operation.failed.insert(part.machine, part.failure.clone());
         if let Some(name) = &part.name {
@@ -75,10 +76,10 @@ fn change(operation: &mut Operation, fact: &Fact) {
     match fact {
         Fact::Accepted(_) | Fact::Finished(_) | Fact::Forgotten(_) => {}
         Fact::Prepared(_) => operation.state = State::Running,
-        Fact::Advanced(advanced) => match &mut operation.state {
-            State::Cancelling { told } => *told = Some(advanced.upto),
-            State::Sealing | State::Running | State::Ended { .. } => advance(operation, advanced),
-        },
+        Fact::Advanced(advanced) => advance(operation, advanced),
+        Fact::CancelAdvanced(advanced) => {
+            operation.state = State::Cancelling { told: Some(advanced.upto) };
+        }
         Fact::PartBegun(begun) => {
             operation.parts.insert(begun.machine, begun.goal.clone());
             match begun.waits_for {
@@ -106,7 +107,7 @@ fn change(operation: &mut Operation, fact: &Fact) {
             let failed = operation.failed.keys().copied().collect();
             let task = Arc::make_mut(&mut operation.task);
             task.targets = Targets::Listed(failed);
-            task.until = None;
+            task.last_machine = None;
             operation.failed = OrdMap::new();
             operation.cursor = None;
             operation.state = State::Running;

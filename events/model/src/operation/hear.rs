@@ -122,7 +122,7 @@ fn renewing(operation: CommandId, fact: &Fact) -> Option<PartEnd> {
     match fact {
         Fact::Populated(_) => Some(PartEnd::Done),
         Fact::RenewalFailed(it) => own(&it.why).then(|| PartEnd::Failed(it.failure.clone())),
-        Fact::RenewalDropped(it) => own(&it.why).then_some(match &it.because {
+        Fact::RenewalDropped(it) => own(&it.why).then_some(match &it.cause {
             DropCause::Superseded { .. } => PartEnd::Superseded,
             DropCause::Cancelled => PartEnd::Cancelled,
             DropCause::KeepsData { failure } => PartEnd::Failed(failure.clone()),

@@ -59,8 +59,8 @@ pub(crate) fn turn(
         Plan::Message { text } => message::turn(deciding, &machine, text),
         Plan::Drain { hypervisor } => drain::turn(deciding, &machine, *hypervisor),
         Plan::Lose { hypervisor } => lost::turn(deciding, &machine, *hypervisor),
-        Plan::SetVirtualSnapshot { setting } => {
-            virtual_snapshot::turn(deciding, &machine, setting.as_ref())
+        Plan::SetVirtualSnapshot(changed) => {
+            virtual_snapshot::turn(deciding, &machine, changed.setting.as_ref())
         }
         Plan::Populate(populate) => populate::turn(deciding, operation, populate, &machine),
         Plan::Copy { source } => copy::turn(deciding, &machine, *source),

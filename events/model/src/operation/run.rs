@@ -78,7 +78,7 @@ pub(crate) fn start_on_one(
     turn: impl FnOnce(&mut Deciding<'_>, CommandId) -> Result<Begun, Rejection>,
 ) -> Result<(), Rejection> {
     let targets = Targets::Listed(vec![machine]);
-    let task = Task { plan, targets, total: 1, until: None, after_seal: None };
+    let task = Task { plan, targets, total: 1, last_machine: None, after_seal: None };
     let operation = deciding.begin(task);
     let begun = turn(deciding, operation)?;
     let mut advanced = Advanced::upto(Cursor::End);
@@ -98,8 +98,8 @@ pub(crate) fn start_with(
         can_wait_for(deciding, image)?;
     }
     let total = count(&deciding.fleet, &targets);
-    let until = deciding.fleet.machines.last();
-    let operation = deciding.begin(Task { plan, targets, total, until, after_seal });
+    let last_machine = deciding.fleet.machines.last();
+    let operation = deciding.begin(Task { plan, targets, total, last_machine, after_seal });
     first(deciding, operation)?;
     advance(deciding, operation);
     Ok(())
@@ -115,13 +115,15 @@ pub(crate) fn had_turn(
 ) {
     match begun {
         // Nothing more can come of a machine that is gone with its turn.
-        Ok(Begun::Part(_)) if !deciding.fleet.machines.contains(machine) => advanced.done += 1,
+        Ok(Begun::Part(_)) if !deciding.fleet.machines.contains(machine) => {
+            advanced.done.push(machine);
+        }
         Ok(Begun::Part(goal)) => {
             make_way(deciding, machine);
             let waits_for = waits_for(&deciding.fleet, machine, &goal);
             deciding.fact(operation, Fact::PartBegun(PartBegun { machine, goal, waits_for }));
         }
-        Ok(Begun::Done) => advanced.done += 1,
+        Ok(Begun::Done) => advanced.done.push(machine),
         Err(rejection) => {
             let failure = failure(&rejection);
             advanced.failed.push(PartFailed { machine, failure, name });

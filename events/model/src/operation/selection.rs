@@ -136,7 +136,7 @@ pub(crate) fn next_slice(fleet: &Fleet, operation: &Operation, most: usize) -> S
         Some(Cursor::Machine(machine)) => Some(machine),
         Some(Cursor::Made(_) | Cursor::End) | None => None,
     };
-    let until = operation.task.until;
+    let until = operation.task.last_machine;
     let belongs = move |id: &MachineId| until.is_none_or(|until| *id <= until);
     let machines: Vec<MachineId> = match &operation.task.targets {
         Targets::Listed(all) => {

@@ -183,7 +183,7 @@ fn place_where(
     Ok(Placed {
         hypervisor: room.host.id,
         reserved: need.reservation(room.volatile),
-        because: Placement {
+        placement: Placement {
             policy: PlatformName::new(POLICY.name()).unwrap_or_else(|_| unnamed()),
             chosen_for: Text::cut(&match (need.runs, room.here) {
                 (Some(_), _) => POLICY.because(&room),

@@ -60,14 +60,14 @@ fn a_choice_says_why_and_who_fell_out() {
     });
     let placed = placed.expect("it was placed");
     assert_eq!(placed.hypervisor, host(&story, "node2"));
-    let because = serde_json::to_value(&placed.because).expect("JSON");
+    let placement = serde_json::to_value(&placed.placement).expect("JSON");
     let expected = json!({
         "policy": "headroom",
         "chosen_for": "most room: 62 of 64 GiB and 62 of 64 vCPUs free after this start",
         "considered": 3,
         "refused": { "labels": 1, "storage.local": 1 },
     });
-    assert_eq!(because, expected);
+    assert_eq!(placement, expected);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn work_on_files_stays_with_the_host_that_has_them() {
     let m = machine(&story, "m");
     let placed = super::for_files(&story.fleet, &m).expect("a host");
     assert_eq!(Some(placed.hypervisor), first);
-    assert_eq!(placed.because.chosen_for.as_str(), "it has the files already");
+    assert_eq!(placed.placement.chosen_for.as_str(), "it has the files already");
     let elsewhere = super::for_start(&story.fleet, &m, false).expect("a host");
     assert_ne!(Some(elsewhere.hypervisor), first);
 }

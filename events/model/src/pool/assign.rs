@@ -15,7 +15,7 @@ use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::session::{EndCause, Subject, Target, end, is_entitled};
 use crate::terminal::Terminal;
-use crate::version::latest::machine::{Assigned, Written};
+use crate::version::latest::machine::{Assigned, HandedOn};
 
 /// Assigns a machine to a person for good, or a pool to a person or a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,8 +98,8 @@ fn assign(
     let (id, machine) = deciding.find::<Machine>(machine)?;
     let owned = machine.owners.contains(&subject);
     can_be_assigned(deciding, &machine, subject, keep_data)?;
-    if machine.written.is_some_and(|by| by != subject) {
-        deciding.fact(id, MachineFact::Written(Written { by: subject }));
+    if let Some(from) = machine.written.filter(|by| *by != subject) {
+        deciding.fact(id, MachineFact::HandedOn(HandedOn { from, to: subject }));
     }
     if !owned {
         deciding.fact(id, MachineFact::Assigned(Assigned { subject }));

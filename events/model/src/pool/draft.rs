@@ -178,8 +178,8 @@ fn check(settings: &Settings) -> Result<(), Refused> {
     let Settings { limits, spares, .. } = settings;
     let wait = Some(settings.return_after_seconds);
     bounded("return_after_seconds", wait, RETURN_AFTER_SECONDS_MIN, RETURN_AFTER_SECONDS_MAX)?;
-    bounded("limits.sessions", limits.sessions, 1, SESSIONS_MAX)?;
-    bounded("limits.sessions_per_client", limits.sessions_per_client, 1, SESSIONS_MAX)?;
+    bounded("limits.sessions_max", limits.sessions_max, 1, SESSIONS_MAX)?;
+    bounded("limits.sessions_max_per_client", limits.sessions_max_per_client, 1, SESSIONS_MAX)?;
     let monitors = Some(settings.display.monitors.into());
     bounded("display.monitors", monitors, 1, MONITORS_MAX.into())?;
     let in_calendars = settings.calendars.iter().filter_map(|it| it.effect.spares.as_ref());

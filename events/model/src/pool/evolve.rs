@@ -35,7 +35,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: PoolId, fact: &Fact) {
             });
             fleet.rights_were_lost(id);
         }
-        Fact::RightsReviewed(reviewed) => fleet.step::<Pool>(id, |it| {
+        Fact::ReviewAdvanced(reviewed) => fleet.step::<Pool>(id, |it| {
             it.reviewed_upto = reviewed.upto;
         }),
         Fact::CalendarTurned(turned) => fleet.step::<Pool>(id, |it| {

@@ -14,7 +14,7 @@ use crate::fleet::Fleet;
 use crate::ids::{PoolId, SessionId};
 use crate::rejection::Rejection;
 use crate::session::{EndCause, Ending, Target, is_entitled};
-use crate::version::latest::pool::RightsReviewed;
+use crate::version::latest::pool::ReviewAdvanced;
 
 /// So many sessions are looked at in one slice: that takes a few milliseconds.
 const LOOKED_AT_MAX: usize = 4096;
@@ -47,7 +47,7 @@ pub(crate) fn review(deciding: &mut Deciding<'_>, pools: &[PoolId]) {
         let Some(after) = after else { continue };
         let upto = look(&deciding.fleet, (*id, after), &mut ending);
         if upto != Some(after) {
-            deciding.fact(*id, Fact::RightsReviewed(RightsReviewed { upto }));
+            deciding.fact(*id, Fact::ReviewAdvanced(ReviewAdvanced { upto }));
         }
         if upto.is_some() {
             break;

@@ -77,9 +77,9 @@ fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &
     if is_held(&deciding.fleet, machine) {
         let seconds = doubled(ROOM_SECONDS, renewing.delays.into(), HELD_SECONDS_MAX);
         let until = deciding.now().plus_seconds(seconds);
-        let because =
+        let failure =
             Failure::because(Cause::Held, "it is locked, moving to another host, or being copied");
-        deciding.fact(id, Fact::RenewalDelayed(Delayed { until, by: DelayedBy::Step, because }));
+        deciding.fact(id, Fact::RenewalDelayed(Delayed { until, cause: DelayedBy::Step, failure }));
     } else if is_due(machine, renewing, deciding.now()) {
         begin(deciding, id);
     } else {
@@ -90,7 +90,7 @@ fn its_time_has_come(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &
 /// Of a silent host nobody knows what it has done, and one that is back needs a moment to say so.
 fn waits_for_host(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing) -> bool {
     let mut hosts = [machine.place, machine.leaving].into_iter().flatten();
-    let (seconds, by, detail) = if hosts.any(|host| deciding.fleet.is_silent(host)) {
+    let (seconds, cause, detail) = if hosts.any(|host| deciding.fleet.is_silent(host)) {
         let seconds = doubled(SILENT_SECONDS, renewing.silences.into(), SILENT_SECONDS_MAX);
         (seconds, DelayedBy::Silence, "its host is silent")
     } else if renewing.silences > 0 {
@@ -99,8 +99,8 @@ fn waits_for_host(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Ren
         return false;
     };
     let until = deciding.now().plus_seconds(seconds);
-    let because = Failure::because(Cause::HostSilent, detail);
-    deciding.fact(machine.id, Fact::RenewalDelayed(Delayed { until, by, because }));
+    let failure = Failure::because(Cause::HostSilent, detail);
+    deciding.fact(machine.id, Fact::RenewalDelayed(Delayed { until, cause, failure }));
     true
 }
 
@@ -119,6 +119,6 @@ fn use_force(deciding: &mut Deciding<'_>, machine: &Machine, renewing: &Renewing
     }
     turn_off(deciding, id, StopManner::Hard);
     let until = deciding.now().plus_seconds(POWER_OFF_SECONDS);
-    let because = Failure::because(Cause::ShutdownIgnored, "its guest did not shut down in time");
-    deciding.fact(id, Fact::RenewalDelayed(Delayed { until, by: DelayedBy::Step, because }));
+    let failure = Failure::because(Cause::ShutdownIgnored, "its guest did not shut down in time");
+    deciding.fact(id, Fact::RenewalDelayed(Delayed { until, cause: DelayedBy::Step, failure }));
 }

@@ -36,8 +36,8 @@ pub(crate) fn request(deciding: &mut Deciding<'_>, id: MachineId, mut renewal: R
     let Some(machine) = deciding.fleet.machines.shared(id) else { return };
     if let Some(earlier) = &machine.renewal {
         let (why, by) = (earlier.renewal.why.clone(), deciding.context.command_id);
-        let because = DropCause::Superseded { by };
-        deciding.fact(id, Fact::RenewalDropped(Dropped { why, because }));
+        let cause = DropCause::Superseded { by };
+        deciding.fact(id, Fact::RenewalDropped(Dropped { why, cause }));
     }
     if machine.being_renewed() {
         // Its disk is used or half made: nobody can have it until a later time.
@@ -163,7 +163,7 @@ pub(crate) fn drop_pending(deciding: &mut Deciding<'_>, id: MachineId, operation
         renewing.step == RenewalStep::Pending && renewing.renewal.why == of_it
     });
     if pending {
-        let dropped = Dropped { why: of_it, because: DropCause::Cancelled };
+        let dropped = Dropped { why: of_it, cause: DropCause::Cancelled };
         deciding.fact(id, Fact::RenewalDropped(dropped));
     }
 }

@@ -127,9 +127,9 @@ pub(super) fn begin(deciding: &mut Deciding<'_>, id: MachineId) {
     if is_held(&deciding.fleet, &machine) {
         return;
     }
-    if let Some(because) = would_lose_data(&deciding.fleet, &machine) {
+    if let Some(cause) = would_lose_data(&deciding.fleet, &machine) {
         let why = renewing.renewal.why.clone();
-        return deciding.fact(id, Fact::RenewalDropped(Dropped { why, because }));
+        return deciding.fact(id, Fact::RenewalDropped(Dropped { why, cause }));
     }
     let manner = stop_manner(&machine);
     let seconds = match manner {
@@ -236,10 +236,10 @@ fn start_first_boot(
                 spare::make_way(deciding, machine.id, &rejection);
             }
             let until = deciding.now().plus_seconds(ROOM_SECONDS);
-            let because = failure(&rejection);
+            let failure = failure(&rejection);
             deciding.fact(
                 machine.id,
-                Fact::RenewalDelayed(Delayed { until, by: DelayedBy::Step, because }),
+                Fact::RenewalDelayed(Delayed { until, cause: DelayedBy::Step, failure }),
             );
             return;
         }

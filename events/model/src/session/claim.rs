@@ -96,7 +96,7 @@ pub(super) fn has_pool_room(fleet: &Fleet, target: Target) -> bool {
     let Target::Pool(id) = target else { return true };
     let Some(pool) = fleet.pools.get(id) else { return false };
     let count = fleet.index.leases.get(&Counted::Pool(id)).copied().unwrap_or_default();
-    !is_reached(pool.settings.limits.sessions, count as usize)
+    !is_reached(pool.settings.limits.sessions_max, count as usize)
 }
 
 /// One more desktop is within what the person and their groups may have at once.
@@ -123,7 +123,7 @@ pub(super) fn is_within_own_limits(fleet: &Fleet, claim: &Claim) -> bool {
     let Target::Pool(id) = claim.target else { return true };
     let Some(pool) = fleet.pools.get(id) else { return false };
     let of_both = of_subject.iter().filter(|session| session.target == claim.target).count();
-    !is_reached(pool.settings.limits.sessions_per_client, of_both)
+    !is_reached(pool.settings.limits.sessions_max_per_client, of_both)
 }
 
 fn is_reached(most: Option<u32>, count: usize) -> bool {

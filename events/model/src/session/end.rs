@@ -101,7 +101,7 @@ pub struct ExpireTicket {
 impl Decide for ExpireTicket {
     fn decide(&self, deciding: &mut Deciding<'_>) -> Result<(), Rejection> {
         let session = deciding.fleet.sessions.get(self.session);
-        if session.is_some_and(|session| session.ticket.expires <= deciding.now()) {
+        if session.is_some_and(|session| session.ticket.expires_at <= deciding.now()) {
             ticket_spent(deciding, self.session, self.ticket, SpentBy::Expired);
         }
         Ok(())

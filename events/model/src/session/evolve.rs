@@ -42,7 +42,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
                 session.ticket = Ticket {
                     number: issued.ticket,
                     state: TicketState::Issued,
-                    expires: issued.expires,
+                    expires_at: issued.expires_at,
                 };
                 session.protocol = issued.protocol;
             });
@@ -51,7 +51,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
         Fact::DisplayArmed(armed) => fleet.step::<Session>(id, |session| {
             session.used = Use::Begun;
             mark(session, armed.ticket, TicketState::Armed);
-            session.ticket.expires = armed.expires;
+            session.ticket.expires_at = armed.expires_at;
         }),
         Fact::TicketSpent(spent) => fleet.step::<Session>(id, |session| {
             mark(session, spent.ticket, TicketState::Spent);
@@ -76,7 +76,7 @@ fn asked(
     protocol: Protocol,
     state: State,
 ) -> Session {
-    let ticket = Ticket { number: 0, state: TicketState::None, expires: Timestamp(0) };
+    let ticket = Ticket { number: 0, state: TicketState::None, expires_at: Timestamp(0) };
     Session {
         id,
         version: Version(1),

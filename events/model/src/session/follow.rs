@@ -34,7 +34,7 @@ pub(crate) fn hear(deciding: &mut Deciding<'_>, machine: MachineId, fact: &Machi
     }
     let quarantined = matches!(fact, MachineFact::MaintenanceChanged(changed)
         if changed.reason == Reason::Quarantine && changed.switch == Switch::On);
-    if quarantined || matches!(fact, MachineFact::NotReady(_)) {
+    if quarantined || matches!(fact, MachineFact::ReadyTimedOut(_)) {
         for session in leases(deciding, machine) {
             if is_exchangeable(deciding, session) {
                 exchange(deciding, session, Otherwise::Stay);
@@ -183,8 +183,8 @@ pub(crate) fn display_armed(deciding: &mut Deciding<'_>, session: SessionId, tic
     let current = deciding.fleet.sessions.get(session).map(|session| session.ticket);
     let expected = current.is_some_and(|it| it.number == ticket && it.state == TicketState::Issued);
     if expected {
-        let expires = deciding.now().plus_seconds(TICKET_ARMED_SECONDS);
-        deciding.fact(session, SessionFact::DisplayArmed(DisplayArmed { ticket, expires }));
+        let expires_at = deciding.now().plus_seconds(TICKET_ARMED_SECONDS);
+        deciding.fact(session, SessionFact::DisplayArmed(DisplayArmed { ticket, expires_at }));
     }
 }
 
@@ -192,10 +192,10 @@ pub(crate) fn ticket_spent(
     deciding: &mut Deciding<'_>,
     session: SessionId,
     ticket: u32,
-    by: SpentBy,
+    cause: SpentBy,
 ) {
     let current = deciding.fleet.sessions.get(session).map(|session| session.ticket);
     if current.is_some_and(|it| it.number == ticket && it.state.is_unspent()) {
-        deciding.fact(session, SessionFact::TicketSpent(TicketSpent { ticket, by }));
+        deciding.fact(session, SessionFact::TicketSpent(TicketSpent { ticket, cause }));
     }
 }

@@ -223,14 +223,15 @@ pub(super) fn issue_ticket(deciding: &mut Deciding<'_>, id: SessionId, viewer: V
     let Some(session) = deciding.fleet.sessions.get(id) else { return };
     let machine = session.machine().and_then(|machine| deciding.fleet.machines.get(machine));
     let Some(machine) = machine else { return };
-    let can_be_used = session.ticket.state.is_unspent() && deciding.now() < session.ticket.expires;
+    let can_be_used =
+        session.ticket.state.is_unspent() && deciding.now() < session.ticket.expires_at;
     let has_one = can_be_used && session.protocol == viewer.protocol;
     if machine.is_external() || has_one {
         return;
     }
     let ticket = session.ticket.number.saturating_add(1);
     let Viewer { protocol, terminal, source } = viewer;
-    let expires = deciding.now().plus_seconds(TICKET_ISSUED_SECONDS);
-    let issued = TicketIssued { ticket, protocol, expires, source, terminal };
+    let expires_at = deciding.now().plus_seconds(TICKET_ISSUED_SECONDS);
+    let issued = TicketIssued { ticket, protocol, expires_at, source, terminal };
     deciding.fact(id, Fact::TicketIssued(issued));
 }

@@ -99,7 +99,7 @@ pub struct Ticket {
     pub number: u32,
     pub state: TicketState,
     /// When one that was not used is worth nothing any more.
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,7 +62,7 @@ fn more_space_than_there_can_be_is_not_low() {
 fn placed(story: &mut Story, machine: MachineId, host: HypervisorId, volatile: bool) {
     let (storage, _) = only(&story.fleet);
     let volatile = volatile.then_some(Volatile { storage, size_mib: 1024 });
-    let because = Placement {
+    let placement = Placement {
         policy: PlatformName::new("test").expect("a name"),
         chosen_for: Default::default(),
         considered: 1,
@@ -70,8 +70,9 @@ fn placed(story: &mut Story, machine: MachineId, host: HypervisorId, volatile: b
     };
     let reserved = Reservation { volatile, ..Default::default() };
     story.happens(|deciding| {
-        deciding.fact(machine, MachineFact::Placed(Placed { hypervisor: host, reserved, because }));
-        let deadline = Timestamp(i64::MAX);
+        deciding
+            .fact(machine, MachineFact::Placed(Placed { hypervisor: host, reserved, placement }));
+        let deadline = Timestamp::MAX;
         let start =
             StartRequested { boot_epoch: 1, deadline: Some(deadline), persistent_once: false };
         deciding.fact(machine, MachineFact::StartRequested(start));
@@ -85,7 +86,7 @@ fn image_of(story: &mut Story, initial: MachineId, storage: StorageId) -> ImageI
         initial,
         number: 3,
         origin: Origin::Sealed,
-        by: CommandId::from_bytes([6; 16]),
+        operation: CommandId::from_bytes([6; 16]),
         storage,
         format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,

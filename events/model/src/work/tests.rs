@@ -21,7 +21,7 @@ use crate::session::Target;
 use crate::testing::{Dice, STAT, Story, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
-use crate::version::latest::image::{FileDone, FileRequested, FileRetired, Verified};
+use crate::version::latest::image::{FileMade, FileRequested, FileRetired, Verified};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
 use crate::version::latest::session::{DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent};
 
@@ -152,7 +152,7 @@ fn files_of_a_version_are_made_by_one_host_and_removed_by_one_that_sees_them() {
     fact(
         &mut story,
         image,
-        ImageFact::FileDone(FileDone { file: 1, digest: Digest([1; 32]), stat: STAT }),
+        ImageFact::FileMade(FileMade { file: 1, digest: Digest([1; 32]), stat: STAT }),
     );
     fact(&mut story, image, ImageFact::FileRetired(FileRetired { file: 0 }));
     let later = work(&story.fleet, Thing::Image(image)).expect("work");
@@ -213,17 +213,17 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     assert!(spec(&story, "m").tickets.is_empty());
     let protocol = Protocol::Spice;
     let issued =
-        TicketIssued { ticket: 1, protocol, expires: story.now, source: None, terminal: None };
+        TicketIssued { ticket: 1, protocol, expires_at: story.now, source: None, terminal: None };
     fact(&mut story, session, SessionFact::TicketIssued(issued));
     let ticket = |story: &Story| {
         let tickets = spec(story, "m").tickets;
         tickets.iter().map(|ticket| (ticket.number, ticket.arm)).collect::<Vec<_>>()
     };
     assert_eq!(ticket(&story), [(1, true)]);
-    let expires = story.now.plus_seconds(60);
-    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1, expires }));
+    let expires_at = story.now.plus_seconds(60);
+    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1, expires_at }));
     assert_eq!(ticket(&story), [(1, false)], "no other host arms it again");
-    let spent = TicketSpent { ticket: 1, by: SpentBy::Used };
+    let spent = TicketSpent { ticket: 1, cause: SpentBy::Used };
     fact(&mut story, session, SessionFact::TicketSpent(spent));
     assert_eq!(ticket(&story), [(1, false)], "its viewer may stay");
     fact(&mut story, session, SessionFact::Disconnected(Nothing {}));

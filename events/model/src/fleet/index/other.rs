@@ -198,7 +198,7 @@ impl Thing for Token {
     type Keys = (KeyedHash, Bearer, Timestamp);
 
     fn keys(&self) -> Self::Keys {
-        (self.hash, self.bearer, self.expires)
+        (self.hash, self.bearer, self.expires_at)
     }
 
     fn reindex(

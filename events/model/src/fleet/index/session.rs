@@ -61,7 +61,7 @@ impl Thing for Session {
                 .ticket
                 .state
                 .is_unspent()
-                .then_some((self.ticket.expires, self.ticket.number)),
+                .then_some((self.ticket.expires_at, self.ticket.number)),
         }
     }
 

@@ -31,7 +31,7 @@ fn is_made(site: &mut Site) {
     let (host, image, digest) = (site.host, site.version(5).id, Digest([1; 32]));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
     let file = site.version(5).files_made - 1;
-    site.decides(|deciding| outcome::file_done(deciding, host, image, made(file, digest)));
+    site.decides(|deciding| outcome::file_made(deciding, host, image, made(file, digest)));
 }
 
 /// The depth of the file that the overlay is to stand on, and the generation that says so.
@@ -296,8 +296,8 @@ fn a_host_is_asked_for_a_digest_until_it_is_known_and_only_that_one_is_heard() {
     assert_eq!(asked_to_verify(&site), Some((node2, 5)));
     site.story.wait(600);
     assert_eq!(kinds(&tend(&mut site)), ["image.file_requested"]);
-    let done = json!({ "file_done": { "file": 2, "digest": "11".repeat(32), "stat": STAT } });
-    assert_eq!(kinds(&report(&mut site, node2, &done)), ["image.file_done"]);
+    let done = json!({ "file_made": { "file": 2, "digest": "11".repeat(32), "stat": STAT } });
+    assert_eq!(kinds(&report(&mut site, node2, &done)), ["image.file_made"]);
     assert_eq!(site.version(5).flattening.name(), "asked", "nobody knows what it is to be like");
     assert_eq!(kinds(&report(&mut site, node2, &verified)), ["image.verified"]);
     assert_eq!(asked_to_verify(&site), None);

@@ -38,7 +38,7 @@ use crate::operation::commands::AdvanceOperation;
 use crate::rejection::Rejection;
 use crate::renewal::commands::AdvanceRenewal;
 use crate::testing::{STAT, Story, command};
-use crate::version::latest::image::FileDone;
+use crate::version::latest::image::FileMade;
 use crate::version::latest::machine::{Applied, Started, Stopped};
 use crate::version::latest::operation::Failure;
 use crate::version::latest::session::{EndCause, Ended, Granted, Target};
@@ -309,8 +309,8 @@ pub(crate) fn name_of(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-pub(crate) fn made(file: u16, digest: Digest) -> FileDone {
-    FileDone { file, digest, stat: STAT }
+pub(crate) fn made(file: u16, digest: Digest) -> FileMade {
+    FileMade { file, digest, stat: STAT }
 }
 
 pub(crate) fn failure() -> Failure {

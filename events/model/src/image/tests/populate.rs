@@ -12,7 +12,7 @@ use crate::operation::{Goal, Outcome, PARTS_RUNNING_MAX, SLICE, State};
 use crate::testing::kinds;
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::{
-    DeleteRequested, SnapshotRequested, Updated, WorkFailed, Written,
+    DeleteRequested, HandedOn, SnapshotRequested, Updated, WorkFailed,
 };
 use crate::version::latest::operation::{PartBegun, WaitsFor};
 
@@ -131,7 +131,7 @@ fn what_somebody_keeps_is_left_alone_unless_it_may_be_lost() {
     let [owned, used, snapped, free] = children[..] else { unreachable!("four children") };
     site.owner(owned);
     let by = crate::machine::Subject::Client(crate::ids::ClientId::from_bytes([5; 16]));
-    site.happens(used, MachineFact::Written(Written { by }));
+    site.happens(used, MachineFact::HandedOn(HandedOn { from: by, to: by }));
     let snapshot = SnapshotRequested {
         snapshot: crate::ids::SnapshotId::from_bytes([5; 16]),
         name: super::name_of("before"),

@@ -136,7 +136,7 @@ fn something_happens(site: &mut Site, dice: &mut Dice) {
                 for file in 0..3 {
                     site.decides(|it| outcome::file_removed(it, host, (image, file)));
                     let digest = Digest([1; 32]);
-                    site.decides(|it| outcome::file_done(it, host, image, made(file, digest)));
+                    site.decides(|it| outcome::file_made(it, host, image, made(file, digest)));
                 }
             }
         }

@@ -148,10 +148,10 @@ fn a_version_that_is_too_deep_gets_a_file_that_stands_alone() {
     let digest = Digest([1; 32]);
     let foreign = crate::ids::HypervisorId::from_bytes([8; 16]);
     let done =
-        site.decides(|deciding| outcome::file_done(deciding, foreign, image, made(1, digest)));
+        site.decides(|deciding| outcome::file_made(deciding, foreign, image, made(1, digest)));
     assert!(done.is_empty(), "another host knows nothing of it");
-    let done = site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, digest)));
-    assert_eq!(kinds(&done), ["image.file_done"]);
+    let done = site.decides(|deciding| outcome::file_made(deciding, host, image, made(1, digest)));
+    assert_eq!(kinds(&done), ["image.file_made"]);
     let nearest = |site: &Site| {
         let nearest = site.version(5).nearest_file(&site.story.fleet, host);
         nearest.map(|file| file.number)
@@ -170,8 +170,8 @@ fn a_further_file_with_another_content_is_removed() {
     let (host, image) = (site.host, site.version(5).id);
     site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let other = Digest([2; 32]);
-    let done = site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, other)));
-    assert_eq!(kinds(&done), ["image.file_done", "image.file_failed", "image.flatten_delayed"]);
+    let done = site.decides(|deciding| outcome::file_made(deciding, host, image, made(1, other)));
+    assert_eq!(kinds(&done), ["image.file_made", "image.file_failed", "image.flatten_delayed"]);
     assert_eq!(site.version(5).files[1].state, FileState::Retired, "its host removes it");
     site.decides(|deciding| outcome::file_removed(deciding, host, (image, 1)));
     assert_eq!(site.version(5).files.len(), 1);
@@ -182,7 +182,7 @@ fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
     let mut site = deep();
     let (host, image) = (site.host, site.version(5).id);
     let other = Digest([2; 32]);
-    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, other)));
+    site.decides(|deciding| outcome::file_made(deciding, host, image, made(1, other)));
     assert_eq!(site.version(5).files[1].state, FileState::Unverified(other));
     let verified = site.decides(|deciding| outcome::verified(deciding, image, Digest([1; 32])));
     let expected = ["image.verified", "image.file_failed", "image.flatten_delayed"];
@@ -196,7 +196,7 @@ fn a_file_that_was_made_before_its_version_was_verified_is_compared_then() {
 fn a_file_that_was_never_compared_goes_with_its_version() {
     let mut site = deep();
     let (host, image) = (site.host, site.version(5).id);
-    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, Digest([1; 32]))));
+    site.decides(|deciding| outcome::file_made(deciding, host, image, made(1, Digest([1; 32]))));
     site.copy();
     site.seal();
     site.given("RetireImage", json!({ "image": "win11@5" }));

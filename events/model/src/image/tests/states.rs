@@ -73,15 +73,15 @@ fn versions_and_files_go_the_ways_that_are_drawn_and_no_other() {
 
     // One is verified after its second file was made, one before, and of one no second file comes.
     let after = deep(&mut site);
-    site.decides(|it| outcome::file_done(it, host, after, made(1, CONTENT)));
+    site.decides(|it| outcome::file_made(it, host, after, made(1, CONTENT)));
     site.decides(|it| outcome::verified(it, after, CONTENT));
     let before = deep(&mut site);
     site.decides(|it| outcome::verified(it, before, CONTENT));
-    site.decides(|it| outcome::file_done(it, host, before, made(1, CONTENT)));
+    site.decides(|it| outcome::file_made(it, host, before, made(1, CONTENT)));
     let never = deep(&mut site);
     site.decides(|it| outcome::file_failed(it, host, (never, 1), &failure()));
     let other = deep(&mut site);
-    site.decides(|it| outcome::file_done(it, host, other, made(1, Digest([2; 32]))));
+    site.decides(|it| outcome::file_made(it, host, other, made(1, Digest([2; 32]))));
     site.decides(|it| outcome::verified(it, other, CONTENT));
 
     site.copy();

@@ -101,7 +101,10 @@ fn what_a_reboot_does_to_it_outlives_a_renewal() {
     // A reset, too, takes what was set last.
     site.given("EnableVirtualSnapshot", on);
     let by = crate::machine::Subject::Client(crate::ids::ClientId::from_bytes([5; 16]));
-    site.happens(child, MachineFact::Written(crate::version::latest::machine::Written { by }));
+    site.happens(
+        child,
+        MachineFact::HandedOn(crate::version::latest::machine::HandedOn { from: by, to: by }),
+    );
     site.decides(|deciding| crate::renewal::reset(deciding, child));
     site.applied(child);
     assert_eq!(site.get(child).virtual_snapshot, renews);

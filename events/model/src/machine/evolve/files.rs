@@ -7,7 +7,7 @@ use crate::ids::MachineId;
 use crate::image::FIRST_FILE;
 use crate::machine::{Base, Disk, DiskRole, DiskSource, Format, Kind, Machine, Task};
 use crate::version::latest::machine::{
-    CopyRequested, DiskResized, Rebased, SealRequested, Sealed, Written,
+    CopyRequested, DiskResized, HandedOn, Rebased, SealRequested, Sealed,
 };
 use crate::version::latest::operation::Failure;
 
@@ -62,9 +62,9 @@ pub(super) fn overlaid(machine: &mut Machine, base: Base) {
     }
 }
 
-pub(super) fn written(machine: &mut Machine, written: &Written) {
-    machine.written = Some(written.by);
-    machine.kept = Some(written.by);
+pub(super) fn handed_on(machine: &mut Machine, handed: &HandedOn) {
+    machine.written = Some(handed.to);
+    machine.kept = Some(handed.to);
 }
 
 pub(super) fn copy_requested(machine: &mut Machine, copy: &CopyRequested) {

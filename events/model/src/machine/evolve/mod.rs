@@ -62,7 +62,7 @@ fn change(machine: &mut Machine, fact: &Fact) {
         }
         Fact::Assigned(assigned) => machine.owners.push(assigned.subject),
         Fact::Unassigned(assigned) => machine.owners.retain(|owner| *owner != assigned.subject),
-        Fact::Written(written) => files::written(machine, written),
+        Fact::HandedOn(handed) => files::handed_on(machine, handed),
 
         Fact::StartRequested(start) => power::start_requested(machine, start),
         Fact::StopRequested(stop) => power::stop_requested(machine, stop),
@@ -80,12 +80,12 @@ fn change(machine: &mut Machine, fact: &Fact) {
 
         Fact::Started(started) => observed::started(machine, started),
         Fact::StartFailed(failed) => observed::start_failed(machine, failed),
-        Fact::Ready(_) => observed::ready(machine),
-        Fact::NotReady(late) => observed::not_ready(machine, late.at),
-        Fact::Stopping(_) => machine.observed.state = State::Stopping,
+        Fact::BecameReady(_) => observed::ready(machine),
+        Fact::ReadyTimedOut(late) => observed::not_ready(machine, late.at),
+        Fact::StopBegun(_) => machine.observed.state = State::Stopping,
         Fact::Stopped(stopped) => observed::stopped(machine, stopped),
         Fact::Paused(paused) => machine.observed.state = State::Paused(paused.reason),
-        Fact::Slept(_) => machine.observed.state = State::Asleep,
+        Fact::PmSuspended(_) => machine.observed.state = State::Asleep,
         Fact::Resumed(_) => machine.observed.state = State::Running,
 
         Fact::CopyRequested(copy) => files::copy_requested(machine, copy),

@@ -107,7 +107,7 @@ pub(super) fn delayed(machine: &mut Machine, delayed: &Delayed) {
     if let Some(renewing) = &mut machine.renewal {
         let renewing = Arc::make_mut(renewing);
         renewing.deadline = Some(delayed.until);
-        match delayed.by {
+        match delayed.cause {
             DelayedBy::Silence => renewing.silences = renewing.silences.saturating_add(1),
             DelayedBy::Return => renewing.silences = 0,
             DelayedBy::Step => renewing.delays = renewing.delays.saturating_add(1),

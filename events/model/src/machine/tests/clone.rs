@@ -9,7 +9,7 @@ use crate::image::tests::Site;
 use crate::machine::{Kind, Outcome, StopCause, Subject, VirtualSnapshot};
 use crate::operation::{Failure, State};
 use crate::testing::{Story, command};
-use crate::version::latest::machine::{VirtualSnapshotChanged, Written};
+use crate::version::latest::machine::{HandedOn, VirtualSnapshotChanged};
 
 fn clone(story: &mut Story, name: &str) {
     story.given(command("CloneMachine", json!({ "machine": "a", "name": name })));
@@ -79,7 +79,7 @@ fn a_clone_is_not_copied_again_from_what_runs() {
 fn a_clone_of_a_machine_that_was_used_has_the_same_traces() {
     let (mut site, children) = Site::with_children(1);
     let by = Subject::Client(ClientId::from_bytes([5; 16]));
-    site.happens(children[0], MachineFact::Written(Written { by }));
+    site.happens(children[0], MachineFact::HandedOn(HandedOn { from: by, to: by }));
     site.given("CloneMachine", json!({ "machine": "win11-001", "name": "twin" }));
     let operation = fails(&mut site.story, "twin");
     let twin = site.get(site.named("twin"));

@@ -185,7 +185,7 @@ fn a_machine_that_runs_is_not_ready_in_time_and_ready_after_all() {
     let mut story = machine_that_is("running");
     let was = story.log.len();
     happen(&mut story, "ready, not ready");
-    assert_eq!(kinds(&story.log[was..]), ["machine.not_ready", "machine.ready"]);
+    assert_eq!(kinds(&story.log[was..]), ["machine.ready_timed_out", "machine.became_ready"]);
     let back = arrows().into_iter().filter(|arrow| arrow.from == arrow.to);
     assert_eq!(back.map(|arrow| arrow.what).collect::<Vec<_>>(), ["ready, not ready"]);
 }

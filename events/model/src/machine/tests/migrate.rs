@@ -52,7 +52,7 @@ fn a_host_that_it_did_not_reach_and_that_is_lost_has_let_go_with_that() {
     assert_eq!(told(&story), (to, Shall::Released));
     let name = story.fleet.hypervisors.get(to).expect("it").name.to_string();
     let lost = story.given(command("ConfirmHypervisorLost", json!({ "hypervisor": name })));
-    let released = Released { hypervisor: to, by: ReleasedBy::HostLost };
+    let released = Released { hypervisor: to, cause: ReleasedBy::HostLost };
     let m = machine(&story, "m");
     assert!(lost.contains(&Event::Machine(m.id, MachineFact::Released(released))));
     assert_eq!(told(&story).0, from);

@@ -95,10 +95,10 @@ fn a_desktop_that_does_not_answer_its_probe_counts_as_failed() {
     let id = machine(&story, "m").id;
     assert!(story.given(ExpireReadiness { machine: id }).is_empty());
     let events = story.wait(181).given(ExpireReadiness { machine: id });
-    assert_eq!(kinds(&events), ["machine.not_ready"]);
+    assert_eq!(kinds(&events), ["machine.ready_timed_out"]);
     assert_eq!(machine(&story, "m").failures.len(), 1);
     let events = report(&mut story, "m", Outcome::Ready { boot_epoch: 1 });
-    assert_eq!(kinds(&events), ["machine.ready"], "late is better than never");
+    assert_eq!(kinds(&events), ["machine.became_ready"], "late is better than never");
     assert!(machine(&story, "m").failures.is_empty());
     assert!(story.given(ExpireReadiness { machine: id }).is_empty());
 }
@@ -181,7 +181,7 @@ fn a_suspended_machine_is_resumed_and_not_started() {
 #[test]
 fn while_something_else_is_done_with_it_its_power_is_left_alone() {
     let image = ImageId::from_bytes([1; 16]);
-    let because = || Placement {
+    let placement = || Placement {
         policy: crate::name::PlatformName::new("test").expect("a name"),
         chosen_for: Default::default(),
         considered: 0,
@@ -205,7 +205,7 @@ fn while_something_else_is_done_with_it_its_power_is_left_alone() {
         vec![Fact::CopyRequested(CopyRequested { source: id, disks: Vec::new(), traces: None })],
         "CRL-0203",
     ));
-    let migration = MigrationRequested { to, because: because() };
+    let migration = MigrationRequested { to, placement: placement() };
     all.push((vec![Fact::MigrationRequested(migration)], "CRL-0205"));
     let operation = crate::ids::CommandId::from_bytes([1; 16]);
     all.push((vec![Fact::DeleteRequested(DeleteRequested { operation })], "CRL-0206"));

@@ -85,7 +85,7 @@ pub(crate) fn add_version(story: &mut Story, initial: &str, number: u8) -> Image
         initial,
         number: number.into(),
         origin: Origin::Sealed,
-        by: crate::ids::CommandId::from_bytes([1; 16]),
+        operation: crate::ids::CommandId::from_bytes([1; 16]),
         storage,
         format: Format::Qcow2,
         depth: number,
@@ -94,7 +94,11 @@ pub(crate) fn add_version(story: &mut Story, initial: &str, number: u8) -> Image
         tags: Vec::new(),
     };
     fact(story, id, crate::event::ImageFact::SealRequested(seal));
-    fact(story, id, crate::event::ImageFact::Sealed(Sealed { stat: crate::testing::STAT }));
+    fact(
+        story,
+        id,
+        crate::event::ImageFact::Sealed(Sealed { file: 0, stat: crate::testing::STAT }),
+    );
     id
 }
 

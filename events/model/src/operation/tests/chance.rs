@@ -48,7 +48,7 @@ fn turns(story: &mut Story, operation: CommandId, all: &[MachineId], dice: &mut 
         for (machine, choice) in slice.into_iter().zip(choices) {
             let is_there = deciding.fleet.machines.contains(machine);
             if choice == 0 {
-                advanced.done += 1;
+                advanced.done.push(machine);
             } else if choice > 1 && is_there {
                 let begun = PartBegun { machine, goal: Goal::Stopped, waits_for: WaitsFor::Nobody };
                 deciding.fact(operation, Fact::PartBegun(begun));
@@ -73,7 +73,7 @@ fn something_happens(story: &mut Story, machine: MachineId, dice: &mut Dice) {
             deadline: Some(deadline),
             persistent_once: false,
         }),
-        2 => MachineFact::Slept(Nothing {}),
+        2 => MachineFact::PmSuspended(Nothing {}),
         _ => MachineFact::Stopped(Stopped { boot_epoch: 1, cause: StopCause::Command }),
     };
     story.happens(|deciding| deciding.fact(machine, fact));
@@ -87,7 +87,7 @@ fn every_target_is_told_once_and_no_operation_is_stuck() {
         let all = given(&mut story);
         let targets = Targets::Listed(all.clone());
         let plan = maintenance();
-        let task = Task { plan, targets, total: TARGETS, until: None, after_seal: None };
+        let task = Task { plan, targets, total: TARGETS, last_machine: None, after_seal: None };
         let operation = accepted(&mut story, task);
         let mut steps = 0;
         while ["running", "cancelling"].contains(&stands(&story, operation)) {

@@ -20,7 +20,7 @@ const HERE: HypervisorId = HypervisorId::from_bytes([1; 16]);
 const THERE: HypervisorId = HypervisorId::from_bytes([2; 16]);
 const IMAGE: ImageId = ImageId::from_bytes([5; 16]);
 const SNAPSHOT: SnapshotId = SnapshotId::from_bytes([6; 16]);
-const NEVER: Timestamp = Timestamp(i64::MAX);
+const NEVER: Timestamp = Timestamp::MAX;
 
 fn failure() -> Failure {
     Failure::new("libvirt", "it can't be")
@@ -109,7 +109,7 @@ fn a_start_ends_when_it_runs_or_will_not() {
     assert_eq!(end_of(goal.clone(), &given, deleted()), said("deleted"));
     // A report of an earlier boot leaves nobody who wants it to run.
     assert_eq!(end_of(goal.clone(), &given, start_failed(1)), said("superseded"));
-    let asleep = Machine::Slept(Nothing {});
+    let asleep = Machine::PmSuspended(Nothing {});
     assert_eq!(end_of(goal, &given, asleep), None);
 }
 
@@ -123,7 +123,7 @@ fn a_stop_ends_when_it_is_off_or_shall_run_again() {
     let restart =
         Machine::RestartRequested(facts::RestartRequested { boot_epoch, deadline, manner });
     assert_eq!(end_of(Goal::Stopped, &given, restart), said("superseded"));
-    assert_eq!(end_of(Goal::Stopped, &given, Machine::Slept(Nothing {})), None);
+    assert_eq!(end_of(Goal::Stopped, &given, Machine::PmSuspended(Nothing {})), None);
 }
 
 #[test]
@@ -167,13 +167,13 @@ fn a_renewal_ends_with_what_became_of_the_one_that_was_asked_for() {
     assert_eq!(ends(true, fails), said("libvirt"));
     assert_eq!(ends(false, fails), said("gone"));
     let cancelled = |why| {
-        let because = renewals::DropCause::Cancelled;
-        Machine::RenewalDropped(renewals::Dropped { why, because })
+        let cause = renewals::DropCause::Cancelled;
+        Machine::RenewalDropped(renewals::Dropped { why, cause })
     };
     assert_eq!(ends(true, cancelled), said("cancelled"));
     let superseded = |why| {
-        let because = renewals::DropCause::Superseded { by: CommandId::from_bytes([0xdd; 16]) };
-        Machine::RenewalDropped(renewals::Dropped { why, because })
+        let cause = renewals::DropCause::Superseded { by: CommandId::from_bytes([0xdd; 16]) };
+        Machine::RenewalDropped(renewals::Dropped { why, cause })
     };
     assert_eq!(ends(true, superseded), said("superseded"));
     let replaced = |why| {
@@ -229,20 +229,20 @@ fn a_snapshot_ends_as_its_host_says() {
 }
 
 fn placed() -> Machine {
-    let because = Placement {
+    let placement = Placement {
         policy: PlatformName::new("test").expect("a name"),
         chosen_for: Default::default(),
         considered: 1,
         refused: Default::default(),
     };
-    Machine::Placed(facts::Placed { hypervisor: HERE, reserved: Default::default(), because })
+    Machine::Placed(facts::Placed { hypervisor: HERE, reserved: Default::default(), placement })
 }
 
 #[test]
 fn a_move_ends_when_it_is_there_or_stays() {
     let goal = Goal::Off { hypervisor: HERE };
     let released =
-        Machine::Released(facts::Released { hypervisor: HERE, by: facts::ReleasedBy::Host });
+        Machine::Released(facts::Released { hypervisor: HERE, cause: facts::ReleasedBy::Host });
     assert_eq!(end_of(goal.clone(), &[placed()], released), said("done"));
     let stays = facts::MigrationFailed { to: THERE, failure: failure() };
     let stays = Machine::MigrationFailed(stays);
@@ -250,7 +250,7 @@ fn a_move_ends_when_it_is_there_or_stays() {
     assert_eq!(end_of(goal, &[], Machine::Locked(Nothing {})), said("done"));
     let goal = Goal::Migrated { to: THERE };
     let Machine::Placed(place) = placed() else { unreachable!() };
-    let requested = facts::MigrationRequested { to: THERE, because: place.because };
+    let requested = facts::MigrationRequested { to: THERE, placement: place.placement };
     let given = [placed(), Machine::MigrationRequested(requested)];
     let migrated = |to| Machine::Migrated(facts::Migrated { from: HERE, to });
     assert_eq!(end_of(goal.clone(), &given, migrated(THERE)), said("done"));
@@ -274,7 +274,11 @@ fn what_is_done_to_a_version_ends_with_what_becomes_of_it() {
     let imported = Goal::Imported { image: IMAGE };
     let removed = Goal::FilesRemoved { image: IMAGE };
     for (goal, fact, end) in [
-        (imported.clone(), ImageFact::Sealed(Sealed { stat: crate::testing::STAT }), "done"),
+        (
+            imported.clone(),
+            ImageFact::Sealed(Sealed { file: 0, stat: crate::testing::STAT }),
+            "done",
+        ),
         (imported.clone(), ImageFact::Failed(image_fails()), "libvirt"),
         (imported, ImageFact::Removed(Nothing {}), "gone"),
         (removed, ImageFact::Removed(Nothing {}), "done"),
@@ -286,7 +290,7 @@ fn what_is_done_to_a_version_ends_with_what_becomes_of_it() {
             initial,
             number: 1,
             origin: Origin::Sealed,
-            by: CommandId::from_bytes([6; 16]),
+            operation: CommandId::from_bytes([6; 16]),
             storage: StorageId::from_bytes([7; 16]),
             format: crate::version::latest::machine::Format::Qcow2,
             depth: 1,
@@ -306,7 +310,7 @@ fn what_a_part_was_begun_with_does_not_end_it() {
     let mut story = Story::new();
     let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
     let targets = Targets::Listed(vec![machine]);
-    let task = Task { plan: Plan::Resume, targets, total: 1, until: None, after_seal: None };
+    let task = Task { plan: Plan::Resume, targets, total: 1, last_machine: None, after_seal: None };
     let operation = accepted(&mut story, task);
     story.happens(|deciding| {
         deciding.fact(machine, stop());
@@ -355,7 +359,7 @@ fn only_so_many_operations_wait_for_one_version() {
         sealing(&mut story, machine, IMAGE);
     }
     assert_eq!(code(&mut story), Some("CRL-0704"));
-    let sealed = Sealed { stat: crate::testing::STAT };
+    let sealed = Sealed { file: 0, stat: crate::testing::STAT };
     story.happens(|deciding| deciding.fact(IMAGE, ImageFact::Sealed(sealed)));
     assert_eq!(story.fleet.waiting_for_seal(IMAGE).count(), 0);
 }

@@ -55,7 +55,7 @@ fn under_way(story: &mut Story, parts: &[(MachineId, Goal)]) -> CommandId {
     let all: Vec<_> = parts.iter().map(|(machine, _)| *machine).collect();
     let total = u32::try_from(all.len()).expect("not that many");
     let targets = Targets::Listed(all);
-    let task = Task { plan: Plan::Resume, targets, total, until: None, after_seal: None };
+    let task = Task { plan: Plan::Resume, targets, total, last_machine: None, after_seal: None };
     let id = accepted(story, task);
     for (machine, goal) in parts {
         let begun =
@@ -70,7 +70,7 @@ fn under_way(story: &mut Story, parts: &[(MachineId, Goal)]) -> CommandId {
 fn sealing(story: &mut Story, machine: MachineId, image: ImageId) -> CommandId {
     let targets = Targets::Listed(vec![machine]);
     let after_seal = Some(image);
-    accepted(story, Task { plan: maintenance(), targets, total: 1, until: None, after_seal })
+    accepted(story, Task { plan: maintenance(), targets, total: 1, last_machine: None, after_seal })
 }
 
 fn advance(operation: CommandId) -> Command {

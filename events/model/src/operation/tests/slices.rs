@@ -66,7 +66,7 @@ fn a_listed_machine_that_vanishes_fails_unless_it_was_to_vanish() {
         let deletes = matches!(plan, Plan::Delete { .. });
         let targets = Targets::Listed(all.clone());
         let total = 20;
-        let task = Task { plan, targets, total, until: None, after_seal: None };
+        let task = Task { plan, targets, total, last_machine: None, after_seal: None };
         let operation = accepted(&mut story, task);
         story.was(all[19], MachineFact::Deleted(Default::default()));
         if deletes {
@@ -99,7 +99,8 @@ fn no_more_begins_while_enough_is_under_way() {
     let machine = machine_made(&mut story, "pc", Kind::Simple, Vec::new());
     let count = crate::operation::PARTS_RUNNING_MAX;
     let targets = Targets::Listed(vec![machine]);
-    let task = Task { plan: maintenance(), targets, total: 1, until: None, after_seal: None };
+    let task =
+        Task { plan: maintenance(), targets, total: 1, last_machine: None, after_seal: None };
     let operation = accepted(&mut story, task);
     let some = |at: usize| MachineId::new(uuid::Uuid::from_u128(0xffff << 64 | at as u128));
     for at in 0..count {
@@ -134,14 +135,19 @@ fn twenty_thousand_machines_have_their_turn_and_few_are_looked_at_in_a_slice() {
     let plan = maintenance();
     let last = story.fleet.machines.last();
     let nobody = Targets::Label { key, value };
-    let task =
-        Task { plan: plan.clone(), targets: nobody, total: 0, until: last, after_seal: None };
+    let task = Task {
+        plan: plan.clone(),
+        targets: nobody,
+        total: 0,
+        last_machine: last,
+        after_seal: None,
+    };
     let operation = accepted(&mut story, task);
     // 4096 machines a slice.
     assert_eq!(steps(&mut story, operation), 5);
     let all: Vec<_> = story.fleet.machines.iter().map(|(id, _)| id).collect();
     let targets = Targets::Listed(all);
-    let task = Task { plan, targets, total: 20_000, until: None, after_seal: None };
+    let task = Task { plan, targets, total: 20_000, last_machine: None, after_seal: None };
     let operation = accepted(&mut story, task);
     assert_eq!(steps(&mut story, operation), 20_000_usize.div_ceil(12));
     assert_eq!(counts(&finished(&story, operation)), (Outcome::Succeeded, [20_000, 0, 0, 0]));

@@ -23,7 +23,7 @@ fn version(story: &mut Story, initial: MachineId, image: ImageId) {
         initial,
         number: 1,
         origin: Origin::Sealed,
-        by: CommandId::from_bytes([6; 16]),
+        operation: CommandId::from_bytes([6; 16]),
         storage: StorageId::from_bytes([7; 16]),
         format: crate::version::latest::machine::Format::Qcow2,
         depth: 1,
@@ -38,7 +38,8 @@ fn version(story: &mut Story, initial: MachineId, image: ImageId) {
 fn half_failed(story: &mut Story) -> (CommandId, MachineId) {
     let all = machines(story, 2);
     let targets = Targets::Listed(all.clone());
-    let task = Task { plan: maintenance(), targets, total: 2, until: None, after_seal: None };
+    let task =
+        Task { plan: maintenance(), targets, total: 2, last_machine: None, after_seal: None };
     let operation = accepted(story, task);
     story.was(all[1], MachineFact::Deleted(Default::default()));
     runs(story, operation);
@@ -87,7 +88,7 @@ fn machines_that_wait_for_their_people_are_dropped_slice_by_slice() {
     story.given(cancel(operation));
     runs(&mut story, operation);
     for machine in &all {
-        let dropped = Dropped { why: why.clone(), because: DropCause::Cancelled };
+        let dropped = Dropped { why: why.clone(), cause: DropCause::Cancelled };
         if story.fleet.machines.get(*machine).is_some_and(|it| it.renewal.is_some()) {
             let fact = MachineFact::RenewalDropped(dropped);
             story.happens(|deciding| deciding.fact(*machine, fact));
@@ -125,9 +126,10 @@ fn just_what_failed_is_tried_again() {
     let failure = Failure::new("CRL-0201", "no host");
     let failed = vec![PartFailed { machine, failure, name: None }];
     let targets = Targets::Listed(vec![machine]);
-    let task = Task { plan: maintenance(), targets, total: 1, until: None, after_seal: None };
+    let task =
+        Task { plan: maintenance(), targets, total: 1, last_machine: None, after_seal: None };
     let operation = accepted(&mut story, task);
-    let advanced = Advanced { upto: Cursor::End, done: 0, failed };
+    let advanced = Advanced { upto: Cursor::End, done: Vec::new(), failed };
     story.happens(|deciding| deciding.fact(operation, Fact::Advanced(advanced)));
     assert_eq!(counts(&finished(&story, operation)), (Outcome::Failed, [0, 1, 0, 0]));
     story.given(retry(operation));
@@ -210,7 +212,7 @@ fn operations_go_the_ways_that_are_drawn_and_no_other() {
     let failure = Failure::new("qemu_img", "no space");
     let failed = ImageFact::Failed(Failed { failure });
     story.happens(|deciding| deciding.fact(images[1], failed));
-    let sealed = ImageFact::Sealed(Sealed { stat: crate::testing::STAT });
+    let sealed = ImageFact::Sealed(Sealed { file: 0, stat: crate::testing::STAT });
     story.happens(|deciding| deciding.fact(images[0], sealed));
     runs(&mut story, goes_on);
 

@@ -72,7 +72,7 @@ fn what_somebody_has_written_is_handed_on_only_when_that_is_said() {
     site.refused("AssignClient", next, "CRL-0423");
     let kept = json!({ "client": { "id": person(1) }, "machine": "m0", "keep_data": true });
     let events = site.given("AssignClient", kept);
-    assert_eq!(kinds(&events), ["operation.accepted", "machine.written", "machine.assigned"]);
+    assert_eq!(kinds(&events), ["operation.accepted", "machine.handed_on", "machine.assigned"]);
     site.ask(1);
     assert_eq!(site.machine_of(1), Some(machine(0)));
 }

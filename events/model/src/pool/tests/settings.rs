@@ -34,8 +34,8 @@ fn settings_that_cannot_be_are_refused() {
     refuse(json!({ "return_after_seconds": 604_801 }), "CRL-0402");
     refuse(json!({ "return_after_seconds": 0 }), "CRL-0402");
     refuse(json!({ "return_after_seconds": 29 }), "CRL-0402");
-    refuse(json!({ "limits": { "sessions": 0 } }), "CRL-0402");
-    refuse(json!({ "limits": { "sessions_per_client": 0 } }), "CRL-0402");
+    refuse(json!({ "limits": { "sessions_max": 0 } }), "CRL-0402");
+    refuse(json!({ "limits": { "sessions_max_per_client": 0 } }), "CRL-0402");
     refuse(json!({ "spares": { "keep_ready": 1_000_001 } }), "CRL-0402");
     refuse(json!({ "spares": { "keep_started": 1_000_001 } }), "CRL-0402");
     refuse(json!({ "display": { "monitors": 0 } }), "CRL-0402");

@@ -88,7 +88,7 @@ fn a_desktop_that_can_be_used_needs_no_disk_to_go_back_to() {
     site.given("SetMaintenance", json!({ "machines": ["win11-001"], "on": false }));
     site.on(child);
     let boot_epoch = site.get(child).power.boot_epoch;
-    site.happens(child, MachineFact::Ready(Ready { boot_epoch }));
+    site.happens(child, MachineFact::BecameReady(Ready { boot_epoch }));
     assert_eq!(site.get(child).disk_before, None);
 }
 

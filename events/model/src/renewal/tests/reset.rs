@@ -29,7 +29,7 @@ fn on_throwaway() -> (Site, MachineId) {
     let placed = Placed {
         hypervisor: site.host,
         reserved: Reservation { volatile, ..Reservation::default() },
-        because: Placement {
+        placement: Placement {
             policy: PlatformName::new("headroom").expect("a name"),
             chosen_for: Text::default(),
             considered: 1,

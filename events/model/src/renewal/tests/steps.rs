@@ -176,7 +176,7 @@ fn a_host_is_not_asked_for_ever() {
 fn another_host_makes_the_overlay_when_the_first_is_gone() {
     let (mut site, child) = populating(json!({}));
     let hypervisor = site.host;
-    let released = Released { hypervisor, by: ReleasedBy::HostLost };
+    let released = Released { hypervisor, cause: ReleasedBy::HostLost };
     let events = site.happens(child, MachineFact::Released(released));
     assert_eq!(kinds(&events), ["machine.released", "machine.placed", "machine.overlay_requested"]);
     assert_eq!(ended(&site.applied(child)), Some(Outcome::Succeeded));

@@ -11,7 +11,7 @@ use crate::operation::Outcome;
 use crate::renewal::commands::AdvanceRenewal;
 use crate::testing::kinds;
 use crate::version::latest::Nothing;
-use crate::version::latest::machine::Written;
+use crate::version::latest::machine::HandedOn;
 
 /// One child, and somebody sits in front of it.
 fn used() -> (Site, MachineId, crate::ids::SessionId) {
@@ -251,7 +251,7 @@ fn what_somebody_began_to_keep_before_its_time_is_not_lost() {
     let owner = |site: &mut Site, child: MachineId| site.owner(child);
     let written = |site: &mut Site, child: MachineId| {
         let by = Subject::Client(ClientId::from_bytes([5; 16]));
-        site.happens(child, MachineFact::Written(Written { by }));
+        site.happens(child, MachineFact::HandedOn(HandedOn { from: by, to: by }));
     };
     type Keep<'a> = &'a dyn Fn(&mut Site, MachineId);
     let keeps: [Keep<'_>; 2] = [&owner, &written];

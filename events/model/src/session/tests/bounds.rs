@@ -9,7 +9,7 @@ use crate::event::MachineFact;
 use crate::machine::{StopCause, Subject};
 use crate::session::ENDED_AT_ONCE_MAX;
 use crate::testing::kinds;
-use crate::version::latest::machine::Written;
+use crate::version::latest::machine::HandedOn;
 
 /// A terminal server that many people use.
 fn server(people: u16) -> Site {
@@ -194,17 +194,17 @@ fn whoever_is_kept_out_loses_sight_of_everything_at_once() {
 fn were_written(site: &mut Site, machines: std::ops::Range<u32>) {
     for n in machines {
         let by = Subject::Client(person(n));
-        site.story.was(machine(n), MachineFact::Written(Written { by }));
+        site.story.was(machine(n), MachineFact::HandedOn(HandedOn { from: by, to: by }));
     }
 }
 
 #[test]
 fn machines_that_are_made_clean_for_their_owners_are_so_a_decision_at_a_time() {
-    let limits = |most| json!({ "limits": { "sessions": most } });
+    let limits = |most| json!({ "limits": { "sessions_max": most } });
     let mut site = Site::new();
     site.pool(
         "pool",
-        json!({ "mode": "dedicated", "reset": "on_assign", "limits": { "sessions": 1 } }),
+        json!({ "mode": "dedicated", "reset": "on_assign", "limits": { "sessions_max": 1 } }),
     );
     for n in 0..130 {
         site.vdi(n);

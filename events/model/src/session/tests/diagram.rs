@@ -38,7 +38,7 @@ fn a_ticket_goes_the_way_that_is_drawn() {
     let session = site.session_id(0);
     site.story.happened(session, SessionFact::DisplayArmed(fact(armed())));
     way.push(ticket(site.session(0)));
-    let spent = fact(json!({ "ticket": 1, "by": "used" }));
+    let spent = fact(json!({ "ticket": 1, "cause": "used" }));
     site.story.happened(session, SessionFact::TicketSpent(spent));
     way.push(ticket(site.session(0)));
     site.ask(0);

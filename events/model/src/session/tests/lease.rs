@@ -110,7 +110,7 @@ fn it_is_told_apart_who_ended_a_session() {
 
 #[test]
 fn the_pools_limits_let_people_wait() {
-    let mut site = Site::with_pool(json!({ "limits": { "sessions": 1 } }), 2, 2);
+    let mut site = Site::with_pool(json!({ "limits": { "sessions_max": 1 } }), 2, 2);
     site.ask(0);
     site.ask(1);
     assert!(site.waits(1));
@@ -156,8 +156,8 @@ fn a_groups_limit_counts_all_of_its_people() {
 }
 
 #[test]
-fn sessions_per_client_counts_the_pool_alone() {
-    let settings = json!({ "limits": { "sessions_per_client": 1 } });
+fn sessions_max_per_client_counts_the_pool_alone() {
+    let settings = json!({ "limits": { "sessions_max_per_client": 1 } });
     let mut site = Site::with_pool(settings, 2, 1);
     site.ask(0);
     assert_eq!(site.ask(0), [], "the second desktop of a pool is the first one");
@@ -210,8 +210,8 @@ fn a_ticket_that_nothing_is_heard_of_locks_nobody_out() {
     let session = site.session_id(0);
     let expire = |ticket: u32| json!({ "session": session, "ticket": ticket });
     said(&mut site, |it| display_armed(it, session, 1));
-    let expires = site.story.now.plus_seconds(60);
-    assert_eq!(site.session(0).ticket.expires, expires);
+    let expires_at = site.story.now.plus_seconds(60);
+    assert_eq!(site.session(0).ticket.expires_at, expires_at);
     let due = |site: &Site| {
         let due = crate::clockwork::due(&site.story.fleet, site.story.now);
         due.into_iter().filter(|command| command.name() == "ExpireTicket").collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! What machines do to leases.
 
+use crate::testing::BEGINNING;
 use serde_json::json;
 
 use super::site::{HOST, IMAGE, Site, armed, fact, machine, of_sessions, person};
@@ -88,8 +89,8 @@ fn whoever_waits_for_a_machine_that_is_not_ready_in_time_gets_another() {
     let mut site = Site::with_pool(json!({}), 2, 1);
     site.ask(0);
     site.started(0);
-    let late = fact(json!({ "boot_epoch": 1, "at": 0 }));
-    let events = site.story.happened(machine(0), MachineFact::NotReady(late));
+    let late = fact(json!({ "boot_epoch": 1, "at": BEGINNING }));
+    let events = site.story.happened(machine(0), MachineFact::ReadyTimedOut(late));
     assert_eq!(of_sessions(&events), ["session.moved"]);
 }
 
@@ -125,7 +126,7 @@ fn a_machine_that_is_taken_for_other_work_ends_its_lease() {
     let requested = fact(json!({ "renewal": renewal }));
     site.story.happened(machine(0), MachineFact::RenewalRequested(requested));
     if site.has(0).is_some() {
-        let begun = fact(json!({ "deadline": 0 }));
+        let begun = fact(json!({ "deadline": BEGINNING }));
         site.story.happened(machine(0), MachineFact::RenewalBegun(begun));
     }
     assert!(site.has(0).is_none());
@@ -160,8 +161,11 @@ fn nobody_is_moved_away_from_a_terminal_server() {
     site.entitle(0, "pool");
     site.ask(0);
     let server = site.machine_of(0);
-    let late = fact(json!({ "boot_epoch": 0, "at": 0 }));
-    assert_eq!(of_sessions(&site.story.happened(machine(0), MachineFact::NotReady(late))), [""; 0]);
+    let late = fact(json!({ "boot_epoch": 0, "at": BEGINNING }));
+    assert_eq!(
+        of_sessions(&site.story.happened(machine(0), MachineFact::ReadyTimedOut(late))),
+        [""; 0]
+    );
     for n in 0..2 {
         assert_eq!(of_sessions(&site.maintenance(n, "quarantine", "on")), [""; 0]);
     }
@@ -214,8 +218,8 @@ fn arm_second(site: &mut Site) {
     site.ask(0);
     let session = site.session_id(0);
     let ticket = site.session(0).ticket.number;
-    let expires = site.story.now.plus_seconds(60);
-    let armed = fact(json!({ "ticket": ticket, "expires": expires }));
+    let expires_at = site.story.now.plus_seconds(60);
+    let armed = fact(json!({ "ticket": ticket, "expires_at": expires_at }));
     site.story.happened(session, SessionFact::DisplayArmed(armed));
 }
 

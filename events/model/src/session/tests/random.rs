@@ -39,8 +39,8 @@ impl Traces {
                 self.by.remove(id);
             }
             // Said by `keep_data`.
-            if let Event::Machine(id, MachineFact::Written(written)) = event {
-                self.by.insert(*id, written.by);
+            if let Event::Machine(id, MachineFact::HandedOn(handed)) = event {
+                self.by.insert(*id, handed.to);
             }
         }
         self.seen = site.story.log.len();
@@ -148,7 +148,7 @@ fn whatever_happens_no_machine_is_given_twice_or_unclean() {
         (14, json!({ "mode": "sticky", "reset": "on_release" })),
         (15, json!({ "mode": "dedicated" })),
         (16, json!({ "mode": "dedicated", "reset": "on_assign" })),
-        (17, json!({ "spares": { "keep_ready": 2 }, "limits": { "sessions": 3 } })),
+        (17, json!({ "spares": { "keep_ready": 2 }, "limits": { "sessions_max": 3 } })),
     ] {
         let mut site = Site::with_pool(settings, MACHINES, PEOPLE);
         let (mut dice, mut traces) = (Dice(seed), Traces::default());

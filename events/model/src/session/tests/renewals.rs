@@ -95,8 +95,10 @@ fn a_machine_that_cannot_be_made_clean_is_seen_by_an_administrator() {
     let joined = fact(json!({ "pool": site.pool_id("pool") }));
     site.story.was(machine(0), MachineFact::PoolChanged(joined));
     let by = json!({ "client": person(0) });
-    let events = site.story.happened(machine(0), MachineFact::Written(fact(json!({ "by": by }))));
-    assert_eq!(kinds(&events), ["machine.written", "machine.renewal_failed"]);
+    let events = site
+        .story
+        .happened(machine(0), MachineFact::HandedOn(fact(json!({ "from": by, "to": by }))));
+    assert_eq!(kinds(&events), ["machine.handed_on", "machine.renewal_failed"]);
     assert!(site.at(0).maintenance.contains(&crate::machine::Reason::Quarantine));
 }
 
@@ -106,7 +108,7 @@ fn what_somebody_has_written_does_not_join_a_floating_pool() {
     site.pool("owned", json!({ "mode": "dedicated" }));
     site.vdi(0);
     let by = json!({ "client": person(0) });
-    site.story.was(machine(0), MachineFact::Written(fact(json!({ "by": by }))));
+    site.story.was(machine(0), MachineFact::HandedOn(fact(json!({ "from": by, "to": by }))));
     let add = |pool: &str| json!({ "pool": pool, "machines": [machine(0)] });
     site.refused("AddToPool", add("pool"), "CRL-0425");
     site.given("AddToPool", add("owned"));

@@ -6,7 +6,7 @@ use super::site::{HOST, LAB, Site, fact, machine, of_sessions, person, terminal}
 use crate::event::{HypervisorFact, MachineFact};
 use crate::machine::{Kind, State};
 use crate::session::{Subject, TicketState};
-use crate::testing::{command, kinds};
+use crate::testing::{BEGINNING, command, kinds};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 
@@ -37,12 +37,12 @@ fn a_spent_ticket_is_followed_by_the_next_one() {
     let session = site.session_id(0);
     let armed = crate::version::latest::session::DisplayArmed {
         ticket: 1,
-        expires: site.story.now.plus_seconds(60),
+        expires_at: site.story.now.plus_seconds(60),
     };
     site.story.happened(session, crate::event::SessionFact::DisplayArmed(armed));
     assert_eq!(site.session(0).ticket.state, TicketState::Armed);
     assert_eq!(site.ask(0), [], "armed is unspent");
-    let spent = fact(json!({ "ticket": 1, "by": "used" }));
+    let spent = fact(json!({ "ticket": 1, "cause": "used" }));
     site.story.happened(session, crate::event::SessionFact::TicketSpent(spent));
     assert_eq!(of_sessions(&site.ask(0)), ["session.ticket_issued"]);
     assert_eq!(site.session(0).ticket.number, 2);
@@ -84,7 +84,7 @@ fn what_is_locked_going_off_or_in_maintenance_is_not_given() {
     site.locked(0);
     site.maintenance(1, "admin", "on");
     site.runs(2);
-    let stop = fact(json!({ "manner": "hard", "deadline": 0 }));
+    let stop = fact(json!({ "manner": "hard", "deadline": BEGINNING }));
     site.story.happened(machine(2), MachineFact::StopRequested(stop));
     site.ask(0);
     assert!(site.waits(0));
@@ -302,8 +302,8 @@ fn what_another_has_written_is_not_given_even_to_its_owner() {
     let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
     site.assign(0, 0);
     let by = Subject::Client(person(9));
-    let written = crate::version::latest::machine::Written { by };
-    site.story.happened(machine(0), MachineFact::Written(written));
+    let written = crate::version::latest::machine::HandedOn { from: by, to: by };
+    site.story.happened(machine(0), MachineFact::HandedOn(written));
     site.ask(0);
     assert!(site.waits(0));
     site.made_clean(0);
@@ -326,7 +326,7 @@ fn the_owner_of_a_seat_waits_until_it_is_free() {
 #[test]
 fn a_machine_that_sleeps_or_was_paused_is_woken_for_its_owner() {
     let paused = || MachineFact::Paused(fact(json!({ "reason": "command" })));
-    for rest in [MachineFact::Slept(Nothing {}), paused()] {
+    for rest in [MachineFact::PmSuspended(Nothing {}), paused()] {
         let mut site = Site::with_pool(json!({ "mode": "dedicated" }), 1, 1);
         site.assign(0, 0);
         site.runs(0);

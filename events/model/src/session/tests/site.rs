@@ -54,7 +54,7 @@ pub(crate) fn sealed(n: u32) -> Value {
 
 /// A display takes somebody's first ticket.
 pub(crate) fn armed() -> Value {
-    json!({ "ticket": 1, "expires": BEGINNING.plus_seconds(60) })
+    json!({ "ticket": 1, "expires_at": BEGINNING.plus_seconds(60) })
 }
 
 /// A person's name as it is decided.
@@ -85,14 +85,14 @@ impl Site {
             "initial": INITIAL,
             "number": 1,
             "origin": "sealed",
-            "by": uuid::Uuid::nil(),
+            "operation": uuid::Uuid::nil(),
             "storage": STORAGE,
             "depth": 1, "format": "qcow2",
             "size_gib": 20,
             "settings": {},
         });
         story.happened(IMAGE, ImageFact::SealRequested(fact(requested)));
-        story.happened(IMAGE, ImageFact::Sealed(Sealed { stat: STAT }));
+        story.happened(IMAGE, ImageFact::Sealed(Sealed { file: 0, stat: STAT }));
         Self { story }
     }
 
@@ -291,7 +291,7 @@ impl Site {
     pub(crate) fn ready(&mut self, n: u32) -> Vec<Event> {
         let boot_epoch = self.at(n).power.boot_epoch;
         let ready = json!({ "boot_epoch": boot_epoch });
-        self.story.happened(machine(n), MachineFact::Ready(fact(ready)))
+        self.story.happened(machine(n), MachineFact::BecameReady(fact(ready)))
     }
 
     /// Turned on past the broker, as an operator would.
@@ -299,7 +299,7 @@ impl Site {
         let epoch = self.at(n).power.boot_epoch + 1;
         let placed = json!({
             "hypervisor": HOST,
-            "because": { "policy": "test", "chosen_for": "", "considered": 1 },
+            "placement": { "policy": "test", "chosen_for": "", "considered": 1 },
         });
         self.story.happened(machine(n), MachineFact::Placed(fact(placed)));
         let start = json!({ "boot_epoch": epoch, "deadline": BEGINNING });

@@ -79,8 +79,8 @@ fn a_desktop_of_a_large_pool_costs_at_most_twice_as_much() {
 /// Whether the pool gives no more, or gives nothing now.
 #[test]
 fn those_who_wait_for_a_pool_that_gives_nothing_cost_a_poll_nothing() {
-    for limits in [json!({ "sessions": 1 }), json!({ "sessions": 1_000_000 })] {
-        let mut site = Site::with_pool(json!({ "limits": { "sessions": 1 } }), 2, 20);
+    for limits in [json!({ "sessions_max": 1 }), json!({ "sessions_max": 1_000_000 })] {
+        let mut site = Site::with_pool(json!({ "limits": { "sessions_max": 1 } }), 2, 20);
         for n in 0..20 {
             site.ask(n);
         }

@@ -77,9 +77,9 @@ fn host(n: u32) -> HypervisorId {
 
 /// A machine runs on a host since long ago.
 fn runs_on(site: &mut Site, n: u32, host: HypervisorId) {
-    let because = json!({ "policy": "test", "chosen_for": "", "considered": 1 });
+    let placement = json!({ "policy": "test", "chosen_for": "", "considered": 1 });
     let reserved = json!({ "memory_mib": 2048, "vcpus": 1 });
-    let placed = json!({ "hypervisor": host, "reserved": reserved, "because": because });
+    let placed = json!({ "hypervisor": host, "reserved": reserved, "placement": placement });
     site.story.was(machine(n), MachineFact::Placed(fact(placed)));
     let start = json!({ "boot_epoch": 1 });
     site.story.was(machine(n), MachineFact::StartRequested(fact(start)));

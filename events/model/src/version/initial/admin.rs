@@ -62,7 +62,7 @@ pub struct TokenIssued {
     pub bearer: Bearer,
     /// Of the token itself, which nobody keeps.
     pub hash: KeyedHash,
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
     /// For its owner to know it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
@@ -82,5 +82,5 @@ pub enum TokenEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct TokenEnded {
-    pub because: TokenEnd,
+    pub cause: TokenEnd,
 }

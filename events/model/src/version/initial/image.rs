@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decimal;
 use super::machine::{Base, FilesGone, Format, Settings};
 use super::operation::Failure;
 use crate::hash::Digest;
@@ -29,7 +30,7 @@ pub struct SealRequested {
     pub number: u32,
     pub origin: Origin,
     /// The command that asked for it.
-    pub by: CommandId,
+    pub operation: CommandId,
     pub storage: StorageId,
     pub format: Format,
     /// How many files stand on each other, this one included.
@@ -54,6 +55,8 @@ pub struct Stat {
     /// When it was written last.
     pub modified: Timestamp,
     /// Its number in its file system, the same on each host that sees the storage.
+    #[serde(with = "decimal")]
+    #[schemars(with = "String", regex(pattern = r"^[0-9]{1,20}$"), example = "9007199254740993")]
     pub inode: u64,
 }
 
@@ -61,6 +64,8 @@ pub struct Stat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Sealed {
+    /// The version's first.
+    pub file: u16,
     pub stat: Stat,
 }
 
@@ -115,7 +120,7 @@ pub struct FileRequested {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct FileDone {
+pub struct FileMade {
     pub file: u16,
     pub digest: Digest,
     pub stat: Stat,
@@ -138,7 +143,7 @@ pub struct FlattenDelayed {
 /// The hosts of machines that are off were told to put them onto the file that stands alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Rebased {
+pub struct RebaseAdvanced {
     /// Those up to this one, in the order of their ids. None: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upto: Option<MachineId>,

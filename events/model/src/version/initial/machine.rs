@@ -20,6 +20,7 @@ pub use super::hardware::{
 use super::operation::Failure;
 pub use super::place::{Migrated, MigrationFailed, MigrationRequested, Released, ReleasedBy};
 use super::session::Subject;
+use super::{all_required, present};
 use crate::ids::{HypervisorId, MachineId, MessageId, PoolId, StorageId};
 use crate::mac::Mac;
 use crate::name::{Counter, HostAddress, Hostname, Name, PlatformName};
@@ -139,15 +140,19 @@ pub struct MaintenanceChanged {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = all_required)]
 pub struct VirtualSnapshotChanged {
     /// None switches it off.
+    #[serde(deserialize_with = "present")]
     pub setting: Option<VirtualSnapshot>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = all_required)]
 pub struct PoolChanged {
     /// None takes it out.
+    #[serde(deserialize_with = "present")]
     pub pool: Option<PoolId>,
 }
 
@@ -157,11 +162,13 @@ pub struct Assigned {
     pub subject: Subject,
 }
 
-/// Somebody's traces are on it: nobody else gets it until it was made clean.
+/// Whoever gets it finds what somebody else wrote, because whoever assigned it said so. From now on
+/// these are the traces of the second.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Written {
-    pub by: Subject,
+pub struct HandedOn {
+    pub from: Subject,
+    pub to: Subject,
 }
 
 /// Its host could not bring about what it shall be, and will not by trying again.
@@ -267,7 +274,7 @@ pub struct Placed {
     pub hypervisor: HypervisorId,
     #[serde(default)]
     pub reserved: Reservation,
-    pub because: Placement,
+    pub placement: Placement,
 }
 
 /// The host has brought about everything up to this generation.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Switch;
-use super::machine::{RestartManner, StopManner, VirtualSnapshot};
+use super::machine::{RestartManner, StopManner, VirtualSnapshotChanged};
 use super::renewal::{Recipe, When};
 use super::session::Subject;
 use crate::hash::Fingerprint;
@@ -82,9 +82,7 @@ pub enum Plan {
     SetMaintenance {
         switch: Switch,
     },
-    SetVirtualSnapshot {
-        setting: Option<VirtualSnapshot>,
-    },
+    SetVirtualSnapshot(VirtualSnapshotChanged),
     Start {
         persistent_once: bool,
     },
@@ -110,6 +108,7 @@ pub enum Plan {
         force: bool,
     },
     Migrate {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<HypervisorId>,
     },
     ResizeDisk {
@@ -192,7 +191,7 @@ pub struct Task {
     pub total: u32,
     /// The last machine that belongs to it; later ones don't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<MachineId>,
+    pub last_machine: Option<MachineId>,
     /// A version has to be sealed before the first machine's turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_seal: Option<ImageId>,
@@ -214,8 +213,9 @@ pub struct Accepted {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Advanced {
     pub upto: Cursor,
-    /// How many of them were done at once.
-    pub done: u32,
+    /// Those that were done at once, or were so already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<MachineId>,
     /// Those that could not even begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<PartFailed>,
@@ -223,8 +223,15 @@ pub struct Advanced {
 
 impl Advanced {
     pub fn upto(upto: Cursor) -> Self {
-        Self { upto, done: 0, failed: Vec::new() }
+        Self { upto, done: Vec::new(), failed: Vec::new() }
     }
+}
+
+/// How far the cancelling of an operation has come: every part up to this one was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct CancelAdvanced {
+    pub upto: Cursor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use crate::ids::HypervisorId;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Released {
     pub hypervisor: HypervisorId,
-    pub by: ReleasedBy,
+    pub cause: ReleasedBy,
 }
 
 /// How it is known that nothing of it runs there.
@@ -29,7 +29,7 @@ pub enum ReleasedBy {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct MigrationRequested {
     pub to: HypervisorId,
-    pub because: Placement,
+    pub placement: Placement,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -105,10 +105,10 @@ pub struct Effect {
 pub struct Limits {
     /// Desktops of the pool at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sessions: Option<u32>,
+    pub sessions_max: Option<u32>,
     /// Desktops of the pool at once for one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sessions_per_client: Option<u32>,
+    pub sessions_max_per_client: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -185,14 +185,17 @@ pub struct Entitled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct CalendarTurned {
+    /// None: they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
 }
 
 /// It was looked whether those who have a desktop there still may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct RightsReviewed {
+pub struct ReviewAdvanced {
     /// Those behind this session are yet to be looked at; none: nobody is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upto: Option<SessionId>,

@@ -148,8 +148,8 @@ pub struct FirstBootBegun {
 pub struct Delayed {
     pub until: Timestamp,
     #[serde(default)]
-    pub by: DelayedBy,
-    pub because: Failure,
+    pub cause: DelayedBy,
+    pub failure: Failure,
 }
 
 /// What a step of a renewal is delayed by.
@@ -186,7 +186,7 @@ pub struct Failed {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct Dropped {
     pub why: Why,
-    pub because: DropCause,
+    pub cause: DropCause,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

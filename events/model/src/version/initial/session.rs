@@ -118,7 +118,7 @@ pub struct TicketIssued {
     pub ticket: u32,
     pub protocol: Protocol,
     /// It is worth nothing then, if no display has taken it.
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
     /// Where the viewer is, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SealedBox>,
@@ -132,7 +132,7 @@ pub struct TicketIssued {
 pub struct DisplayArmed {
     pub ticket: u32,
     /// It is worth nothing then, if no viewer has come.
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 #[derive(
@@ -148,5 +148,5 @@ pub enum SpentBy {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct TicketSpent {
     pub ticket: u32,
-    pub by: SpentBy,
+    pub cause: SpentBy,
 }

@@ -103,7 +103,7 @@ fn an_overlay_stands_on_the_nearest_file_and_that_on_those_of_its_bases() {
     assert_eq!(stands_on(&site), [(5, 5), (4, 4), (3, 3), (2, 2), (1, 1)]);
     let (host, image) = (site.host, site.version(5).id);
     let digest = Digest([1; 32]);
-    site.decides(|deciding| outcome::file_done(deciding, host, image, made(1, digest)));
+    site.decides(|deciding| outcome::file_made(deciding, host, image, made(1, digest)));
     site.decides(|deciding| outcome::verified(deciding, image, digest));
     site.given("FlattenImage", json!({ "image": image }));
     assert_eq!(stands_on(&site), [(5, 1)]);
