@@ -121,7 +121,7 @@ fn suffices(fleet: &Fleet, id: MachineId, host: HypervisorId) {
     assert!(memory_mib <= host.memory_mib(), "{id}: no memory on {}", host.name);
     let vcpus = sum(|it| it.vcpus.into());
     assert!(vcpus <= host.vcpus(), "{id}: no vCPUs on {}", host.name);
-    for counter in all.iter().flat_map(|it| it.counters.keys()) {
+    for counter in reserved.counters.keys() {
         let counts = all.iter().filter_map(|it| it.counters.get(counter));
         let used: u64 = counts.copied().map(u64::from).sum();
         let has = host.settings.capacity.counters.get(counter).copied().unwrap_or_default();
