@@ -5,8 +5,11 @@ use std::convert::Infallible;
 use carrel_model::client::Provider;
 use carrel_model::fleet::Fleet;
 use carrel_model::hash::KeyedHash;
+use carrel_model::ids::TerminalId;
 use carrel_model::people::{PersonName, PersonRef, Seal};
-use carrel_model::sealed::{SealedBox, Secret};
+use carrel_model::reference::Ref;
+use carrel_model::sealed::{Purpose, SealedBox, Secret};
+use carrel_model::terminal;
 use uuid::Uuid;
 
 use crate::random::Random;
@@ -32,7 +35,7 @@ fn hash(parts: &[&str]) -> KeyedHash {
 impl Seal for TestSeal<'_> {
     type Error = Infallible;
 
-    fn new_person(&mut self) -> Result<Uuid, Infallible> {
+    fn new_id(&mut self) -> Result<Uuid, Infallible> {
         Ok(Uuid::from_bytes(self.random.bytes()))
     }
 
@@ -57,6 +60,10 @@ impl Seal for TestSeal<'_> {
         })
     }
 
+    fn terminal(&mut self, named: &Ref<TerminalId>) -> Result<Uuid, Infallible> {
+        Ok(terminal::called(self.fleet, named).map(TerminalId::uuid).unwrap_or_default())
+    }
+
     fn new_token(&mut self) -> Result<KeyedHash, Infallible> {
         let token = Uuid::from_bytes(self.random.bytes());
         Ok(hash(&[&token.to_string()]))
@@ -66,12 +73,12 @@ impl Seal for TestSeal<'_> {
         Ok(hash(&[provider.as_str(), name.as_str()]))
     }
 
-    fn seal(&mut self, person: Uuid, text: &str) -> Result<SealedBox, Infallible> {
-        let data = hash(&[&person.to_string(), text]).to_string();
-        Ok(SealedBox { key: person, data: data.into() })
+    fn seal(&mut self, key: Uuid, _: Purpose, text: &str) -> Result<SealedBox, Infallible> {
+        let data = hash(&[&key.to_string(), text]).to_string();
+        Ok(SealedBox { key, data: data.into() })
     }
 
     fn password(&mut self, person: Uuid, password: &Secret) -> Result<SealedBox, Infallible> {
-        self.seal(person, password.expose())
+        self.seal(person, Purpose::Personal, password.expose())
     }
 }

@@ -1,4 +1,5 @@
-//! A key for each person: what is sealed under it can be read as long as it is there.
+//! A key for each person, and for each terminal: what is sealed under it can be read as long as it
+//! is there.
 //!
 //! ```text
 //!   of a person:  nothing --(something is sealed)--> key --(deleted)--> shredded
@@ -11,7 +12,8 @@
 //! every processor. The person and the purpose are authenticated with it, so a box in the place of
 //! another can't be opened. Boxes are in the log for all time: other bytes need another first byte.
 
-use carrel_model::event::{AdminFact, ClientFact, Event};
+use carrel_model::event::{AdminFact, ClientFact, Event, TerminalFact};
+pub use carrel_model::sealed::Purpose;
 use carrel_model::sealed::SealedBox;
 use carrel_model::text::Text;
 use chacha20poly1305::aead::{Aead, Payload};
@@ -31,20 +33,15 @@ const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 24;
 const LABEL: &[u8] = b"carrel box v1";
 
-/// What a box is for. One that was made for a name can't be opened as anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    Name,
-    /// Anything else that tells who somebody is, or where they are.
-    Personal,
-}
-
-/// The same, with what never leaves this crate.
+/// What a box is for, with what never leaves this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tag {
     Name = 1,
     Personal = 2,
     Password = 3,
+    Label = 4,
+    Property = 5,
+    Parameter = 6,
 }
 
 impl From<Purpose> for Tag {
@@ -52,6 +49,9 @@ impl From<Purpose> for Tag {
         match purpose {
             Purpose::Name => Self::Name,
             Purpose::Personal => Self::Personal,
+            Purpose::Label => Self::Label,
+            Purpose::Property => Self::Property,
+            Purpose::Parameter => Self::Parameter,
         }
     }
 }
@@ -63,6 +63,10 @@ pub fn shredded_by(event: &Event) -> Option<Uuid> {
         return Some(id.uuid());
     }
     if let Event::Admin(id, AdminFact::Deleted(_)) = event {
+        return Some(id.uuid());
+    }
+    // The passwords with which it signs in somewhere.
+    if let Event::Terminal(id, TerminalFact::Removed(_)) = event {
         return Some(id.uuid());
     }
     None

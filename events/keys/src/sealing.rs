@@ -4,16 +4,17 @@ use carrel_model::client::Provider;
 use carrel_model::command::Command;
 use carrel_model::fleet::Fleet;
 use carrel_model::hash::KeyedHash;
-use carrel_model::ids::{AdminId, ClientId};
-use carrel_model::people::{PersonName, PersonRef, Seal, SealedName, local};
+use carrel_model::ids::{AdminId, ClientId, TerminalId};
+use carrel_model::people::{PersonName, PersonRef, Seal, local};
+use carrel_model::reference::{NamedId, Ref};
 use carrel_model::rejection::Kind;
-use carrel_model::sealed::{SealedBox, Secret};
+use carrel_model::sealed::{Purpose, SealedBox, Secret};
+use carrel_model::terminal;
 use carrel_model::wire;
 use uuid::Uuid;
 
 use crate::error::{KeysError, SealError};
 use crate::keys::Keys;
-use crate::person::Tag;
 use crate::token::Token;
 
 /// A command that may be decided, and what its sealing has made.
@@ -22,13 +23,14 @@ pub struct SealedCommand {
     pub command: Command,
     /// For the one answer that shows it, once the command is accepted.
     pub token: Option<Token>,
-    /// Who has a key now, and has to be forgotten unless the command makes them known.
+    /// Who has a key now, and has to be forgotten unless the command makes them known: people and
+    /// terminals.
     pub newcomers: Vec<Uuid>,
 }
 
 impl Keys {
-    /// Seals everything about people in a command. Whoever it names is looked up in `fleet`; ids of
-    /// those who are new come from `fresh_id`.
+    /// Seals everything about people and all secrets in a command. Whoever it names is looked up in
+    /// `fleet`; ids of those who are new come from `fresh_id`.
     ///
     /// The command's id is looked up in the log before: a command that was accepted gets its first
     /// answer again, also when those whom it names are gone. It waits for disks and for hashing, so
@@ -110,11 +112,11 @@ impl Sealing<'_> {
 impl Seal for Sealing<'_> {
     type Error = SealError;
 
-    fn new_person(&mut self) -> Result<Uuid, SealError> {
-        let person = (self.fresh_id)();
-        self.keys.make_person(person)?;
-        self.newcomers.push(person);
-        Ok(person)
+    fn new_id(&mut self) -> Result<Uuid, SealError> {
+        let id = (self.fresh_id)();
+        self.keys.make_person(id)?;
+        self.newcomers.push(id);
+        Ok(id)
     }
 
     /// Only for those who are there: a key made for anybody else would be nobody's.
@@ -128,6 +130,13 @@ impl Seal for Sealing<'_> {
         Ok(id.uuid())
     }
 
+    fn terminal(&mut self, named: &Ref<TerminalId>) -> Result<Uuid, SealError> {
+        let id = terminal::called(self.fleet, named);
+        let no_such =
+            || SealError::NoSuch { kind: Kind(TerminalId::KIND), given: named.to_string() };
+        Ok(id.ok_or_else(no_such)?.uuid())
+    }
+
     fn new_token(&mut self) -> Result<KeyedHash, SealError> {
         let token = self.keys.new_token().map_err(KeysError::from)?;
         let hash = self.keys.token_hash(&token);
@@ -139,21 +148,11 @@ impl Seal for Sealing<'_> {
         Ok(self.keys.name_hash(provider, name))
     }
 
-    fn seal(&mut self, person: Uuid, text: &str) -> Result<SealedBox, SealError> {
-        Ok(self.keys.seal_as(person, Tag::Personal, text)?)
+    fn seal(&mut self, owner: Uuid, purpose: Purpose, text: &str) -> Result<SealedBox, SealError> {
+        Ok(self.keys.seal(owner, purpose, text)?)
     }
 
     fn password(&mut self, person: Uuid, password: &Secret) -> Result<SealedBox, SealError> {
         Ok(self.keys.seal_password(person, password)?)
-    }
-
-    fn name(
-        &mut self,
-        person: Uuid,
-        provider: &Provider,
-        name: &PersonName,
-    ) -> Result<SealedName, SealError> {
-        let hash = self.keys.name_hash(provider, name);
-        Ok(SealedName { hash, sealed: self.keys.seal_as(person, Tag::Name, name.as_str())? })
     }
 }

@@ -1,5 +1,5 @@
-//! Things that are a name and settings: hosts, storages, networks, templates, pools, groups, labs,
-//! terminals. They come and change in the same way.
+//! Things that are a name and settings: hosts, storages, networks, templates, pools, groups, labs.
+//! They come and change in the same way.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -197,8 +197,6 @@ commands! {
         CreateLab by Operator;
         UpdateLab by Operator;
         DeleteLab by Operator;
-        RegisterTerminal by Operator;
-        UpdateTerminal by Operator;
         RemoveTerminal by Operator;
         KeepLab by System;
         RestartAged by System;
@@ -244,6 +242,9 @@ commands! {
         AssignClient by Operator;
         UnassignClient by Operator;
         RequestDesktop by Subject;
+        // Terminals: their parameters may be passwords.
+        RegisterTerminal by Operator;
+        UpdateTerminal by Operator;
 
         // Administrators and tokens.
         CreateAdmin by Admin;

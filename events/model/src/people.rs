@@ -1,9 +1,10 @@
-//! Two forms of every command about people: as it is sent, with names and passwords, and as it is
-//! decided, in which they are boxes and hashes.
+//! Two forms of every command about people and their terminals: as it is sent, with names and
+//! passwords, and as it is decided, in which they are boxes and hashes.
 //!
 //! Turning one into the other needs keys, so it is done outside, by whoever implements [`Seal`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,9 +15,11 @@ use uuid::Uuid;
 
 use crate::client::Provider;
 use crate::hash::KeyedHash;
-use crate::name::Name;
-use crate::sealed::{SealedBox, Secret};
-use crate::text::Text;
+use crate::ids::TerminalId;
+use crate::name::{Label, Name};
+use crate::reference::Ref;
+use crate::sealed::{Boxes, Changes, Purpose, SealedBox, Secret};
+use crate::text::{Line, Text};
 
 /// What a form has in the place of each kind of thing about a person.
 pub trait Form: Clone + Debug + PartialEq + 'static {
@@ -27,7 +30,9 @@ pub trait Form: Clone + Debug + PartialEq + 'static {
     /// Anything else that tells who somebody is.
     type Personal: Value;
     type Password: Value;
-    /// The id of a person who is to be made. Nothing where that is not known yet.
+    /// What a terminal's command line is filled with. It may be a password.
+    type Parameter: Value;
+    /// The id of whoever is to be made. Nothing where that is not known yet.
     type NewId: Value + Default;
     /// The hash of a token that is to be issued. Nothing where that is not known yet.
     type NewToken: Value;
@@ -50,6 +55,7 @@ impl Form for Plain {
     type Person = PersonRef;
     type Personal = Text;
     type Password = Secret;
+    type Parameter = Line;
     type NewId = ();
     /// An `Option`, so that it can be left out.
     type NewToken = Option<()>;
@@ -60,6 +66,7 @@ impl Form for Sealed {
     type Person = SealedPersonRef;
     type Personal = SealedBox;
     type Password = SealedBox;
+    type Parameter = SealedBox;
     type NewId = Uuid;
     type NewToken = KeyedHash;
 }
@@ -196,17 +203,20 @@ pub enum SealedPersonRef {
 pub trait Seal {
     type Error;
 
-    /// An id for somebody new, with a key of their own.
-    fn new_person(&mut self) -> Result<Uuid, Self::Error>;
+    /// An id for a new person or terminal, with a key of their own.
+    fn new_id(&mut self) -> Result<Uuid, Self::Error>;
     /// Who that is, so that what is sealed can be sealed under their key.
     fn person(&mut self, person: &PersonRef) -> Result<Uuid, Self::Error>;
     /// As [`Seal::person`], among those who run the system.
     fn admin(&mut self, admin: &PersonRef) -> Result<Uuid, Self::Error>;
+    /// As [`Seal::person`], of a terminal.
+    fn terminal(&mut self, terminal: &Ref<TerminalId>) -> Result<Uuid, Self::Error>;
     /// The hash of a new token, from at least 32 random bytes. Whoever seals keeps the token itself
     /// for the one answer that shows it.
     fn new_token(&mut self) -> Result<KeyedHash, Self::Error>;
     fn hash(&mut self, provider: &Provider, name: &PersonName) -> Result<KeyedHash, Self::Error>;
-    fn seal(&mut self, person: Uuid, text: &str) -> Result<SealedBox, Self::Error>;
+    fn seal(&mut self, owner: Uuid, purpose: Purpose, text: &str)
+    -> Result<SealedBox, Self::Error>;
     /// A hash by Argon2id (RFC 9106), sealed.
     fn password(&mut self, person: Uuid, password: &Secret) -> Result<SealedBox, Self::Error>;
 
@@ -217,7 +227,35 @@ pub trait Seal {
         name: &PersonName,
     ) -> Result<SealedName, Self::Error> {
         let hash = self.hash(provider, name)?;
-        Ok(SealedName { hash, sealed: self.seal(person, name.as_str())? })
+        Ok(SealedName { hash, sealed: self.seal(person, Purpose::Name, name.as_str())? })
+    }
+
+    fn personal(&mut self, person: Uuid, text: &Text) -> Result<SealedBox, Self::Error> {
+        self.seal(person, Purpose::Personal, text.as_str())
+    }
+
+    fn boxes<T: AsRef<str>>(
+        &mut self,
+        owner: Uuid,
+        purpose: Purpose,
+        texts: BTreeMap<Label, T>,
+    ) -> Result<Boxes, Self::Error> {
+        let sealed = texts
+            .into_iter()
+            .map(|(label, text)| Ok((label, self.seal(owner, purpose, text.as_ref())?)));
+        sealed.collect()
+    }
+
+    fn changes<T: AsRef<str>>(
+        &mut self,
+        owner: Uuid,
+        purpose: Purpose,
+        texts: Changes<T>,
+    ) -> Result<Changes<SealedBox>, Self::Error> {
+        let mut seal = |text: T| self.seal(owner, purpose, text.as_ref());
+        let sealed =
+            texts.into_iter().map(|(label, text)| Ok((label, text.map(&mut seal).transpose()?)));
+        sealed.collect()
     }
 
     fn reference(&mut self, person: &PersonRef) -> Result<SealedPersonRef, Self::Error> {

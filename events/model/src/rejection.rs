@@ -122,7 +122,7 @@ impl Rejection {
 }
 
 /// Codes that were given once and never will be again.
-pub const RETIRED: &[&str] = &[];
+pub const RETIRED: &[&str] = &["CRL-0606"];
 
 /// A kind of thing, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +165,10 @@ pub mod general {
         BadSettings { detail: String } "CRL-0004" Malformed
             "these settings can't be: {detail}",
             clears "Correct the field that is named. The schema of the command shows all of them.";
-        /// The command is for many machines and names more of them than a command can.
+        /// The command names more things than a command can, or than can be kept with one thing.
         TooMany { given: usize, most: usize } "CRL-0005" Malformed
             "this names {given} things, and at most {most} can be named at once",
-            clears "Select them by pool, parent, host or label, or send several commands.";
+            clears "Name fewer. Machines can be selected by pool, parent, host or label, or by several commands.";
         /// A command has to say which machines it is for.
         NothingNamed "CRL-0006" Malformed
             "this doesn't say which machines it is for",
@@ -187,10 +187,11 @@ pub mod general {
         NotYetReadable { fact: String } "CRL-0009" Conflict
             "not every process of this cluster can read {fact} as this would write it",
             clears "Finish the upgrade of all processes, then send `RaiseFeatureLevel`.";
-        /// What is personal in a command is sealed for the person whom it names, before it is
-        /// decided. Meanwhile that person was deleted or renamed, and somebody else has the name.
+        /// What is personal or secret in a command is sealed for the person or the terminal that it
+        /// names, before it is decided. Meanwhile they were deleted or renamed, and another has the
+        /// name.
         SealedForAnother "CRL-0010" Conflict
-            "the name belongs to another person than when this was sent",
+            "the name belongs to another than when this was sent",
             clears "See that the name still means whom you mean, and send the command again.";
     }
 }

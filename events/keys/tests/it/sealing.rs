@@ -9,6 +9,7 @@ use carrel_model::ids::{ActorId, CommandId};
 use carrel_model::name::Method;
 use carrel_model::record::{Fingerprint, Timestamp};
 use carrel_model::rejection::Rejection;
+use carrel_model::sealed::Boxes;
 use carrel_model::wire;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -85,6 +86,45 @@ fn somebody_new_is_found_by_their_name_and_only_read_by_their_key() {
     site.send("BlockClient", &json!({ "client": "berta" }));
 }
 
+#[test]
+fn what_is_noted_about_people_and_terminals_is_read_for_its_purpose_until_they_are_gone() {
+    let mut site = Site::new();
+    let notes = json!({ "mail": "anna@example.org" });
+    site.send("CreateClient", &json!({ "name": "anna", "labels": notes, "properties": notes }));
+    let lab = json!({ "classes": { "thin": { "template": "rdp -p %PASSWD%" } } });
+    site.send("CreateLab", &json!({ "name": "b12", "settings": lab }));
+    let settings = json!({ "lab": "b12", "class": "thin" });
+    let register = json!({ "termid": "aa:bb:cc:dd:ee:ff", "settings": settings });
+    let sealed = site.send("RegisterTerminal", &register);
+    let (id, _) = site.fleet.terminals.iter().next().unwrap();
+    assert_eq!(sealed.newcomers, [id.uuid()]);
+    let parameters = json!({ "PASSWD": "hunter2" });
+    let update = json!({ "terminal": "AA:BB:CC:DD:EE:FF", "parameters": parameters });
+    let sealed = site.send("UpdateTerminal", &update);
+    assert!(!format!("{:?}", sealed.command).contains("hunter2"));
+
+    let only = |boxes: &Boxes| boxes.values().next().unwrap().clone();
+    let client = site.fleet.clients.iter().next().unwrap().1;
+    let terminal = site.fleet.terminals.iter().next().unwrap().1;
+    let boxes = [
+        (Purpose::Label, only(&client.labels), "anna@example.org"),
+        (Purpose::Property, only(&client.properties), "anna@example.org"),
+        (Purpose::Parameter, only(&terminal.parameters), "hunter2"),
+    ];
+    let purposes = [Purpose::Name, Purpose::Personal, boxes[0].0, boxes[1].0, boxes[2].0];
+    for (own, sealed, text) in &boxes {
+        for purpose in purposes {
+            let opened = site.keys.open(purpose, sealed);
+            let opened = opened.ok().flatten().map(|text| text.to_string());
+            assert_eq!(opened.as_deref(), (purpose == *own).then_some(*text), "{purpose:?}");
+        }
+    }
+    site.keys.shred(id.uuid()).unwrap();
+    assert_eq!(site.keys.open(Purpose::Parameter, &boxes[2].1), Ok(None));
+    let again = site.seal("UpdateTerminal", &update).unwrap_err();
+    assert_eq!(again, SealError::Keys(KeysError::Shredded { person: id.uuid() }));
+}
+
 #[tokio::test]
 async fn a_password_is_verified_by_what_the_fleet_has() {
     let mut site = Site::new();
@@ -140,6 +180,16 @@ fn nobody_is_sealed_for_who_is_not_there() {
             "UpdateClient",
             json!({ "client": "anna", "details": "x" }),
             "there is no person of that name in local".to_owned(),
+        ),
+        (
+            "UpdateClient",
+            json!({ "client": "anna", "properties": { "mail": "x" } }),
+            "there is no person of that name in local".to_owned(),
+        ),
+        (
+            "UpdateTerminal",
+            json!({ "terminal": "t0", "parameters": { "HOST": "x" } }),
+            "there is no terminal t0".to_owned(),
         ),
     ] {
         let error = site.seal(name, &data).unwrap_err();

@@ -40,7 +40,7 @@ impl SealCommand for CreateAdmin<Plain> {
     type Sealed = CreateAdmin;
 
     fn seal<S: Seal>(self, seal: &mut S) -> Result<CreateAdmin, S::Error> {
-        let id = seal.new_person()?;
+        let id = seal.new_id()?;
         Ok(CreateAdmin {
             id,
             name: seal.name(id, &local(), &self.name)?,

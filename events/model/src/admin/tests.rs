@@ -11,9 +11,10 @@ use crate::command::Command;
 use crate::event::ClientFact;
 use crate::fleet::Due;
 use crate::hash::KeyedHash;
-use crate::ids::{AdminId, ClientId, TokenId};
+use crate::ids::{AdminId, ClientId, TerminalId, TokenId};
 use crate::people::{PersonName, PersonRef, Seal};
-use crate::sealed::{SealedBox, Secret};
+use crate::reference::Ref;
+use crate::sealed::{Purpose, SealedBox, Secret};
 use crate::testing::{Story, command, kinds};
 use crate::version::latest::Nothing;
 
@@ -210,7 +211,7 @@ struct Open;
 impl Seal for Open {
     type Error = Infallible;
 
-    fn new_person(&mut self) -> Result<Uuid, Infallible> {
+    fn new_id(&mut self) -> Result<Uuid, Infallible> {
         Ok(id(7))
     }
 
@@ -222,6 +223,10 @@ impl Seal for Open {
         Ok(id(9))
     }
 
+    fn terminal(&mut self, _: &Ref<TerminalId>) -> Result<Uuid, Infallible> {
+        Ok(id(10))
+    }
+
     fn new_token(&mut self) -> Result<KeyedHash, Infallible> {
         Ok(hash(7))
     }
@@ -230,8 +235,8 @@ impl Seal for Open {
         Ok(hash(name.as_str().as_bytes()[0]))
     }
 
-    fn seal(&mut self, person: Uuid, _: &str) -> Result<SealedBox, Infallible> {
-        Ok(SealedBox { key: person, data: "c2VhbGVk".into() })
+    fn seal(&mut self, key: Uuid, _: Purpose, _: &str) -> Result<SealedBox, Infallible> {
+        Ok(SealedBox { key, data: "c2VhbGVk".into() })
     }
 
     fn password(&mut self, person: Uuid, _: &Secret) -> Result<SealedBox, Infallible> {

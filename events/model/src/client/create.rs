@@ -1,5 +1,7 @@
 //! People come.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +10,11 @@ use super::rejection::Rejection as Refused;
 use crate::deciding::{Decide, Deciding};
 use crate::event::ClientFact as Fact;
 use crate::ids::{ClientId, FromUuid};
+use crate::name::Label;
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, local};
 use crate::rejection::{Kind, Rejection, general};
+use crate::sealed::{Purpose, are_of};
 use crate::version::latest::client::Created;
-use crate::version::latest::{Labels, Properties};
 
 /// Makes a person known. Without a password they sign in by their directory, or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,26 +38,28 @@ pub struct CreateClient<F: Form = Sealed> {
     /// At most so many desktops at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
-    #[serde(default, skip_serializing_if = "Properties::is_empty")]
-    pub properties: Properties,
+    /// What operators note about them. Only the texts are secret, not what they are called.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<Label, F::Personal>,
+    /// What their desktops can read about them: a mail address, a room. Only the texts are secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<Label, F::Personal>,
 }
 
 impl SealCommand for CreateClient<Plain> {
     type Sealed = CreateClient;
 
     fn seal<S: Seal>(self, seal: &mut S) -> Result<CreateClient, S::Error> {
-        let id = seal.new_person()?;
+        let id = seal.new_id()?;
         Ok(CreateClient {
             id,
             name: seal.name(id, &self.provider, &self.name)?,
-            details: self.details.map(|text| seal.seal(id, text.as_str())).transpose()?,
+            details: self.details.map(|text| seal.personal(id, &text)).transpose()?,
             password: self.password.map(|password| seal.password(id, &password)).transpose()?,
             provider: self.provider,
             sessions_max: self.sessions_max,
-            labels: self.labels,
-            properties: self.properties,
+            labels: seal.boxes(id, Purpose::Label, self.labels)?,
+            properties: seal.boxes(id, Purpose::Property, self.properties)?,
         })
     }
 }
@@ -68,6 +73,8 @@ impl Decide for CreateClient {
         if self.password.is_some() && self.provider != local() {
             return Err(Refused::DirectoryHasPassword { provider: self.provider.clone() }.into());
         }
+        are_of(&self.labels, self.id)?;
+        are_of(&self.properties, self.id)?;
         deciding.client_name_is_free(&self.provider, self.name.hash, None)?;
         deciding.fact(
             id,

@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use crate::hash::KeyedHash;
 use crate::ids::{ClientId, GroupId};
 use crate::record::Version;
-use crate::sealed::SealedBox;
+use crate::sealed::{Boxes, SealedBox};
 pub use crate::version::latest::client::Provider;
-use crate::version::latest::{Labels, Properties};
 
 mod block;
 mod create;
@@ -49,8 +48,8 @@ pub struct Client {
     pub details: Option<Box<SealedBox>>,
     pub password: Option<Box<SealedBox>>,
     pub sessions_max: Option<u32>,
-    pub labels: Labels,
-    pub properties: Properties,
+    pub labels: Boxes,
+    pub properties: Boxes,
     /// Groups of their directory, as of the last sign-in.
     pub groups: BTreeSet<GroupId>,
     pub blocked: bool,

@@ -12,10 +12,10 @@ use crate::fleet::Fleet;
 use crate::ids::{ClientId, FromUuid, GroupId};
 use crate::people::{Form, Plain, Seal, SealCommand, Sealed, SealedPersonRef};
 use crate::rejection::Rejection;
+use crate::sealed::Boxes;
 use crate::session::{Subject, end_without_right};
 use crate::text::Text;
 use crate::version::latest::client::{Created, GroupsChanged};
-use crate::version::latest::{Labels, Properties};
 
 /// Of the system: somebody has signed in by their directory. Whoever was not known is from now on,
 /// and belongs to the groups that the directory says.
@@ -54,11 +54,11 @@ impl SealCommand for RecordSignIn<Plain> {
     fn seal<S: Seal>(self, seal: &mut S) -> Result<RecordSignIn, S::Error> {
         let newcomer = match self.newcomer {
             Some(it) => {
-                let id = seal.new_person()?;
+                let id = seal.new_id()?;
                 Some(Newcomer {
                     id,
                     name: seal.name(id, &it.provider, &it.name)?,
-                    details: it.details.map(|text| seal.seal(id, text.as_str())).transpose()?,
+                    details: it.details.map(|text| seal.personal(id, &text)).transpose()?,
                     provider: it.provider,
                 })
             }
@@ -108,8 +108,8 @@ fn welcome(deciding: &mut Deciding<'_>, newcomer: &Newcomer) -> ClientId {
             details: newcomer.details.clone(),
             password: None,
             sessions_max: None,
-            labels: Labels::new(),
-            properties: Properties::new(),
+            labels: Boxes::new(),
+            properties: Boxes::new(),
         }),
     );
     id

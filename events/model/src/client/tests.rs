@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Client;
 use crate::admin::TOKENS_MAX;
 use crate::event::Event;
+use crate::sealed::BOXES_MAX;
 use crate::session::tests::site::{Site, machine, name, name_for, of_sessions, person, sealed};
 use crate::testing::kinds;
 
@@ -79,6 +80,32 @@ fn a_change_of_a_person_is_a_merge_patch_and_may_rename_them() {
 }
 
 #[test]
+fn what_is_noted_about_a_person_is_in_boxes_of_theirs() {
+    let mut site = Site::new();
+    let noted = json!({ "mail": sealed(0) });
+    let create = |whose: u32| {
+        let notes = json!({ "mail": sealed(whose) });
+        json!({ "id": person(0), "name": name(0), "labels": notes, "properties": noted })
+    };
+    site.refused("CreateClient", create(1), "CRL-0010");
+    site.given("CreateClient", create(0));
+    let change = |more: Value| json!({ "client": of(0), "properties": more });
+    site.given("UpdateClient", change(json!({ "room": sealed(0), "mail": null })));
+    let names = |site: &Site| {
+        let client = client(site, 0);
+        let names = client.labels.keys().chain(client.properties.keys());
+        names.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&site), ["mail", "room"]);
+    let again = site.given("UpdateClient", change(json!({ "mail": null })));
+    assert_eq!(kinds(&again), ["operation.accepted"]);
+    let many: serde_json::Map<_, _> =
+        (1..BOXES_MAX).map(|n| (format!("p{n}"), sealed(0))).collect();
+    site.given("UpdateClient", change(many.into()));
+    site.refused("UpdateClient", change(json!({ "mail": sealed(0) })), "CRL-0005");
+}
+
+#[test]
 fn passwords_are_those_of_local_people() {
     let mut site = Site::new();
     site.person(0);
@@ -108,6 +135,8 @@ fn what_was_sealed_for_a_person_who_is_gone_is_not_kept_with_another_of_that_nam
         [
             ("SetClientPassword", of_it(json!({ "password": sealed(whose) }))),
             ("UpdateClient", of_it(json!({ "details": sealed(whose) }))),
+            ("UpdateClient", of_it(json!({ "labels": { "school": sealed(whose) } }))),
+            ("UpdateClient", of_it(json!({ "properties": { "mail": sealed(whose) } }))),
             ("UpdateClient", of_it(json!({ "name": name_for(0, whose) }))),
             ("RequestDesktop", of_it(json!({ "pool": "pool", "source": sealed(whose) }))),
         ]

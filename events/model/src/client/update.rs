@@ -1,7 +1,10 @@
 //! What is known of people changes.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::Provider;
 use super::rejection::Rejection as Refused;
@@ -12,8 +15,8 @@ use crate::people::{Form, PersonRef, Plain, Seal, SealCommand, Sealed, local};
 use crate::record::Version;
 use crate::reference::Patch;
 use crate::rejection::Rejection;
+use crate::sealed::{Changes, Purpose, changed};
 use crate::version::latest::client::{PasswordSet, Updated};
-use crate::version::latest::{Labels, Properties};
 
 /// What is said about a person in the open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,10 +25,6 @@ pub struct Settings {
     /// At most so many desktops at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
-    #[serde(skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
-    #[serde(skip_serializing_if = "Properties::is_empty")]
-    pub properties: Properties,
 }
 
 /// Changes what is known of a person.
@@ -41,6 +40,12 @@ pub struct UpdateClient<F: Form = Sealed> {
     pub name: Option<F::Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<F::Personal>,
+    /// Those that are left out stay as they are, null takes one away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Changes<F::Personal>,
+    /// Those that are left out stay as they are, null takes one away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: Changes<F::Personal>,
     #[serde(default)]
     pub settings: Patch<Settings>,
     /// Refused when the person is at another version.
@@ -56,17 +61,18 @@ impl SealCommand for UpdateClient<Plain> {
             PersonRef::Name { provider, .. } => provider.clone(),
             PersonRef::Id(_) => self.provider,
         };
-        let (mut name, mut details) = (None, None);
-        if self.name.is_some() || self.details.is_some() {
-            let person = seal.person(&self.client)?;
-            name = self.name.map(|name| seal.name(person, &provider, &name)).transpose()?;
-            details = self.details.map(|text| seal.seal(person, text.as_str())).transpose()?;
-        }
+        let noted = self.labels.len() + self.properties.len();
+        let is_sealed = self.name.is_some() || self.details.is_some() || noted > 0;
+        let client = seal.reference(&self.client)?;
+        // Nobody has to be there for what is not sealed: the decision says that they are not.
+        let person = if is_sealed { seal.person(&self.client)? } else { Uuid::nil() };
         Ok(UpdateClient {
-            client: seal.reference(&self.client)?,
+            client,
+            name: self.name.map(|name| seal.name(person, &provider, &name)).transpose()?,
             provider,
-            name,
-            details,
+            details: self.details.map(|text| seal.personal(person, &text)).transpose()?,
+            labels: seal.changes(person, Purpose::Label, self.labels)?,
+            properties: seal.changes(person, Purpose::Property, self.properties)?,
             settings: self.settings,
             if_version: self.if_version,
         })
@@ -82,19 +88,15 @@ impl Decide for UpdateClient {
         }
         let mut boxes = self.name.iter().map(|name| &name.sealed).chain(&self.details);
         boxes.try_for_each(|it| it.is_of(id.uuid()))?;
-        let before = Settings {
-            sessions_max: client.sessions_max,
-            labels: client.labels.clone(),
-            properties: client.properties.clone(),
-        };
+        let before = Settings { sessions_max: client.sessions_max };
         let settings = self.settings.apply(&before)?;
         let known = Updated {
             name_hash: client.name_hash,
             name: client.name.clone(),
             details: client.details.as_deref().cloned(),
             sessions_max: before.sessions_max,
-            labels: before.labels,
-            properties: before.properties,
+            labels: client.labels.clone(),
+            properties: client.properties.clone(),
         };
         let name = self.name.as_ref();
         let updated = Updated {
@@ -106,8 +108,8 @@ impl Decide for UpdateClient {
             },
             details: self.details.clone().or_else(|| known.details.clone()),
             sessions_max: settings.sessions_max,
-            labels: settings.labels,
-            properties: settings.properties,
+            labels: changed(&known.labels, &self.labels, id.uuid())?,
+            properties: changed(&known.properties, &self.properties, id.uuid())?,
         };
         deciding.client_name_is_free(&client.provider, updated.name_hash, Some(id))?;
         if updated != known {

@@ -1,6 +1,6 @@
 //! Why a command about labs and terminals is refused.
 
-use crate::name::{Label, Name, TerminalLabel};
+use crate::name::{Name, TerminalLabel};
 use crate::rejection::rejections;
 
 rejections! {
@@ -25,10 +25,6 @@ rejections! {
     NotALauncher { class: Name, why: &'static str } "CRL-0605" Malformed
         "the template of {class} is no command line: {why}",
         clears "Write it in one line, with a percent sign at both ends of every parameter's name.";
-    /// A line break in a parameter would end the line that the terminal runs.
-    NotInOneLine { parameter: Label } "CRL-0606" Malformed
-        "the parameter {parameter} has a line break",
-        clears "Write it in one line.";
     /// Every place that takes an id also takes a name, so a terminal can't be called like an id.
     CalledLikeAnId { termid: TerminalLabel } "CRL-0607" Malformed
         "{termid} looks like an id of Carrel's own",

@@ -11,7 +11,8 @@ use crate::text::Text;
 use crate::version::latest::machine::MessageSent;
 
 for_machines! {
-    /// Shows words to whoever sits in front of the machines.
+    /// Shows words to whoever sits in front of the machines. They are kept in the log for good, so
+    /// no password belongs into them, and nothing about a person.
     MessageMachine {
         text: Text,
     }

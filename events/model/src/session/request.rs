@@ -79,7 +79,7 @@ impl SealCommand for RequestDesktop<Plain> {
         let source = match (&self.client, &self.source) {
             (Some(client), Some(source)) => {
                 let person = seal.person(client)?;
-                Some(seal.seal(person, source.as_str())?)
+                Some(seal.personal(person, source)?)
             }
             (None, _) | (_, None) => None,
         };

@@ -6,19 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Settings, Terminal};
-use crate::arranged::Arranged;
+use super::Settings;
 use crate::deciding::Deciding;
-use crate::event::TerminalFact as Fact;
-use crate::fleet::Fleet;
-use crate::ids::LabId;
+use crate::fleet::{Fleet, Space};
+use crate::ids::{FromUuid, LabId, TerminalId};
 use crate::lab::Lab;
 use crate::lab::rejection::Rejection as Refused;
 use crate::mac::Mac;
 use crate::name::{Name, TerminalLabel};
 use crate::reference::Ref;
 use crate::rejection::Rejection;
-use crate::version::latest::terminal::{Registered, Updated};
 use crate::version::latest::{Labels, Properties};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,9 +25,6 @@ pub struct Draft {
     pub lab: Ref<LabId>,
     /// One of the lab's classes.
     pub class: Name,
-    /// What its class's template is filled with.
-    #[serde(default, skip_serializing_if = "Properties::is_empty")]
-    pub parameters: Properties,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
@@ -50,60 +44,49 @@ pub fn canonical(termid: &TerminalLabel) -> TerminalLabel {
     }
 }
 
-impl Arranged for Terminal {
-    type Name = TerminalLabel;
-    type Settings = Settings;
-    type Draft = Draft;
+/// The terminal that a command names.
+pub fn called(fleet: &Fleet, named: &Ref<TerminalId>) -> Option<TerminalId> {
+    let id = match named {
+        Ref::Id(id) => Some(*id),
+        Ref::Name(name) => {
+            let termid = TerminalLabel::new(name).ok()?;
+            let name = canonical(&termid).as_str().into();
+            let id = fleet.index.names.get(&(Space::Terminal, name));
+            id.map(|id| TerminalId::from_uuid(*id))
+        }
+    };
+    id.filter(|id| fleet.terminals.contains(*id))
+}
 
-    fn name(&self) -> &TerminalLabel {
-        &self.termid
-    }
-
-    fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    fn draft(_: &Fleet, settings: &Settings) -> Draft {
-        Draft {
+impl Draft {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
             lab: Ref::Id(settings.lab),
             class: settings.class.clone(),
-            parameters: settings.parameters.clone(),
             labels: settings.labels.clone(),
             properties: settings.properties.clone(),
         }
     }
+}
 
-    fn settle(
-        deciding: &Deciding<'_>,
-        termid: &TerminalLabel,
-        draft: &Draft,
-    ) -> Result<Settings, Rejection> {
-        if Uuid::try_parse(termid.as_str()).is_ok() {
-            return Err(Refused::CalledLikeAnId { termid: termid.clone() }.into());
-        }
-        let (lab, found) = deciding.find::<Lab>(&draft.lab)?;
-        if !found.settings.classes.contains_key(&draft.class) {
-            let (lab, class) = (found.name.clone(), draft.class.clone());
-            return Err(Refused::NoSuchClass { lab, class }.into());
-        }
-        let broken = draft.parameters.iter().find(|(_, value)| value.as_str().contains('\n'));
-        if let Some((parameter, _)) = broken {
-            return Err(Refused::NotInOneLine { parameter: parameter.clone() }.into());
-        }
-        Ok(Settings {
-            lab,
-            class: draft.class.clone(),
-            parameters: draft.parameters.clone(),
-            labels: draft.labels.clone(),
-            properties: draft.properties.clone(),
-        })
+/// Finds what the draft names, and refuses what can't be.
+pub(super) fn settle(
+    deciding: &Deciding<'_>,
+    termid: &TerminalLabel,
+    draft: &Draft,
+) -> Result<Settings, Rejection> {
+    if Uuid::try_parse(termid.as_str()).is_ok() {
+        return Err(Refused::CalledLikeAnId { termid: termid.clone() }.into());
     }
-
-    fn created(termid: TerminalLabel, settings: Settings) -> Fact {
-        Fact::Registered(Registered { termid, settings })
+    let (lab, found) = deciding.find::<Lab>(&draft.lab)?;
+    if !found.settings.classes.contains_key(&draft.class) {
+        let (lab, class) = (found.name.clone(), draft.class.clone());
+        return Err(Refused::NoSuchClass { lab, class }.into());
     }
-
-    fn updated(termid: TerminalLabel, settings: Settings) -> Fact {
-        Fact::Updated(Updated { termid, settings })
-    }
+    Ok(Settings {
+        lab,
+        class: draft.class.clone(),
+        labels: draft.labels.clone(),
+        properties: draft.properties.clone(),
+    })
 }

@@ -15,11 +15,13 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: TerminalId, fact: &Fact) {
                 version: Version(1),
                 termid: terminal.termid.clone(),
                 settings: terminal.settings.clone(),
+                parameters: terminal.parameters.clone(),
             },
         ),
         Fact::Updated(terminal) => fleet.step::<Terminal>(id, |it| {
             it.termid = terminal.termid.clone();
             it.settings = terminal.settings.clone();
+            it.parameters = terminal.parameters.clone();
         }),
         Fact::Removed(_) => drop(fleet.take::<Terminal>(id)),
     }

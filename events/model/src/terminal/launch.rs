@@ -1,10 +1,12 @@
 //! The one command line that a terminal runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Terminal;
 use crate::fleet::Fleet;
-use crate::name::Name;
+use crate::name::{Label, Name};
+use crate::text::Text;
 
 /// What a terminal's line can't be made without.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +31,14 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// Fills the template of the terminal's class. `%TERMID%` and `%LAB%` need no parameter. Values are
-/// put in as they are: whoever sets them decides what the terminal runs.
-pub fn launch(fleet: &Fleet, terminal: &Terminal) -> Result<String, Missing> {
+/// Fills the template of the terminal's class with what was in the boxes of its parameters; whoever
+/// answers the terminal has opened them. `%TERMID%` and `%LAB%` need no parameter. Values are put
+/// in as they are: whoever sets them decides what the terminal runs.
+pub fn launch(
+    fleet: &Fleet,
+    terminal: &Terminal,
+    opened: &BTreeMap<Label, Text>,
+) -> Result<String, Missing> {
     let lab = fleet.labs.get(terminal.settings.lab).ok_or(Missing::Lab)?;
     let class = &terminal.settings.class;
     let launcher = lab.settings.classes.get(class);
@@ -41,7 +48,7 @@ pub fn launch(fleet: &Fleet, terminal: &Terminal) -> Result<String, Missing> {
     for piece in pieces(template) {
         match piece {
             Piece::Words(words) => line.push_str(words),
-            Piece::Parameter(name) => match value(terminal, &lab.name, name) {
+            Piece::Parameter(name) => match value(opened, terminal, &lab.name, name) {
                 Some(value) => line.push_str(value),
                 None if missing.iter().any(|it| it == name) => {}
                 None => missing.push(name.to_owned()),
@@ -52,8 +59,13 @@ pub fn launch(fleet: &Fleet, terminal: &Terminal) -> Result<String, Missing> {
 }
 
 /// Parameters are found whether they are written in capitals or not.
-fn value<'a>(terminal: &'a Terminal, lab: &'a Name, name: &str) -> Option<&'a str> {
-    let mut parameters = terminal.settings.parameters.iter();
+fn value<'a>(
+    opened: &'a BTreeMap<Label, Text>,
+    terminal: &'a Terminal,
+    lab: &'a Name,
+    name: &str,
+) -> Option<&'a str> {
+    let mut parameters = opened.iter();
     let found = parameters.find(|(key, _)| key.as_str().eq_ignore_ascii_case(name));
     match (found, name) {
         (Some((_, value)), _) => Some(value.as_str()),

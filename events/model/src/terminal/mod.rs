@@ -7,6 +7,7 @@
 use crate::ids::TerminalId;
 use crate::name::TerminalLabel;
 use crate::record::Version;
+use crate::sealed::Boxes;
 pub use crate::version::latest::terminal::Settings;
 
 mod arrange;
@@ -16,7 +17,7 @@ mod launch;
 #[cfg(test)]
 mod tests;
 
-pub use draft::{Draft, canonical};
+pub use draft::{Draft, called, canonical};
 pub(crate) use launch::check_template;
 pub use launch::{Missing, launch};
 
@@ -31,4 +32,6 @@ pub struct Terminal {
     pub version: Version,
     pub termid: TerminalLabel,
     pub settings: Settings,
+    /// What its class's template is filled with.
+    pub parameters: Boxes,
 }

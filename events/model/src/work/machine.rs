@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::disk::{DiskSpec, describe, disks, kept, path};
+use super::guest::{personal, properties};
 use super::{Lane, Shall, Thing, Work};
 use crate::fleet::Fleet;
 use crate::ids::{
@@ -19,7 +20,8 @@ use crate::machine::{
 };
 use crate::media::Media;
 use crate::name::{HostPath, Name};
-use crate::session::{Session, Subject, TicketState};
+use crate::sealed::Boxes;
+use crate::session::{Session, TicketState};
 use crate::text::Text;
 use crate::version::latest::Properties;
 use crate::version::latest::display::{Policy, Protocol};
@@ -59,6 +61,11 @@ pub struct MachineSpec {
     /// What the guest can read.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
+    /// The same of the people who have a session there, in boxes of theirs. Whoever publishes the
+    /// work opens them and puts them over the properties: what is said of a person wins. A box
+    /// whose key is gone says nothing any more.
+    #[serde(default, skip_serializing_if = "Boxes::is_empty")]
+    pub personal: Boxes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_boot: Option<FirstBootSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,7 +239,8 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
         media: media(fleet, machine, host),
         networks: networks(fleet, (settings, &machine.identity), host),
         display: machine.allows.clone().unwrap_or_else(|| fleet.policy_of(machine)),
-        properties: properties(fleet, machine, settings, &sessions),
+        properties: properties(fleet, machine, settings),
+        personal: personal(fleet, &sessions),
         tickets: sessions.into_iter().map(ticket).collect(),
         first_boot: first_boot(machine),
         task: machine.task.and_then(|task| file_task(fleet, task, host)),
@@ -242,33 +250,6 @@ fn present(fleet: &Fleet, machine: &Machine, host: HypervisorId) -> MachineSpec 
             .map(Arc::as_ref)
             .map(|message| Message { id: message.id, text: message.text.clone() }),
     }
-}
-
-/// What is nearer to the person wins: image, pool, machine, client. A child's settings begin as its
-/// image's, so what is the same in both is the image's.
-fn properties(
-    fleet: &Fleet,
-    machine: &Machine,
-    settings: &Settings,
-    sessions: &[&Session],
-) -> Properties {
-    let image = machine.image().and_then(|image| fleet.images.get(image));
-    let mut properties = image.map(|it| it.settings.properties.clone()).unwrap_or_default();
-    let own =
-        settings.properties.iter().filter(|(key, value)| properties.get(*key) != Some(*value));
-    let own: Properties = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-    if let Some(pool) = machine.pool.and_then(|pool| fleet.pools.get(pool)) {
-        properties.extend(pool.settings.properties.clone());
-    }
-    properties.extend(own);
-    for session in sessions {
-        if let Subject::Client(client) = session.subject
-            && let Some(client) = fleet.clients.get(client)
-        {
-            properties.extend(client.properties.clone());
-        }
-    }
-    properties
 }
 
 fn power(machine: &Machine) -> PowerSpec {

@@ -17,6 +17,7 @@ use crate::fleet::Fleet;
 use crate::ids::{HypervisorId, ImageId, MachineId};
 
 mod disk;
+mod guest;
 mod image;
 mod machine;
 #[cfg(test)]

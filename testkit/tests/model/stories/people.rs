@@ -1,6 +1,8 @@
 //! Who signs in, and where they sit.
 
+use carrel_model::name::Label;
 use carrel_model::terminal::launch;
+use carrel_model::text::Text;
 use serde_json::json;
 
 use super::{asks, desktops, given, pool, refused, site, wait};
@@ -55,17 +57,26 @@ fn terminal_bootstrap() {
     let told = refused(&mut world, "RequestDesktop", &unknown).to_string();
     assert!(told.contains("terminal") && told.contains("52:54:00:00:00:01"), "{told}");
 
-    let settings = json!({ "lab": "b12", "class": "thin", "parameters": { "HOST": "node1" } });
-    let register = json!({ "termid": "52:54:00:00:00:01", "settings": settings });
-    given(&mut world, "RegisterTerminal", &register);
+    let settings = json!({ "lab": "b12", "class": "thin" });
+    let parameters = json!({ "HOST": "node1" });
+    let register =
+        json!({ "termid": "52:54:00:00:00:01", "settings": settings, "parameters": parameters });
+    let told = given(&mut world, "RegisterTerminal", &register);
+    assert!(!format!("{told:?}").contains("node1"));
+    // Whoever answers the terminal can open the boxes; here, nobody can.
+    let open = |label: &Label| {
+        let text = if label.as_str() == "HOST" { "node1" } else { "5900" };
+        (label.clone(), Text::new(text).expect("a text"))
+    };
     let line = |world: &carrel_testkit::world::World| {
         let (_, terminal) = world.fleet.terminals.iter().next().expect("the terminal");
-        launch(&world.fleet, terminal).map_err(|missing| missing.to_string())
+        let opened = terminal.parameters.keys().map(open).collect();
+        launch(&world.fleet, terminal, &opened).map_err(|missing| missing.to_string())
     };
     let missing = line(&world).expect_err("a parameter is missing");
     assert!(missing.contains("PORT"), "{missing}");
-    let port = json!({ "parameters": { "PORT": "5900" } });
-    let update = json!({ "terminal": "52:54:00:00:00:01", "settings": port });
+    let port = json!({ "PORT": "5900" });
+    let update = json!({ "terminal": "52:54:00:00:00:01", "parameters": port });
     given(&mut world, "UpdateTerminal", &update);
     let expected = "remote-viewer spice://node1:5900 --title 52:54:00:00:00:01";
     assert_eq!(line(&world).as_deref(), Ok(expected));

@@ -3,8 +3,8 @@
 use std::thread;
 
 use carrel_keys::{Kept, KeysError, Purpose, Shredding, shredded_by};
-use carrel_model::event::{AdminFact, ClientFact, Event};
-use carrel_model::ids::{AdminId, ClientId};
+use carrel_model::event::{AdminFact, ClientFact, Event, TerminalFact};
+use carrel_model::ids::{AdminId, ClientId, TerminalId};
 use carrel_model::version::latest::Nothing;
 
 use super::{Adapter, fresh, restarted};
@@ -67,15 +67,16 @@ pub(crate) fn the_log_says_whose_keys_to_destroy_again<A: Adapter>() {
         Event::Client(ClientId::new(person(1)), ClientFact::Deleted(Nothing {})),
         Event::Admin(AdminId::new(person(2)), AdminFact::Deleted(Nothing {})),
         Event::Client(ClientId::new(person(3)), ClientFact::Blocked(Nothing {})),
+        Event::Terminal(TerminalId::new(person(4)), TerminalFact::Removed(Nothing {})),
     ];
     let (mut adapter, keys) = fresh::<A>();
-    let boxes = [1, 2, 3].map(|nth| seal(&keys, nth, "somebody"));
+    let boxes = [1, 2, 3, 4].map(|nth| seal(&keys, nth, "somebody"));
     let deleted = || log.iter().filter_map(shredded_by);
-    assert_eq!(keys.shred_all(deleted()), Ok(2));
+    assert_eq!(keys.shred_all(deleted()), Ok(3));
     assert_eq!(keys.shred_all(deleted()), Ok(0));
     let keys = restarted(&mut adapter, keys);
     let found = boxes.map(|sealed| opened(&keys, &sealed));
-    assert_eq!(found, [None, None, Some("somebody".to_owned())]);
+    assert_eq!(found, [None, None, Some("somebody".to_owned()), None]);
 }
 
 pub(crate) fn others_keep_their_keys<A: Adapter>() {

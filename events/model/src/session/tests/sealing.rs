@@ -8,10 +8,13 @@ use uuid::Uuid;
 use crate::client::Provider;
 use crate::command::Command;
 use crate::hash::KeyedHash;
+use crate::ids::TerminalId;
 use crate::people::{PersonName, PersonRef, Plain, Seal};
-use crate::sealed::{SealedBox, Secret};
+use crate::reference::Ref;
+use crate::sealed::{Purpose, SealedBox, Secret};
 
 const PERSON: Uuid = Uuid::from_bytes([7; 16]);
+const TERMINAL: Uuid = Uuid::from_bytes([8; 16]);
 
 /// Seals by writing down what it was asked.
 struct Written;
@@ -19,7 +22,7 @@ struct Written;
 impl Seal for Written {
     type Error = Infallible;
 
-    fn new_person(&mut self) -> Result<Uuid, Infallible> {
+    fn new_id(&mut self) -> Result<Uuid, Infallible> {
         Ok(PERSON)
     }
 
@@ -29,6 +32,10 @@ impl Seal for Written {
 
     fn admin(&mut self, admin: &PersonRef) -> Result<Uuid, Self::Error> {
         self.person(admin)
+    }
+
+    fn terminal(&mut self, _: &Ref<TerminalId>) -> Result<Uuid, Infallible> {
+        Ok(TERMINAL)
     }
 
     fn new_token(&mut self) -> Result<KeyedHash, Self::Error> {
@@ -42,8 +49,9 @@ impl Seal for Written {
         Ok(KeyedHash(hash))
     }
 
-    fn seal(&mut self, key: Uuid, text: &str) -> Result<SealedBox, Infallible> {
-        Ok(SealedBox { key, data: format!("sealed({})", text.len()).into() })
+    fn seal(&mut self, key: Uuid, purpose: Purpose, text: &str) -> Result<SealedBox, Infallible> {
+        let data = format!("{purpose:?}({})", text.len());
+        Ok(SealedBox { key, data: data.into() })
     }
 
     fn password(&mut self, key: Uuid, _: &Secret) -> Result<SealedBox, Infallible> {
@@ -85,7 +93,35 @@ fn no_name_address_or_password_is_left_in_what_is_decided() {
         let pool = json!({ "client": "alice", "pool": "office" });
         assert!(sealed(name, &pool)["client"]["name"]["hash"].is_string());
     }
+    let notes = json!({ "mail": "alice", "gone": null });
+    let update = json!({ "client": "alice", "labels": notes, "properties": notes });
+    let update = sealed("UpdateClient", &update);
+    assert_eq!(update["labels"]["mail"], json!({ "key": PERSON, "data": "Label(5)" }));
+    assert_eq!(update["properties"]["mail"]["data"], "Property(5)");
+    assert_eq!(update["properties"]["gone"], json!(null));
+    let notes = json!({ "mail": "alice" });
+    let create = json!({ "name": "alice", "labels": notes, "properties": notes });
+    let create = sealed("CreateClient", &create);
+    assert_eq!((&create["labels"], &create["properties"]), (&noted("Label"), &noted("Property")));
     sealed("UnassignClient", &json!({ "client": "alice", "machine": "pc" }));
+}
+
+fn noted(purpose: &str) -> Value {
+    json!({ "mail": { "key": PERSON, "data": format!("{purpose}(5)") } })
+}
+
+#[test]
+fn the_parameters_of_a_terminal_are_kept_under_its_own_key() {
+    let parameters = json!({ "USER": "alice" });
+    let settings = json!({ "lab": "b12", "class": "thin" });
+    let register = json!({ "termid": "t0", "settings": settings, "parameters": parameters });
+    let register = sealed("RegisterTerminal", &register);
+    assert_eq!(register["id"], json!(PERSON), "an id and a key of its own");
+    assert_eq!(register["parameters"]["USER"], json!({ "key": PERSON, "data": "Parameter(5)" }));
+    let parameters = json!({ "USER": "alice", "HOST": null });
+    let update = sealed("UpdateTerminal", &json!({ "terminal": "t0", "parameters": parameters }));
+    assert_eq!(update["parameters"]["USER"], json!({ "key": TERMINAL, "data": "Parameter(5)" }));
+    assert_eq!(update["parameters"]["HOST"], json!(null));
 }
 
 #[test]

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Properties};
 use crate::hash::KeyedHash;
 use crate::ids::GroupId;
 use crate::name::Name;
-use crate::sealed::SealedBox;
+use crate::sealed::{Boxes, SealedBox};
 
 /// Where a person's name and password are kept: `local`, or the name of a directory.
 pub type Provider = Name;
@@ -31,9 +30,9 @@ pub struct Created {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: Labels,
+    pub labels: Boxes,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub properties: Properties,
+    pub properties: Boxes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,9 +45,9 @@ pub struct Updated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_max: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: Labels,
+    pub labels: Boxes,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub properties: Properties,
+    pub properties: Boxes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -34,8 +34,8 @@ pub mod terminal;
 /// What people hang on things, for themselves and for selecting.
 pub type Labels = BTreeMap<Label, Text>;
 
-/// What people and programs want to know of things. Those of images, pools, machines and clients
-/// are given to guests; merged, the more special wins, in this order.
+/// What people and programs want to know of things. Those of images, pools and machines are given
+/// to guests; merged, the more special wins, in this order. What is known of people is sealed.
 pub type Properties = BTreeMap<Label, Text>;
 
 /// A fact that its name tells all of.

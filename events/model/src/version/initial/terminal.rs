@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Labels, Properties};
 use crate::ids::LabId;
 use crate::name::{Name, TerminalLabel};
+use crate::sealed::Boxes;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -15,9 +16,6 @@ pub struct Settings {
     pub lab: LabId,
     /// One of the lab's classes.
     pub class: Name,
-    /// What its class's template is filled with.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parameters: Properties,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: Labels,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -29,6 +27,9 @@ pub struct Settings {
 pub struct Registered {
     pub termid: TerminalLabel,
     pub settings: Settings,
+    /// What its class's template is filled with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: Boxes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,4 +37,7 @@ pub struct Registered {
 pub struct Updated {
     pub termid: TerminalLabel,
     pub settings: Settings,
+    /// What its class's template is filled with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: Boxes,
 }

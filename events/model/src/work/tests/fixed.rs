@@ -7,6 +7,7 @@ use crate::image::tests::Site;
 use crate::machine::tests::scene::{create, machine, on, report, run, site};
 use crate::machine::{Outcome, StopCause};
 use crate::name::Label;
+use crate::session::tests::site::{Site as People, person, sealed};
 use crate::testing::{Story, command};
 use crate::work::{Shall, Thing, work};
 
@@ -62,4 +63,18 @@ fn properties_of_what_is_nearer_to_the_person_win() {
         let value = spec.properties.get(&Label::new(key).expect("a key"));
         assert_eq!(value.map(crate::text::Text::as_str), Some(from), "{key}");
     }
+}
+
+#[test]
+fn what_is_known_of_a_person_goes_to_their_desktop_in_boxes() {
+    let mut site = People::with_pool(json!({}), 1, 1);
+    let properties = json!({ "mail": sealed(0) });
+    let update = json!({ "client": { "id": person(0) }, "properties": properties });
+    site.given("UpdateClient", update);
+    site.ask(0);
+    let told = work(&site.story.fleet, Thing::Machine(site.machine_of(0).expect("a desktop")));
+    let Shall::Present(spec) = told.expect("work").shall else { panic!("it is there") };
+    let personal = spec.personal.iter().map(|(label, sealed)| (label.as_str(), sealed.key));
+    assert_eq!(personal.collect::<Vec<_>>(), [("mail", person(0).uuid())]);
+    assert!(spec.properties.is_empty());
 }
