@@ -78,8 +78,9 @@ fn known(fleet: &Fleet, name: &str, random: &mut Random) -> Option<Value> {
         "SessionId" => uuid(any(&fleet.sessions, random)),
         "ImageId" => uuid(any(&fleet.images, random)),
         "Timestamp" => {
-            let days = u32::try_from(random.below(30)).unwrap_or_default();
-            Some(json!(BEGINNING.plus_seconds(days * 86_400)))
+            // Before those who look at the end have stopped waiting.
+            let hours = u32::try_from(random.below(24)).unwrap_or_default();
+            Some(json!(BEGINNING.plus_seconds(hours * 3_600)))
         }
         "CommandId" => uuid(any(&fleet.operations, random)),
         "PersonName" | "PersonRef" => Some(json!(PEOPLE[random.index(PEOPLE.len())])),
