@@ -121,13 +121,8 @@ fn a_copy_begins_anew_at_the_ground() {
 #[test]
 fn machines_that_are_off_are_put_onto_the_flat_file_and_others_when_they_are() {
     let mut site = deep();
-    site.given("Populate", json!({ "initial": "win11", "count": 70 }));
-    site.advance();
-    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
+    let children = site.children(70);
     assert_eq!(children.len(), 70);
-    for child in &children {
-        site.applied(*child);
-    }
     let running = children[0];
     site.on(running);
     let before: Vec<(u8, u64)> = children.iter().map(|child| told(&site, *child)).collect();
@@ -152,12 +147,7 @@ fn files(site: &Site) -> Vec<(u8, &'static str)> {
 #[test]
 fn the_deep_file_goes_with_the_last_disk_that_stood_on_it() {
     let mut site = deep();
-    site.given("Populate", json!({ "initial": "win11", "count": 3 }));
-    site.advance();
-    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
-    for child in &children {
-        site.applied(*child);
-    }
+    let children = site.children(3);
     let (running, initial) = (children[0], site.initial);
     site.on(running);
     is_made(&mut site);
@@ -237,12 +227,7 @@ fn a_disk_is_put_onto_the_flat_file_before_it_becomes_a_version() {
 #[test]
 fn what_waits_for_fresh_disks_hears_of_the_flat_file_with_those() {
     let mut site = deep();
-    site.given("Populate", json!({ "initial": "win11", "count": 70 }));
-    site.advance();
-    let children: Vec<MachineId> = site.story.fleet.children_after(site.initial, None).collect();
-    for child in &children {
-        site.applied(*child);
-    }
+    let children = site.children(70);
     let at = site.story.now.plus_seconds(3_600);
     site.given("Populate", json!({ "image": "win11@5", "when": { "at": at } }));
     site.advance();

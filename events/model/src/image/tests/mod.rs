@@ -81,14 +81,20 @@ impl Site {
     /// As [`Site::sealed`], with so many children.
     pub(crate) fn with_children(count: u32) -> (Self, Vec<MachineId>) {
         let mut site = Self::sealed();
-        site.given("Populate", json!({ "initial": "win11", "count": count }));
-        site.advance();
-        let children: Vec<MachineId> =
-            site.story.fleet.children_after(site.initial, None).collect();
-        for child in &children {
-            site.applied(*child);
-        }
+        let children = site.children(count);
         (site, children)
+    }
+
+    /// So many children of the initial, made by its host.
+    pub(crate) fn children(&mut self, count: u32) -> Vec<MachineId> {
+        self.given("Populate", json!({ "initial": "win11", "count": count }));
+        self.advance();
+        let children: Vec<MachineId> =
+            self.story.fleet.children_after(self.initial, None).collect();
+        for child in &children {
+            self.applied(*child);
+        }
+        children
     }
 
     pub(crate) fn storage(&mut self, id: StorageId, name: &str, hosts: &Value) {

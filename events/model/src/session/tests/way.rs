@@ -25,6 +25,15 @@ fn time_passes(site: &mut Site) {
     }
 }
 
+fn only_when_the_first_has_not_gone_off_the_second_does(site: &mut Site) {
+    site.given("PowerOffMachine", json!({ "machines": [machine(0)] }));
+    site.story.given(Site::request(0, "other"));
+    assert!(!site.at(1).power.wish.is_off(), "the first one goes off, and that is enough");
+    time_passes(site);
+    site.story.given(Site::request(0, "other"));
+    assert!(site.at(1).power.wish.is_off(), "it should be off by now");
+}
+
 #[test]
 fn what_never_goes_off_holds_up_no_spare_on_another_host() {
     let mut site = Site::with_pool(json!({}), 2, 0);
@@ -41,12 +50,7 @@ fn what_never_goes_off_holds_up_no_spare_on_another_host() {
     site.given("UpdatePool", json!({ "pool": "pool", "settings": spares }));
     (0..2).for_each(|n| drop(site.started(n)));
     assert_ne!(site.at(0).place, site.at(1).place);
-    site.given("PowerOffMachine", json!({ "machines": [machine(0)] }));
-    site.story.given(Site::request(0, "other"));
-    assert!(!site.at(1).power.wish.is_off(), "the first one goes off, and that is enough");
-    time_passes(&mut site);
-    site.story.given(Site::request(0, "other"));
-    assert!(site.at(1).power.wish.is_off(), "it should be off by now");
+    only_when_the_first_has_not_gone_off_the_second_does(&mut site);
 }
 
 #[test]
@@ -61,12 +65,7 @@ fn a_lab_does_not_wait_for_what_never_goes_off() {
     let pools = json!([site.pool_id("pool"), other]);
     let settings = json!({ "pools": pools, "max_instances": 2 });
     site.given("CreateLab", json!({ "name": "b12", "settings": settings }));
-    site.given("PowerOffMachine", json!({ "machines": [machine(0)] }));
-    site.story.given(Site::request(0, "other"));
-    assert!(!site.at(1).power.wish.is_off(), "the first one goes off, and that is enough");
-    time_passes(&mut site);
-    site.story.given(Site::request(0, "other"));
-    assert!(site.at(1).power.wish.is_off(), "it should be off by now");
+    only_when_the_first_has_not_gone_off_the_second_does(&mut site);
 }
 
 fn host(n: u32) -> HypervisorId {
