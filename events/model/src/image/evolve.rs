@@ -64,8 +64,7 @@ fn change(image: &mut Image, fact: &Fact) {
         Fact::Sealed(sealed) => {
             image.state = State::Sealed;
             image.wanted_tags.clear();
-            made(image, sealed.file, sealed.stat);
-            mark(image, sealed.file, FileState::There);
+            made(image, sealed.file, sealed.stat, FileState::There);
         }
         Fact::Verified(verified) => {
             if image.state == State::Sealed {
@@ -103,8 +102,7 @@ fn change(image: &mut Image, fact: &Fact) {
                 }
                 State::Retired => FileState::There,
             };
-            made(image, done.file, done.stat);
-            mark(image, done.file, state);
+            made(image, done.file, done.stat, state);
             stand_on_flat(image);
         }
         Fact::FileFailed(failed) => failed_file(image, failed.file),
@@ -144,9 +142,10 @@ fn failed_file(image: &mut Image, number: u16) {
     mark(image, number, FileState::Retired);
 }
 
-fn made(image: &mut Image, number: u16, stat: Stat) {
+fn made(image: &mut Image, number: u16, stat: Stat, state: FileState) {
     for file in image.files.iter_mut().filter(|file| file.number == number) {
         file.stat = Some(stat);
+        file.state = state;
     }
 }
 
