@@ -5,14 +5,22 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{Site, ended, name_of};
-use crate::event::{MachineFact, StorageFact};
+use crate::clockwork::due;
+use crate::command::Command;
+use crate::decide::{EVENTS_MAX, decide};
+use crate::event::{Event, MachineFact, StorageFact};
+use crate::fleet::Fleet;
+use crate::ids::MachineId;
 use crate::image::name_reserved;
-use crate::machine::Settings;
+use crate::machine::Outcome::Applied;
+use crate::machine::commands::ReportOutcome;
+use crate::machine::{Reported, Settings};
 use crate::name::Hostname;
-use crate::operation::{Outcome, SLICE, Targets};
+use crate::operation::{Outcome, PARTS_RUNNING_MAX, SLICE, Targets};
 use crate::version::latest::Switch;
 use crate::version::latest::machine::Updated;
 use crate::version::latest::storage::SpaceLowChanged;
+use crate::work::{Thing, Work, work};
 
 fn hostnames(site: &Site) -> Vec<String> {
     let children = site.story.fleet.children_after(site.initial, None);
@@ -70,7 +78,7 @@ fn names_of_children_to_come_are_taken() {
         let context = site.story.clone().context();
         let by = crate::command::By::System;
         let deciding = crate::deciding::Deciding::new(&site.story.fleet, "Test", by, &context);
-        deciding.name_is_free::<crate::ids::MachineId>(name, None).is_ok()
+        deciding.name_is_free::<MachineId>(name, None).is_ok()
     };
     assert!(!free(&site, "win11-025"));
     assert!(!free(&site, "win11-060"));
@@ -118,6 +126,45 @@ fn more_children_have_longer_numbers() {
     site.given("Populate", json!({ "initial": "win11", "count": 20_000 }));
     assert_eq!(hostnames(&site)[0], "win11-00001");
     assert!(name_reserved(&site.story.fleet, "win11-20000"));
+}
+
+/// Without looking whether the indexes are as they would be anew, which takes as long as the fleet
+/// is large.
+fn tell(site: &mut Site, command: &Command) -> Vec<Event> {
+    let context = site.story.context();
+    let decision = decide(&site.story.fleet, command, &context).expect("the system is not refused");
+    assert!(decision.events.len() <= EVENTS_MAX, "{}", command.name());
+    site.story.fleet = decision.after;
+    decision.events
+}
+
+fn applied(fleet: &Fleet, id: MachineId) -> Option<Command> {
+    let Work { hypervisor, generation, .. } = work(fleet, Thing::Machine(id))?;
+    let thing = Reported::Machine { id, outcome: Applied };
+    Some(ReportOutcome { hypervisor, generation, thing }.into())
+}
+
+#[test]
+fn twenty_thousand_children_are_made_in_slices_as_hosts_keep_up() {
+    let mut site = Site::sealed();
+    site.given("Populate", json!({ "initial": "win11", "count": 20_000 }));
+    let mut outcome = None;
+    while outcome.is_none() {
+        let mut commands = due(&site.story.fleet, site.story.now);
+        let children = site.story.fleet.children_after(site.initial, None);
+        let asked = children.filter(|id| site.get(*id).applied < site.get(*id).generation);
+        let reports: Vec<_> = asked.filter_map(|id| applied(&site.story.fleet, id)).collect();
+        assert!(reports.len() <= PARTS_RUNNING_MAX + SLICE, "{} at once", reports.len());
+        commands.extend(reports);
+        assert!(!commands.is_empty(), "nobody has anything to do: {:?}", site.operation());
+        for command in commands {
+            outcome = outcome.or(ended(&tell(&mut site, &command)));
+        }
+    }
+    assert_eq!(outcome, Some(Outcome::Succeeded));
+    let hostnames: BTreeSet<_> = hostnames(&site).into_iter().collect();
+    assert_eq!(hostnames.len(), 20_000);
+    assert!(hostnames.contains("win11-20000"));
 }
 
 #[test]

@@ -247,6 +247,7 @@ pub enum Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub struct PartFailed {
+    /// One that could not even be made never came to be under this id.
     pub machine: MachineId,
     pub failure: Failure,
     /// Of a machine that could not even be made: what it was to be called.
