@@ -1,17 +1,5 @@
 //! Values as people read them.
 
-use carrel_model::record::Timestamp;
-use chrono::{DateTime, SecondsFormat};
-
-/// RFC 3339 in UTC, to the microsecond.
-pub(crate) fn time(at: Timestamp) -> String {
-    match DateTime::from_timestamp_micros(at.0) {
-        Some(at) => at.to_rfc3339_opts(SecondsFormat::Micros, true),
-        // Beyond what calendars have.
-        None => format!("{}us", at.0),
-    }
-}
-
 /// Data on one line, without anything that a terminal would take for an order.
 pub(crate) fn one_line(data: &[u8]) -> String {
     match std::str::from_utf8(data) {
@@ -81,13 +69,6 @@ mod tests {
         ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
-    }
-
-    #[test]
-    fn times_are_in_utc_to_the_microsecond() {
-        assert_eq!(time(Timestamp(1_760_000_000_123_456)), "2025-10-09T08:53:20.123456Z");
-        assert_eq!(time(Timestamp(0)), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(time(Timestamp(i64::MAX)), "9223372036854775807us");
     }
 
     #[test]

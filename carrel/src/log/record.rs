@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
             correlation_id: origin.correlation_id.to_string(),
             actor: Actor { id: origin.actor.id.to_string(), method: origin.actor.method.as_str() },
             traceparent: origin.trace_parent.map(|trace| trace.to_string()),
-            at: text::time(origin.at),
+            at: origin.at.to_string(),
             data: Data::of(&record.data),
             org: origin.org.as_str(),
             incarnation: record.unit.incarnation.0,
@@ -80,7 +80,7 @@ pub(super) fn line(record: &Record, width: Option<usize>) -> String {
     let line = format!(
         "{:>8}  {}  {}  {}  v{}  {}  {}",
         record.position,
-        text::time(origin.at),
+        origin.at,
         record.kind,
         record.stream,
         record.version,

@@ -7,7 +7,6 @@ use super::target::{Target, disk, owner};
 use crate::arguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, Output};
-use crate::text;
 
 #[derive(Debug, Serialize)]
 struct Json {
@@ -53,8 +52,8 @@ pub(super) fn run(
             incarnation: head.incarnation.0,
             cut_records: plan.cut.records,
             cut_until: plan.cut.last.map(|position| position.0),
-            cut_from_time: plan.cut.times.map(|(first, _)| text::time(first)),
-            cut_until_time: plan.cut.times.map(|(_, last)| text::time(last)),
+            cut_from_time: plan.cut.times.map(|(first, _)| first.to_string()),
+            cut_until_time: plan.cut.times.map(|(_, last)| last.to_string()),
             damaged_chunks: plan.cut.damaged,
             aside: plan.aside.display().to_string(),
         })?,
@@ -78,7 +77,7 @@ fn describe(plan: &Plan, output: &mut Output) -> std::io::Result<()> {
     };
     output.field("is cut", records)?;
     if let Some((first, last)) = cut.times {
-        output.field("written", format!("{} to {}", text::time(first), text::time(last)))?;
+        output.field("written", format!("{first} to {last}"))?;
     }
     if !cut.damaged.is_empty() {
         let numbers: Vec<String> = cut.damaged.iter().map(ToString::to_string).collect();

@@ -10,7 +10,6 @@ use super::target::{Log, Target};
 use crate::arguments::Show;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Form, Output};
-use crate::text;
 
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
@@ -103,7 +102,7 @@ fn people(
 ) -> std::io::Result<()> {
     let origin = &record.unit.origin;
     output.field("position", record.position)?;
-    output.field("time", text::time(origin.at))?;
+    output.field("time", origin.at)?;
     output.field("type", format!("{}, schema {}", record.kind, record.schema))?;
     output.field("stream", format!("{}, version {}", record.stream, record.version))?;
     output.field("event", record.event_id)?;

@@ -12,7 +12,6 @@ use super::target::{Log, Target};
 use crate::arguments::Stats;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Counted, Form, Output, progress_bar};
-use crate::text;
 
 /// Shown to people; programs get all.
 const TYPES_SHOWN: usize = 20;
@@ -91,8 +90,8 @@ pub(super) async fn run(
         incarnation: head.incarnation.0,
         position: head.position.0,
         link: head.link.to_string(),
-        oldest: time_at(port, Position(1)).await?.map(text::time),
-        newest: time_at(port, head.position).await?.map(text::time),
+        oldest: time_at(port, Position(1)).await?.map(|at| at.to_string()),
+        newest: time_at(port, head.position).await?.map(|at| at.to_string()),
         files,
         cursors: port.cursors().await?.iter().map(|(name, it)| cursor(name, it, &head)).collect(),
         types,

@@ -17,6 +17,7 @@ pub struct Timestamp(pub i64);
 
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 const PARSER: DateTimeParser = DateTimeParser::new();
+const OUTSIDE: &str = "a moment outside of the years 0 to 9999";
 
 impl Timestamp {
     /// The beginning of the year 0, and the last moment of the year 9999 that has four digits in
@@ -40,14 +41,28 @@ impl Timestamp {
     const fn can_be_told(self) -> bool {
         Self::MIN.0 <= self.0 && self.0 <= Self::MAX.0
     }
+
+    fn in_calendar(self) -> Option<jiff::Timestamp> {
+        if !self.can_be_told() {
+            return None;
+        }
+        jiff::Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+/// What the calendar can't tell is shown as its number of microseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.in_calendar() {
+            Some(at) => f.write_str(&PRINTER.timestamp_to_string(&at)),
+            None => write!(f, "{}us", self.0),
+        }
+    }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.can_be_told() {
-            return Err(S::Error::custom("a moment outside of the years 0 to 9999"));
-        }
-        let at = jiff::Timestamp::from_microsecond(self.0).map_err(S::Error::custom)?;
+        let at = self.in_calendar().ok_or_else(|| S::Error::custom(OUTSIDE))?;
         serializer.serialize_str(&PRINTER.timestamp_to_string(&at))
     }
 }
@@ -70,11 +85,7 @@ impl Visitor<'_> for Rfc3339 {
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
         let at = PARSER.parse_timestamp(text).map_err(E::custom)?;
         let at = Timestamp(at.as_microsecond());
-        if at.can_be_told() {
-            Ok(at)
-        } else {
-            Err(E::custom("a moment outside of the years 0 to 9999"))
-        }
+        if at.can_be_told() { Ok(at) } else { Err(E::custom(OUTSIDE)) }
     }
 }
 
@@ -108,6 +119,12 @@ mod tests {
         assert_eq!(written(1_767_225_600_000_001), "2026-01-01T00:00:00.000001Z");
         assert_eq!(written(Timestamp::MIN.0), "0000-01-01T00:00:00.000000Z");
         assert_eq!(written(Timestamp::MAX.0), "9999-12-30T22:00:00.000000Z");
+    }
+
+    #[test]
+    fn it_is_shown_as_it_is_written() {
+        assert_eq!(Timestamp(1_760_000_000_123_456).to_string(), "2025-10-09T08:53:20.123456Z");
+        assert_eq!(Timestamp(i64::MAX).to_string(), "9223372036854775807us");
     }
 
     #[test]
