@@ -1,6 +1,6 @@
 //! Golden files of facts: each schema of each fact once with everything that may be there, and once
-//! with nothing that may be left out. Those of a release never change. Where they mean something
-//! else today, that stands beside them.
+//! with nothing that may be left out. They never change. Where they mean something else today, that
+//! stands beside them.
 
 use std::path::{Path, PathBuf};
 

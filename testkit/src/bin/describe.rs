@@ -1,11 +1,11 @@
-//! Writes what is made from the model: schemas, the pages of refusals, and golden files of facts
-//! that have none yet. Run it in the repository after a change of commands, facts or refusals:
-//! `cargo run -p carrel-testkit --bin describe`.
+//! Writes what is made from the model: schemas, the pages of refusals, golden files of facts that
+//! have none yet, and what freezes them. Run it in the repository after a change of commands, facts
+//! or refusals: `cargo run -p carrel-testkit --bin describe`.
 
 use std::path::Path;
 use std::{fs, io};
 
-use carrel_testkit::{described, facts};
+use carrel_testkit::{described, facts, frozen};
 
 #[expect(clippy::print_stdout, reason = "says what it does")]
 fn main() -> io::Result<()> {
@@ -26,7 +26,8 @@ fn main() -> io::Result<()> {
     for (path, text) in facts::missing(Path::new(facts::FOLDER)) {
         write(&path, &text, false)?;
     }
-    Ok(())
+    let golden = Path::new(facts::FOLDER);
+    write(&golden.join(frozen::FILE), &frozen::with_new(golden), true)
 }
 
 /// Golden files are written once.
