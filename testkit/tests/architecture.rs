@@ -38,7 +38,8 @@ const ARCHITECTURE: &[Row] = &[
     Row { name: BUS, may_use: &[MODEL], never: &[HTTP, LIBVIRT, SLED] },
     Row { name: RELAY, may_use: &[MODEL, LOG, DECIDER, BUS, KEYS], never: &[HTTP, LIBVIRT] },
     Row { name: PROJECTIONS, may_use: &[MODEL, LOG, KEYS], never: &[HTTP, AMQP, LIBVIRT] },
-    Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER], never: &[SQL, HTTP] },
+    // Of the keys a worker needs the public halves that work is signed with, and its own host's.
+    Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS], never: &[SQL, HTTP] },
     Row { name: DRIVER, may_use: &[MODEL], never: &[SQL, SLED, AMQP, HTTP] },
     Row {
         name: API,

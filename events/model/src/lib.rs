@@ -20,6 +20,7 @@ pub mod clockwork;
 pub mod cluster;
 pub mod command;
 pub mod context;
+pub mod contract;
 pub mod decide;
 mod deciding;
 pub mod event;

@@ -79,7 +79,20 @@ impl fmt::Display for Version {
 
 /// Raised whenever the log's past may have changed (restore, truncation, import), so that what
 /// was said before can be told from what is said now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 pub struct Incarnation(pub u32);
 
 impl fmt::Display for Incarnation {
