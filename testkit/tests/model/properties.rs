@@ -96,6 +96,7 @@ fn invariants_hold_whatever_happens() {
         comes_to_rest(&mut world);
         moments.push((world.log.len(), world.fleet.clone()));
         replay(&world, &moments);
+        is_the_same_from_a_snapshot(&world.fleet);
         std::mem::forget(named);
         for (name, count) in &world.accepted {
             *accepted.entry(*name).or_insert(0) += count;
@@ -242,4 +243,12 @@ fn replay(world: &World, moments: &[(usize, Fleet)]) {
         read = *upto;
         assert!(fleet == *then, "folding the first {upto} facts gives another fleet");
     }
+}
+
+/// Whoever starts from a snapshot has what those have who folded.
+fn is_the_same_from_a_snapshot(fleet: &Fleet) {
+    let mut bytes = Vec::new();
+    fleet.write_snapshot(&mut bytes).expect("bytes");
+    let again = Fleet::from_snapshot(&bytes).expect("a fleet");
+    assert!(again == *fleet, "a snapshot gives another fleet");
 }

@@ -5,6 +5,7 @@
 //!   token:  issued --> ended (revoked, expired)
 //! ```
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use crate::hash::KeyedHash;
@@ -31,7 +32,7 @@ pub mod commands {
     pub use super::token::{ExpireToken, IssueToken, RevokeToken};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Admin {
     pub id: AdminId,
     pub version: Version,
@@ -41,7 +42,7 @@ pub struct Admin {
     pub roles: BTreeSet<Role>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     pub id: TokenId,
     pub version: Version,

@@ -6,6 +6,7 @@
 //!                 +-- deleted -+
 //! ```
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use crate::hash::KeyedHash;
@@ -38,7 +39,7 @@ pub mod commands {
     pub use super::update::{SetClientPassword, UpdateClient};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
     pub id: ClientId,
     pub version: Version,

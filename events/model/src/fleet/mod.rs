@@ -9,13 +9,17 @@
 pub mod index;
 mod lookup;
 mod pack;
+mod snapshot;
 mod table;
 
 pub use index::{
     AT_ONCE, Counted, Due, Free, Grouped, Index, Rank, Silence, Space, Standing, Tally, Usage,
     Yields,
 };
+pub use snapshot::MODEL;
 pub use table::{Table, Thing};
+
+use serde::{Deserialize, Serialize};
 
 use crate::admin::{Admin, Token};
 use crate::client::Client;
@@ -33,7 +37,7 @@ use crate::storage::Storage;
 use crate::template::Template;
 use crate::terminal::Terminal;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fleet {
     pub hypervisors: Table<Hypervisor>,
     pub storages: Table<Storage>,
@@ -55,5 +59,6 @@ pub struct Fleet {
     pub feature_level: u16,
     /// The next place in any queue.
     pub next_place: u64,
+    #[serde(skip)]
     pub index: Index,
 }

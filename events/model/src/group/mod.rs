@@ -5,6 +5,7 @@
 //! ```
 
 use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::Fleet;
 use crate::ids::{ClientId, GroupId, PoolId};
@@ -23,7 +24,7 @@ pub mod commands {
     pub use super::settings::{CreateGroup, DeleteGroup, UpdateGroup};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     pub id: GroupId,
     pub version: Version,

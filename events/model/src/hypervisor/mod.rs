@@ -11,6 +11,7 @@
 //! drain, lost). `DrainHypervisor` with `on: false` clears drain alone. Silent goes when the host
 //! is heard.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use crate::ids::HypervisorId;
@@ -40,7 +41,7 @@ pub mod commands {
 /// A worker that is silent for three of its inventories has a problem.
 pub const WORKER_SILENCE_SECONDS: u32 = 45;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hypervisor {
     pub id: HypervisorId,
     pub version: Version,

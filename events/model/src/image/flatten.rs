@@ -29,7 +29,7 @@ use crate::version::latest::image::{FileRequested, FileRetired, FlattenDelayed, 
 use crate::version::latest::machine::Rebased;
 
 /// How far a version is with a file that stands alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flattening {
     /// Few enough files stand on each other, or everything stands on the one that stands alone.
     #[default]

@@ -25,6 +25,7 @@
 //! `seal.rs` makes the initial's disk the next version, `populate.rs` puts children on it, and
 //! the folder `renewal` says what one child's way is.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ pub mod commands {
     pub use super::virtual_snapshot::{DisableVirtualSnapshot, EnableVirtualSnapshot};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Image {
     pub id: ImageId,
     pub version: Version,
@@ -107,7 +108,7 @@ pub struct Image {
     pub flattening: Flattening,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Sealing,
     Sealed,
@@ -118,7 +119,7 @@ pub enum State {
 }
 
 /// One file with the content of a version. Its path follows from the version and its number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     pub number: u16,
     pub storage: StorageId,
@@ -130,7 +131,7 @@ pub struct File {
     pub stat: Option<Stat>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileState {
     /// The initial's host makes the first one; a host is named for each further one.
     Making {

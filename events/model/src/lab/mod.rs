@@ -8,6 +8,7 @@ use crate::ids::LabId;
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::lab::{Launcher, Settings};
+use serde::{Deserialize, Serialize};
 
 mod arrange;
 mod draft;
@@ -27,7 +28,7 @@ pub mod commands {
     pub use super::keep::{KeepLab, RestartAged};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lab {
     pub id: LabId,
     pub version: Version,

@@ -55,6 +55,7 @@
 //! and off, `observe.rs` what hosts say of a machine, `outcome.rs` what they say of their work,
 //! `expire.rs` what happens when they say nothing.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -136,7 +137,7 @@ pub mod commands {
     pub use super::update::{LockMachine, UnlockMachine, UpdateMachine};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub id: MachineId,
     pub version: Version,
@@ -227,7 +228,7 @@ pub struct Machine {
     pub deleting: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     /// Its disk is being copied from a source.
     Copying { source: MachineId },
@@ -237,7 +238,7 @@ pub enum Task {
     Migrating { to: HypervisorId },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewing {
     pub renewal: Renewal,
     pub step: RenewalStep,
@@ -257,7 +258,7 @@ pub struct Renewing {
 ///      |                         +---------- without a first boot ------------+
 ///      +--> (dropped)      each but pending --> (failed), (dropped)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RenewalStep {
     /// Waits for its person to leave, or for its time.
     Pending,
@@ -268,7 +269,7 @@ pub enum RenewalStep {
     Finishing,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     pub text: Text,

@@ -24,7 +24,7 @@ pub const SNAPSHOTS_DEEP_MAX: usize = 8;
 /// All of them, on all branches: each keeps a file on the machine's storage.
 pub const SNAPSHOTS_MAX: usize = 32;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub id: SnapshotId,
     pub name: Name,
@@ -39,7 +39,7 @@ pub struct Snapshot {
 ///     v          +-----> deleting --> (deleted)
 ///   (failed: gone; what fails later leaves it taken)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SnapshotState {
     Taking,
     Taken,

@@ -2,9 +2,10 @@
 
 use super::{PauseReason, Rest, RestartManner, StopManner};
 use crate::record::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What its power shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Power {
     pub wish: Wish,
     /// A worker acts once for each epoch.
@@ -25,13 +26,13 @@ pub struct Power {
     pub rest: Rest,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Writes {
     Kept,
     ThrownAway,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wish {
     On,
     /// On, but not running.
@@ -45,7 +46,7 @@ impl Wish {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     pub state: State,
     /// The epoch in which it was last seen running.
@@ -57,7 +58,7 @@ pub struct Observed {
     pub ignored_shutdown: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
     Off,
     Starting,
@@ -79,7 +80,7 @@ impl State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ready {
     No,
     /// The probe has to answer by then.

@@ -11,6 +11,7 @@ use crate::record::Version;
 use crate::version::latest::machine::Format;
 pub use crate::version::latest::media::Kind;
 use crate::version::latest::{Labels, Properties};
+use serde::{Deserialize, Serialize};
 
 mod add;
 pub(crate) mod evolve;
@@ -22,7 +23,7 @@ pub mod commands {
     pub use super::add::{AddMedia, RemoveMedia};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Media {
     pub id: MediaId,
     pub version: Version,

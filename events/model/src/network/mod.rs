@@ -8,6 +8,7 @@ use crate::ids::NetworkId;
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::network::{AddressRange, Attachment, Policy, Settings};
+use serde::{Deserialize, Serialize};
 
 mod arrange;
 mod draft;
@@ -22,7 +23,7 @@ pub mod commands {
     pub use super::arrange::{CreateNetwork, RemoveNetwork, UpdateNetwork};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     pub id: NetworkId,
     pub version: Version,

@@ -18,6 +18,7 @@
 //!   ended ------- too late to retry ------> forgotten
 //! ```
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -60,7 +61,7 @@ pub mod commands {
     pub use super::run::AdvanceOperation;
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     pub id: CommandId,
     pub version: Version,
@@ -85,7 +86,7 @@ pub struct Operation {
     pub superseded: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// A version has to be there before the first machine's turn.
     Sealing,

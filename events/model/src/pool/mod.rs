@@ -5,6 +5,7 @@
 //! ```
 
 use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{PoolId, SessionId};
 use crate::name::Name;
@@ -40,7 +41,7 @@ pub mod commands {
     pub use super::settings::{CreatePool, DeletePool, UpdatePool};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
     pub id: PoolId,
     pub version: Version,

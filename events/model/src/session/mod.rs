@@ -17,6 +17,7 @@ use crate::ids::{GroupId, MachineId, SessionId};
 use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
 pub use crate::version::latest::session::{EndCause, LeaveCause, SpentBy, Subject, Target};
+use serde::{Deserialize, Serialize};
 
 mod choose;
 mod claim;
@@ -48,7 +49,7 @@ pub mod commands {
 /// Somebody who waits asks every few seconds; after so long they have gone.
 pub const PLACE_SILENCE_SECONDS: u32 = 30;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     pub id: SessionId,
     pub version: Version,
@@ -64,7 +65,7 @@ pub struct Session {
 }
 
 /// Whether its person can have seen its machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Use {
     /// No viewer could have come: another machine is as good.
     NotYet,
@@ -74,13 +75,13 @@ pub enum Use {
 
 /// Whether its machine was its person's own before they got it here. A sticky pool assigns a
 /// machine with its first use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owned {
     Before,
     NotBefore,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Queued {
         /// Smaller ones come first.
@@ -94,7 +95,7 @@ pub enum State {
 }
 
 /// The counter that display passwords are derived from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     pub number: u32,
     pub state: TicketState,
@@ -102,7 +103,7 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TicketState {
     None,
     Issued,

@@ -10,6 +10,7 @@ use crate::ids::{HypervisorId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::storage::{Medium, Role, Settings};
+use serde::{Deserialize, Serialize};
 
 mod arrange;
 mod draft;
@@ -26,7 +27,7 @@ pub mod commands {
     pub use super::arrange::{CreateStorage, RemoveStorage, UpdateStorage};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
     pub id: StorageId,
     pub version: Version,

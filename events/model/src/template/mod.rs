@@ -8,6 +8,7 @@ use crate::ids::TemplateId;
 use crate::name::Name;
 use crate::record::Version;
 pub use crate::version::latest::template::Settings;
+use serde::{Deserialize, Serialize};
 
 mod arrange;
 mod bounds;
@@ -26,7 +27,7 @@ pub mod commands {
     pub use super::arrange::{CreateTemplate, DeleteTemplate, UpdateTemplate};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {
     pub id: TemplateId,
     pub version: Version,

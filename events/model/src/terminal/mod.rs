@@ -9,6 +9,7 @@ use crate::name::TerminalLabel;
 use crate::record::Version;
 use crate::sealed::Boxes;
 pub use crate::version::latest::terminal::Settings;
+use serde::{Deserialize, Serialize};
 
 mod arrange;
 mod draft;
@@ -26,7 +27,7 @@ pub mod commands {
     pub use super::arrange::{RegisterTerminal, RemoveTerminal, UpdateTerminal};
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Terminal {
     pub id: TerminalId,
     pub version: Version,
