@@ -140,7 +140,7 @@ impl Keys {
     }
 }
 
-fn is_long_enough_and_not_too_long(password: &Secret) -> Result<(), KeysError> {
+pub(crate) fn is_long_enough_and_not_too_long(password: &Secret) -> Result<(), KeysError> {
     let (given, max) = (password.expose().len(), PASSWORD_BYTES_MAX);
     if (1..=max).contains(&given) {
         return Ok(());

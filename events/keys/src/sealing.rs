@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::error::{KeysError, SealError};
 use crate::keys::Keys;
+use crate::limits::PLAIN_BYTES_MAX;
+use crate::password::is_long_enough_and_not_too_long;
 use crate::token::Token;
 
 /// A command that may be decided, and what its sealing has made.
@@ -41,9 +43,14 @@ impl Keys {
         fleet: &Fleet,
         fresh_id: &mut dyn FnMut() -> Uuid,
     ) -> Result<SealedCommand, SealError> {
-        let mut sealing = Sealing { keys: self, fleet, fresh_id, token: None, newcomers: vec![] };
+        let made = Made::Lasting(Vec::new());
+        let mut sealing = Sealing { keys: self, fleet, fresh_id, token: None, made };
         let sealed = command.seal(&mut sealing);
-        let Sealing { token, newcomers, .. } = sealing;
+        let Sealing { token, made, .. } = sealing;
+        let newcomers = match made {
+            Made::Lasting(newcomers) => newcomers,
+            Made::Nothing => Vec::new(),
+        };
         match sealed {
             Ok(command) => Ok(SealedCommand { command, token, newcomers }),
             Err(error) => {
@@ -52,6 +59,18 @@ impl Keys {
                 Err(error)
             }
         }
+    }
+
+    /// The same for a command that is only tried out: nothing is kept, and there is nothing in its
+    /// boxes. It waits for nothing.
+    pub fn seal_to_try(
+        &self,
+        command: wire::Command,
+        fleet: &Fleet,
+        fresh_id: &mut dyn FnMut() -> Uuid,
+    ) -> Result<Command, SealError> {
+        let made = Made::Nothing;
+        command.seal(&mut Sealing { keys: self, fleet, fresh_id, token: None, made })
     }
 
     /// For newcomers whose command was refused, or changed nothing. Not for one whose outcome is
@@ -67,7 +86,22 @@ struct Sealing<'a> {
     fleet: &'a Fleet,
     fresh_id: &'a mut dyn FnMut() -> Uuid,
     token: Option<Token>,
-    newcomers: Vec<Uuid>,
+    made: Made,
+}
+
+/// What sealing leaves behind.
+enum Made {
+    /// Keys of these newcomers, and boxes that can be opened.
+    Lasting(Vec<Uuid>),
+    Nothing,
+}
+
+/// Looks like a box, and there is nothing in it.
+fn empty_box(owner: Uuid, (given, max): (usize, usize)) -> Result<SealedBox, SealError> {
+    if given > max {
+        return Err(KeysError::TooLong { given, max }.into());
+    }
+    Ok(SealedBox { key: owner, data: String::new().into() })
 }
 
 fn no_such(kind: &'static str, named: &PersonRef) -> SealError {
@@ -114,8 +148,13 @@ impl Seal for Sealing<'_> {
 
     fn new_id(&mut self) -> Result<Uuid, SealError> {
         let id = (self.fresh_id)();
-        self.keys.make_person(id)?;
-        self.newcomers.push(id);
+        match &mut self.made {
+            Made::Lasting(newcomers) => {
+                self.keys.make_person(id)?;
+                newcomers.push(id);
+            }
+            Made::Nothing => {}
+        }
         Ok(id)
     }
 
@@ -149,10 +188,19 @@ impl Seal for Sealing<'_> {
     }
 
     fn seal(&mut self, owner: Uuid, purpose: Purpose, text: &str) -> Result<SealedBox, SealError> {
-        Ok(self.keys.seal(owner, purpose, text)?)
+        match self.made {
+            Made::Lasting(_) => Ok(self.keys.seal(owner, purpose, text)?),
+            Made::Nothing => empty_box(owner, (text.len(), PLAIN_BYTES_MAX)),
+        }
     }
 
     fn password(&mut self, person: Uuid, password: &Secret) -> Result<SealedBox, SealError> {
-        Ok(self.keys.seal_password(person, password)?)
+        match self.made {
+            Made::Lasting(_) => Ok(self.keys.seal_password(person, password)?),
+            Made::Nothing => {
+                is_long_enough_and_not_too_long(password)?;
+                empty_box(person, (0, PLAIN_BYTES_MAX))
+            }
+        }
     }
 }

@@ -266,3 +266,45 @@ fn nothing_secret_is_printed() {
         assert!(!printed.contains(hidden), "{printed}");
     }
 }
+
+#[test]
+fn what_is_only_tried_out_leaves_nothing_behind() {
+    let mut site = Site::new();
+    let anna = json!({ "name": "anna", "password": "correct horse battery" });
+    let mut ids = 0_u128;
+    let mut fresh_id = || {
+        ids += 1;
+        Uuid::from_u128(1 << 90 | ids)
+    };
+    let mut tried = |site: &Site, name: &str, data: &Value| {
+        site.keys.seal_to_try(wire(name, data), &site.fleet, &mut fresh_id)
+    };
+    let command = tried(&site, "CreateClient", &anna).unwrap();
+    let context = Context {
+        command_id: CommandId::MIN,
+        fingerprint: Fingerprint([7; 32]),
+        actor: ActorId::MIN,
+        method: Method::new("test").unwrap(),
+        now: Timestamp(START),
+        entropy: [1; 16],
+    };
+    let would = decide(&site.fleet, &command, &context).unwrap();
+    let (id, client) = would.after.clients.iter().next().unwrap();
+    let person = id.uuid();
+    let opened = site.keys.open(Purpose::Name, &client.name);
+    assert_eq!(opened, Err(KeysError::NoKey { person }), "nobody has a key");
+    // It is decided as what is sealed for good.
+    site.send("CreateClient", &anna);
+    let command = tried(&site, "CreateClient", &anna).unwrap();
+    let refused = decide(&site.fleet, &command, &context).unwrap_err();
+    let sealed = site.seal("CreateClient", &anna).unwrap();
+    assert_eq!(site.decide(&sealed.command), Err(refused));
+    // And what can't be sealed can't be tried.
+    let nobody = json!({ "client": "nobody", "name": "berta" });
+    assert!(matches!(tried(&site, "UpdateClient", &nobody), Err(SealError::NoSuch { .. })));
+    let empty = json!({ "name": "berta", "password": "" });
+    assert!(matches!(
+        tried(&site, "CreateClient", &empty),
+        Err(SealError::Keys(KeysError::PasswordLength { .. }))
+    ));
+}
