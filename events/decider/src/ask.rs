@@ -1,14 +1,39 @@
 //! What is asked of the decider, and what it answers.
 
+use carrel_keys::{KeysError, SealError, Token};
 use carrel_log::{AppendError, ReadError};
 use carrel_model::command::Command;
 use carrel_model::ids::{CausationId, CommandId, CorrelationId};
 use carrel_model::name::Org;
 use carrel_model::record::{Actor, Fingerprint, Position};
-use carrel_model::rejection::Rejection;
+use carrel_model::rejection::{Rejection, general};
 use carrel_model::trace::TraceParent;
+use carrel_model::wire;
 
-/// A command, and who asks for it.
+use crate::fold::FoldError;
+
+/// A command as it was sent, and who sends it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub command_id: CommandId,
+    pub command: wire::Command,
+    pub org: Org,
+    pub actor: Actor,
+    pub causation_id: CausationId,
+    pub correlation_id: CorrelationId,
+    pub trace_parent: Option<TraceParent>,
+}
+
+/// What those get who sent a command.
+#[derive(Debug)]
+pub struct Answered {
+    pub answer: Answer,
+    /// What the command has made, for whoever sent it and nobody else. It is shown once: whoever
+    /// asks again does not get it.
+    pub token: Option<Token>,
+}
+
+/// A command that can be decided, and who asks for it.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub command_id: CommandId,
@@ -59,6 +84,12 @@ pub enum Refusal {
     Rejected(Rejection),
     #[error("the command's id was used before for another command, at position {first}")]
     IdReused { first: Position },
+    /// Nobody sends what the system tells itself.
+    #[error("{name} comes from the system itself and is not sent by anybody")]
+    OfTheSystem { name: &'static str },
+    /// The same would be refused again.
+    #[error("the command can't be sealed: {0}")]
+    Unsealable(KeysError),
     /// Nothing was written.
     #[error("{waiting} commands wait to be decided already; ask again in a second")]
     Busy { waiting: usize },
@@ -73,6 +104,42 @@ pub enum Refusal {
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<FoldError> for Refusal {
+    fn from(error: FoldError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<KeysError> for Refusal {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Busy { max } => Self::Busy { waiting: max },
+            KeysError::Shredded { .. }
+            | KeysError::TooLong { .. }
+            | KeysError::PasswordLength { .. } => Self::Unsealable(error),
+            KeysError::Taken { .. }
+            | KeysError::NoKey { .. }
+            | KeysError::Damaged { .. }
+            | KeysError::NoHost { .. }
+            | KeysError::Hashing(_)
+            | KeysError::Unwritable(_)
+            | KeysError::Store(_)
+            | KeysError::Entropy(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<SealError> for Refusal {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NoSuch { kind, given } => {
+                Self::Rejected(general::Rejection::NoSuch { kind, given }.into())
+            }
+            SealError::Keys(error) => error.into(),
+        }
     }
 }
 

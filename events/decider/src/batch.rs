@@ -7,11 +7,11 @@ use carrel_model::event::Event;
 use carrel_model::ids::{EventId, FromUuid};
 use carrel_model::name::{Category, RecordType};
 use carrel_model::record::{CommandUnit, NewRecord, Origin, StreamId, Timestamp};
-use uuid::{Builder, Uuid};
 
 use crate::ask::{Accepted, Ask, Refusal};
 use crate::fold::Standing;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, RECORD_BYTES_AROUND};
+use crate::outside::fresh_id;
 
 /// What is to be said of a command when the batch is in the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,20 +137,9 @@ fn record(event: &Event, level: u16, (fresh, number): (Fresh, u16)) -> Result<Ne
     let category = Category::new(category).map_err(|cause| unwritable(&cause.to_string()))?;
     Ok(NewRecord {
         stream: StreamId { category, id },
-        event_id: EventId::from_uuid(event_id(fresh, number)),
+        event_id: EventId::from_uuid(fresh_id(fresh.now, fresh.events, number)),
         kind: RecordType::new(event.kind()).map_err(|cause| unwritable(&cause.to_string()))?,
         schema: written.schema,
         data: written.data,
     })
-}
-
-/// Of version 7. Those of one command are told apart by their number, and sort by it.
-fn event_id(fresh: Fresh, number: u16) -> Uuid {
-    let millis = u64::try_from(fresh.now.0 / 1_000).unwrap_or_default();
-    let [head, tail @ ..] = number.to_be_bytes();
-    let mut bytes = [0; 10];
-    bytes[0] = head;
-    bytes[1] = tail[0];
-    bytes[2..].copy_from_slice(&fresh.events[..8]);
-    Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }

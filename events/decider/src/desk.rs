@@ -2,22 +2,28 @@
 
 use std::sync::Arc;
 
+use carrel_keys::Keys;
 use carrel_log::{Answer as First, AppendError, EventLog};
 use carrel_model::command::Command;
 use carrel_model::context::Context;
 use carrel_model::decide::{Decision, decide};
 use carrel_model::rejection::Rejection;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ask::{Accepted, Answer, Ask, Refusal};
 use crate::batch::{Batch, Fresh, Verdict};
+use crate::entrance::Entrance;
 use crate::fold::{FoldError, Standing};
 use crate::limits::{BATCH_COMMANDS_MAX, TRIES_MAX, WAITING_MAX};
-use crate::outside::{Clock, Entropy};
+use crate::newcomers::Newcomers;
+use crate::outside::{Clock, Entropy, SharedEntropy};
+use crate::snapshot::{Keeper, Snapshots};
 
 /// A handle on the desk. The desk ends when all handles are gone.
 #[derive(Clone, Debug)]
 pub struct Decider {
+    pub(crate) entrance: Arc<Entrance>,
     asks: mpsc::Sender<Waiting>,
     standing: watch::Receiver<Standing>,
 }
@@ -25,31 +31,54 @@ pub struct Decider {
 #[derive(Debug)]
 struct Waiting {
     ask: Ask,
-    answer: oneshot::Sender<Result<Answer, Refusal>>,
+    newcomers: Newcomers,
+    answer: oneshot::Sender<(Result<Answer, Refusal>, Newcomers)>,
 }
 
-/// Folds the log, and opens the desk. Whoever starts it drives its [`Desk::run`].
+/// Reads the newest snapshot, folds what the log has behind it, and opens the desk. Whoever starts
+/// it drives its [`Desk::run`].
 pub async fn open(
     log: Arc<dyn EventLog>,
+    keys: Keys,
     clock: Arc<dyn Clock>,
     entropy: Box<dyn Entropy>,
+    snapshots: Option<Snapshots>,
 ) -> Result<(Decider, Desk), FoldError> {
-    let standing = Standing::of(&*log).await?;
+    let newest = match &snapshots {
+        Some(snapshots) => snapshots.newest(&*log, None).await?.unwrap_or_default(),
+        None => Standing::default(),
+    };
+    let keeper = Keeper::new(snapshots, newest.position);
+    let standing = newest.goes_on(&*log, None).await?;
+    let entropy = SharedEntropy::new(entropy);
     let (asks, waiting) = mpsc::channel(WAITING_MAX);
     let (shown, seen) = watch::channel(standing.clone());
-    let desk = Desk { log, clock, entropy, standing, waiting, shown };
-    Ok((Decider { asks, standing: seen }, desk))
+    let entrance = Entrance::new(Arc::clone(&log), keys, Arc::clone(&clock), entropy.clone());
+    let desk = Desk { log, clock, entropy, standing, waiting, shown, keeper };
+    Ok((Decider { entrance: Arc::new(entrance), asks, standing: seen }, desk))
 }
 
 impl Decider {
     /// Asks for a command to be decided. Dropping the future gives up waiting, not the command.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
+        self.ask_with(ask, Newcomers::nobody()).await
+    }
+
+    pub(crate) async fn ask_with(&self, ask: Ask, newcomers: Newcomers) -> Result<Answer, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.asks.try_send(Waiting { ask, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refusal::Busy { waiting: WAITING_MAX },
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        })?;
-        answered.await.unwrap_or(Err(Refusal::OutcomeUnknown))
+        if let Err(error) = self.asks.try_send(Waiting { ask, newcomers, answer }) {
+            let (refusal, waiting) = match error {
+                TrySendError::Full(waiting) => (Refusal::Busy { waiting: WAITING_MAX }, waiting),
+                TrySendError::Closed(waiting) => (closed(), waiting),
+            };
+            waiting.newcomers.settle().await;
+            return Err(refusal);
+        }
+        let Ok((verdict, newcomers)) = answered.await else {
+            return Err(Refusal::OutcomeUnknown);
+        };
+        newcomers.settle().await;
+        verdict
     }
 
     /// What is in the log, and nothing that may not come to be there.
@@ -77,10 +106,11 @@ fn closed() -> Refusal {
 pub struct Desk {
     log: Arc<dyn EventLog>,
     clock: Arc<dyn Clock>,
-    entropy: Box<dyn Entropy>,
+    entropy: SharedEntropy,
     standing: Standing,
     waiting: mpsc::Receiver<Waiting>,
     shown: watch::Sender<Standing>,
+    keeper: Keeper,
 }
 
 impl std::fmt::Debug for Desk {
@@ -94,9 +124,11 @@ impl Desk {
     pub async fn run(mut self) -> Result<(), FoldError> {
         let mut gathered = Vec::with_capacity(BATCH_COMMANDS_MAX);
         loop {
+            self.keeper.offer(&self.log, &self.standing);
             if gathered.is_empty()
                 && self.waiting.recv_many(&mut gathered, BATCH_COMMANDS_MAX).await == 0
             {
+                self.keeper.finish().await;
                 return Ok(());
             }
             while gathered.len() < BATCH_COMMANDS_MAX
@@ -104,10 +136,12 @@ impl Desk {
             {
                 gathered.push(waiting);
             }
-            let verdicts = self.serve(&gathered).await?;
+            let verdicts = self.serve(&mut gathered).await?;
             for (waiting, verdict) in gathered.drain(..verdicts.len()).zip(verdicts) {
+                let Waiting { mut newcomers, answer, .. } = waiting;
+                newcomers.may_be_logged(may_be_logged(&verdict));
                 // Whoever has stopped waiting asks again with the same id.
-                let _ = waiting.answer.send(verdict);
+                let _ = answer.send((verdict, newcomers));
             }
         }
     }
@@ -115,7 +149,7 @@ impl Desk {
     /// Decides as many of those who wait as fit into a batch, at least one.
     async fn serve(
         &mut self,
-        gathered: &[Waiting],
+        gathered: &mut [Waiting],
     ) -> Result<Vec<Result<Answer, Refusal>>, FoldError> {
         let log = Arc::clone(&self.log);
         let mut tries = 0;
@@ -141,6 +175,10 @@ impl Desk {
             if units.is_empty() {
                 drop(turn);
                 return Ok(self.answers(&batch, &[]));
+            }
+            // An append goes on when nobody waits for it any more.
+            for waiting in &mut gathered[..batch.verdicts.len()] {
+                waiting.newcomers.may_be_logged(true);
             }
             match turn.append(units, None).await {
                 Ok(appended) => {
@@ -194,6 +232,10 @@ impl Desk {
         };
         batch.verdicts.iter().map(answer).collect()
     }
+}
+
+fn may_be_logged(verdict: &Result<Answer, Refusal>) -> bool {
+    matches!(verdict, Ok(Answer::Accepted(_)) | Err(Refusal::OutcomeUnknown))
 }
 
 /// What the log knows of each id.

@@ -3,5 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test stops where it can't go on")]
 
 mod asked;
+mod cabinet;
+mod restart;
 mod scene;
+mod shredded;
+mod snapshots;
+mod submitted;
 mod trouble;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use carrel_decider::{Answer, Ask, Clock, Decider, Entropy, Refusal, Standing, open};
+use carrel_decider::{
+    Answer, Answered, Ask, Clock, Decider, Entropy, Refusal, Sent, Snapshots, Standing, open,
+};
 use carrel_log::memory::MemoryLog;
 use carrel_log::port::PlacedUnit;
 use carrel_log::{
@@ -19,8 +21,10 @@ use carrel_model::record::{
 use carrel_testkit::random::Random;
 use carrel_testkit::site::BEGINNING;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
+
+use crate::cabinet::Cabinet;
 
 /// What becomes of the next append.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +33,8 @@ pub(crate) enum Next {
     Fails(AppendError),
     /// It is written, and nobody hears of it.
     IsForgotten,
+    /// It waits for [`Log::gate`], and then goes as it is to go.
+    Waits(Box<Option<Next>>),
 }
 
 /// A log in memory with one thing that goes wrong.
@@ -36,11 +42,37 @@ pub(crate) enum Next {
 pub(crate) struct Log {
     pub(crate) kept: MemoryLog,
     pub(crate) next: Mutex<Option<Next>>,
+    /// One append that waits goes on for each permit.
+    pub(crate) gate: Semaphore,
+    /// Has a permit for each append that waited.
+    pub(crate) arrived: Semaphore,
+}
+
+impl Log {
+    pub(crate) fn new() -> Arc<Self> {
+        Self::called(1)
+    }
+
+    /// A log with another id.
+    pub(crate) fn called(id: u8) -> Arc<Self> {
+        let kept = MemoryLog::new(LogId::from_bytes([id; 16]));
+        let (gate, arrived) = (Semaphore::new(0), Semaphore::new(0));
+        Arc::new(Self { kept, next: Mutex::new(None), gate, arrived })
+    }
+
+    pub(crate) async fn next_is(&self, next: Next) {
+        *self.next.lock().await = Some(next);
+    }
+
+    /// Returns when an append waits.
+    pub(crate) async fn is_waited_for(&self) {
+        self.arrived.acquire().await.expect("it is never closed").forget();
+    }
 }
 
 struct Turned<'a> {
     turn: Box<dyn Turn + 'a>,
-    next: &'a Mutex<Option<Next>>,
+    log: &'a Log,
 }
 
 #[async_trait]
@@ -58,8 +90,14 @@ impl Turn for Turned<'_> {
         units: Vec<CommandUnit>,
         guard: Option<Guard>,
     ) -> Result<Vec<First>, AppendError> {
-        match self.next.lock().await.take() {
-            None => self.turn.append(units, guard).await,
+        let mut next = self.log.next.lock().await.take();
+        if let Some(Next::Waits(then)) = next {
+            self.log.arrived.add_permits(1);
+            self.log.gate.acquire().await.expect("it is never closed").forget();
+            next = *then;
+        }
+        match next {
+            None | Some(Next::Waits(_)) => self.turn.append(units, guard).await,
             Some(Next::Fails(error)) => Err(error),
             Some(Next::IsForgotten) => {
                 self.turn.append(units, guard).await?;
@@ -73,7 +111,7 @@ impl Turn for Turned<'_> {
 impl EventLog for Log {
     async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
         let turn = self.kept.turn(have).await?;
-        Ok(Box::new(Turned { turn, next: &self.next }))
+        Ok(Box::new(Turned { turn, log: self }))
     }
 
     async fn head(&self) -> Result<Head, ReadError> {
@@ -183,6 +221,7 @@ impl Entropy for Seeded {
 pub(crate) struct Scene {
     pub(crate) decider: Decider,
     pub(crate) log: Arc<Log>,
+    pub(crate) cabinet: Arc<Cabinet>,
     pub(crate) clock: Arc<Hands>,
     desk: JoinSet<()>,
     asked: u8,
@@ -190,19 +229,39 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        let kept = MemoryLog::new(LogId::from_bytes([1; 16]));
-        Self::on(Arc::new(Log { kept, next: Mutex::new(None) }), 1).await
+        Self::on(Log::new(), 1).await
     }
 
     /// Another desk over a log, drawing from another seed.
     pub(crate) async fn on(log: Arc<Log>, seed: u64) -> Self {
+        Self::with(log, seed, Arc::default(), None).await
+    }
+
+    pub(crate) async fn with(
+        log: Arc<Log>,
+        seed: u64,
+        cabinet: Arc<Cabinet>,
+        snapshots: Option<Snapshots>,
+    ) -> Self {
         let clock = Arc::new(Hands(AtomicI64::new(BEGINNING.0)));
         let entropy = Box::new(Seeded(Random::new(seed)));
-        let opened = open(Arc::clone(&log) as _, Arc::clone(&clock) as _, entropy).await;
+        let (kept, hands) = (Arc::clone(&log) as _, Arc::clone(&clock) as _);
+        let opened = open(kept, cabinet.keys(), hands, entropy, snapshots).await;
         let (decider, desk) = opened.expect("a log that can be folded");
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { desk.run().await.expect("what it meets in the log") });
-        Self { decider, log, clock, desk: tasks, asked: 0 }
+        Self { decider, log, cabinet, clock, desk: tasks, asked: 0 }
+    }
+
+    /// Something that somebody sends, with an id of its own.
+    pub(crate) fn sent(&mut self, name: &str, data: &Value) -> Sent {
+        self.asked += 1;
+        sent(self.asked, name, data)
+    }
+
+    pub(crate) async fn submits(&mut self, name: &str, data: &Value) -> Result<Answered, Refusal> {
+        let sent = self.sent(name, data);
+        self.decider.submit(sent).await
     }
 
     /// A command with an id of its own.
@@ -253,4 +312,12 @@ pub(crate) fn ask(number: u8, name: &str, data: &Value) -> Ask {
         correlation_id: CorrelationId::from_bytes([number; 16]),
         trace_parent: None,
     }
+}
+
+pub(crate) fn sent(number: u8, name: &str, data: &Value) -> Sent {
+    let command = serde_json::from_value(json!({ "type": name, "data": data }));
+    let Ask { command_id, org, actor, causation_id, correlation_id, trace_parent, .. } =
+        ask(number, "CreateGroup", &json!({ "name": "any" }));
+    let command = command.expect("a command");
+    Sent { command_id, command, org, actor, causation_id, correlation_id, trace_parent }
 }
