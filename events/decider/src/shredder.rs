@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use carrel_keys::{Keys, KeysError, shredded_by};
-use carrel_log::{CursorError, EventLog, PageLimit, ReadError};
+use carrel_log::{CursorError, EventLog, PageLimit, ReadError, Refused};
 use carrel_model::name::{ConsumerName, NameError};
 use carrel_model::record::{Epoch, Position, Record};
 
@@ -40,6 +40,17 @@ pub enum ShredError {
     Name(#[from] NameError),
     #[error("destroying keys was broken off")]
     BrokenOff,
+}
+
+impl ShredError {
+    /// It may be closed at any moment, also between a key that is gone and a place that is saved.
+    const fn is_of_a_closed_log(&self) -> bool {
+        matches!(
+            self,
+            Self::Fold(FoldError::Read(ReadError::Over))
+                | Self::Cursor(CursorError::Refused(Refused::Closed))
+        )
+    }
 }
 
 impl From<ReadError> for ShredError {
@@ -105,13 +116,18 @@ impl Shredder {
     /// Goes on until the log is closed. Dropping the future stops it at any moment.
     pub async fn run(mut self) -> Result<(), ShredError> {
         loop {
-            self.catch_up().await?;
-            match self.log.wait_past(self.done).await {
-                Ok(_) => {}
-                Err(ReadError::Over) => return Ok(()),
-                Err(error) => return Err(error.into()),
+            match self.step().await {
+                Ok(()) => {}
+                Err(error) if error.is_of_a_closed_log() => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn step(&mut self) -> Result<(), ShredError> {
+        self.catch_up().await?;
+        self.log.wait_past(self.done).await?;
+        Ok(())
     }
 
     /// Says how many facts of a page take a key away.

@@ -95,8 +95,10 @@ impl Snapshots {
         if let Err(unusable) = fits(&header, head, position) {
             return Ok(Err(unusable));
         }
-        if log.link_at(position).await? != Some(header.of.link) {
-            return Ok(Err(Unusable::OtherPast));
+        match log.link_at(position).await? {
+            None => return Ok(Err(Unusable::BeyondEnd)),
+            Some(link) if link != header.of.link => return Ok(Err(Unusable::OtherPast)),
+            Some(_) => {}
         }
         let (disk, at) = (Arc::clone(&self.disk), path.to_owned());
         Ok(blocking(move || file::load(&*disk, &at, &header)).await)
@@ -143,9 +145,6 @@ fn fits(header: &Header, head: &Head, position: Position) -> Result<(), Unusable
     if of.incarnation != head.incarnation {
         let (given, ours) = (of.incarnation, head.incarnation);
         return Err(Unusable::OtherIncarnation { given, ours });
-    }
-    if position > head.position {
-        return Err(Unusable::BeyondEnd);
     }
     Ok(())
 }

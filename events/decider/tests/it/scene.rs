@@ -1,7 +1,7 @@
 //! A desk, a log that does as it is told, and commands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use carrel_decider::{
@@ -44,8 +44,10 @@ pub(crate) struct Log {
     pub(crate) next: Mutex<Option<Next>>,
     /// One append that waits goes on for each permit.
     pub(crate) gate: Semaphore,
-    /// Has a permit for each append that waited.
+    /// Has a permit for each append or look-up that waited.
     pub(crate) arrived: Semaphore,
+    /// So many look-ups wait for [`Log::gate`] when they have their answer.
+    pub(crate) slow_lookups: AtomicUsize,
 }
 
 impl Log {
@@ -57,14 +59,20 @@ impl Log {
     pub(crate) fn called(id: u8) -> Arc<Self> {
         let kept = MemoryLog::new(LogId::from_bytes([id; 16]));
         let (gate, arrived) = (Semaphore::new(0), Semaphore::new(0));
-        Arc::new(Self { kept, next: Mutex::new(None), gate, arrived })
+        let slow_lookups = AtomicUsize::new(0);
+        Arc::new(Self { kept, next: Mutex::new(None), gate, arrived, slow_lookups })
     }
 
     pub(crate) async fn next_is(&self, next: Next) {
         *self.next.lock().await = Some(next);
     }
 
-    /// Returns when an append waits.
+    async fn waits(&self) {
+        self.arrived.add_permits(1);
+        self.gate.acquire().await.expect("it is never closed").forget();
+    }
+
+    /// Returns when an append or a look-up waits.
     pub(crate) async fn is_waited_for(&self) {
         self.arrived.acquire().await.expect("it is never closed").forget();
     }
@@ -92,8 +100,7 @@ impl Turn for Turned<'_> {
     ) -> Result<Vec<First>, AppendError> {
         let mut next = self.log.next.lock().await.take();
         if let Some(Next::Waits(then)) = next {
-            self.log.arrived.add_permits(1);
-            self.log.gate.acquire().await.expect("it is never closed").forget();
+            self.log.waits().await;
             next = *then;
         }
         match next {
@@ -127,7 +134,12 @@ impl EventLog for Log {
     }
 
     async fn lookup(&self, command_id: CommandId) -> Result<Option<First>, ReadError> {
-        self.kept.lookup(command_id).await
+        let found = self.kept.lookup(command_id).await;
+        let one_less = |slow: usize| slow.checked_sub(1);
+        if self.slow_lookups.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            self.waits().await;
+        }
+        found
     }
 
     async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {

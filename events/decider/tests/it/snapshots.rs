@@ -205,7 +205,8 @@ async fn a_disk_that_does_not_work_holds_nobody_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_is_written_at_a_time_and_nobody_waits_for_it() {
     let disk = SimDisk::default();
-    disk.hold(&Path::new(DIR).join("fleet.unfinished"));
+    let unfinished = Path::new(DIR).join("fleet.unfinished");
+    disk.hold(&unfinished);
     let snapshots = Some(on(&disk).every(1));
     let mut scene = Scene::with(Log::new(), 1, Arc::default(), snapshots).await;
     scene.given("CreateGroup", &json!({ "name": "first" })).await.expect("it is accepted");
@@ -217,8 +218,9 @@ async fn one_is_written_at_a_time_and_nobody_waits_for_it() {
         let data = json!({ "name": format!("g{number}") });
         scene.given("CreateGroup", &data).await.expect("it is accepted");
     }
+    assert_eq!(disk.paths(), [unfinished], "no other one is begun meanwhile");
     disk.release();
     let log = scene.ends().await;
     let found = newest(&disk, &log, None).await.expect("it was written");
-    assert_eq!(found.position, first, "the next one is written when there is more to spare");
+    assert!(found.position >= first, "{}", found.position);
 }
