@@ -44,3 +44,18 @@ pub enum ReadModelError {
     #[error("the read models can't be read: {0}")]
     Unavailable(String),
 }
+
+/// Why rows can't be written now. What was not written is tried again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FollowError {
+    #[error(transparent)]
+    Log(#[from] carrel_log::ReadError),
+    #[error(transparent)]
+    Store(#[from] crate::sqlite::StoreError),
+    #[error(transparent)]
+    Render(#[from] crate::render::RenderError),
+    #[error("the process is coming to its end")]
+    Ended,
+    #[error("the read models are being built anew already")]
+    Building,
+}

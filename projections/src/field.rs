@@ -146,7 +146,6 @@ const ADMINS: &[Field] =
 
 const BY_NAME: Sort = Sort { name: "name", column: "name" };
 const BY_CREATION: Sort = Sort { name: "created_at", column: "created_at" };
-const BY_STATE: Sort = Sort { name: "state", column: "state" };
 const BY_NUMBER: Sort = Sort { name: "number", column: "number" };
 
 impl Kind {
@@ -174,7 +173,6 @@ impl Kind {
     /// happens and passes, the newest first.
     pub const fn sorts(self) -> &'static [Sort] {
         match self {
-            Self::Machines => &[BY_NAME, BY_CREATION, BY_STATE],
             Self::Images => &[BY_NAME, BY_CREATION, BY_NUMBER],
             Self::Sessions => &[BY_CREATION],
             Self::Operations => &[BY_CREATION, BY_NAME],
@@ -183,6 +181,7 @@ impl Kind {
             | Self::Networks
             | Self::Media
             | Self::Templates
+            | Self::Machines
             | Self::Pools
             | Self::Clients
             | Self::Groups
