@@ -14,8 +14,8 @@
 //! This crate must never know HTTP, a message broker or a hypervisor. It decides nothing, and it
 //! writes nothing but its own file.
 //!
-//! Start reading at [`port`] for what can be asked and at [`doc`] for what is answered; what becomes
-//! of a fact is in `projector.rs`. What a person may use now is asked of the fleet itself:
+//! Start reading at [`port`] for what can be asked and at [`doc`] for what is answered; what
+//! becomes of a fact is in `projector.rs`. What a person may use now is asked of the fleet itself:
 //! [`lookup`].
 
 mod build;

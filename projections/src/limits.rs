@@ -65,6 +65,9 @@ pub const KEPT_SECONDS: u32 = 30 * 24 * 3_600;
 /// At most so many of each are kept, some 100 MB.
 pub const KEPT_MAX: u64 = 100_000;
 
+/// How often it is looked whether something is older. Counting what is kept takes milliseconds.
+pub(crate) const PRUNE_EVERY_SECONDS: u32 = 60;
+
 /// Rows that are dropped at once for being older than that.
 pub(crate) const PRUNED_AT_ONCE: u32 = 500;
 

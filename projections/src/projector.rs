@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use carrel_log::{EventLog, PageLimit};
 use carrel_model::ids::LogId;
-use carrel_model::record::Position;
+use carrel_model::record::{Position, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -24,7 +24,8 @@ use crate::fold::{Batch, FleetSnapshots, Folded, batch, decode};
 use crate::follow::Concerned;
 use crate::kind::Kind;
 use crate::limits::{
-    BATCH_FACTS_MAX, BATCH_ROWS_MAX, BEHIND_MAX, KEPT_MAX, KEPT_SECONDS, RETRY_AFTER,
+    BATCH_FACTS_MAX, BATCH_ROWS_MAX, BEHIND_MAX, KEPT_MAX, KEPT_SECONDS, PRUNE_EVERY_SECONDS,
+    RETRY_AFTER,
 };
 use crate::models::{Rebuild, SqliteModels};
 use crate::projection::Progress;
@@ -67,6 +68,8 @@ pub struct Projector {
     erases: bool,
     /// What ended may be older than it is kept.
     prunes: bool,
+    /// When that was looked at last, by the log's time.
+    pruned: Timestamp,
 }
 
 /// Opens the read models in a directory, or builds them where there are none that this version can
@@ -105,6 +108,7 @@ pub async fn open(
         ahead: None,
         erases: true,
         prunes: true,
+        pruned: Timestamp::default(),
     };
     Ok((models, projector))
 }
@@ -182,7 +186,7 @@ impl Projector {
                 }
             };
             if rest == Rest::More {
-                if futures_ready(&mut stop).await {
+                if is_over(&mut stop).await {
                     break;
                 }
                 self.look_after_building();
@@ -246,9 +250,9 @@ impl Projector {
         }
         let done = self.next(page.records).await?;
         self.erases |= done.concerned.erases;
-        self.prunes = true;
         self.folded = done.folded;
         self.progress = done.progress;
+        self.prunes |= self.folded.at > self.pruned.plus_seconds(PRUNE_EVERY_SECONDS);
         self.shown.send_replace(self.progress.clone());
         Ok(true)
     }
@@ -292,6 +296,7 @@ impl Projector {
             if self.prunes {
                 return Ok(Rest::More);
             }
+            self.pruned = self.folded.at;
         }
         Ok(Rest::CaughtUp)
     }
@@ -355,7 +360,8 @@ impl Projector {
     }
 }
 
-async fn futures_ready(stop: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+/// Whether it is over already.
+async fn is_over(stop: &mut (impl Future<Output = ()> + Unpin)) -> bool {
     tokio::select! {
         biased;
         () = stop => true,

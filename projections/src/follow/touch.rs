@@ -1,8 +1,9 @@
 //! Whose rows a fact changes.
 
 use carrel_model::event::{
-    AdminFact, ClientFact, Event, HypervisorFact, ImageFact, LabFact, MachineFact, PoolFact,
-    SessionFact, StorageFact, TerminalFact, TokenFact,
+    AdminFact, ClientFact, ClusterFact, Event, GroupFact, HypervisorFact, ImageFact, LabFact,
+    MachineFact, MediaFact, NetworkFact, OperationFact, PoolFact, SessionFact, StorageFact,
+    TemplateFact, TerminalFact, TokenFact,
 };
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::{
@@ -19,12 +20,20 @@ use crate::kind::Kind;
 /// Notes whom a fact concerns, as far as this fleet tells, which is the one before or after it.
 pub(super) fn touch(concerned: &mut Concerned, event: &Event, fleet: &Fleet) {
     match event {
-        Event::Cluster(..) => {}
+        Event::Cluster(_, ClusterFact::FeatureLevelRaised(_)) => {}
         Event::Hypervisor(id, fact) => hypervisor(concerned, *id, fact, fleet),
         Event::Storage(id, fact) => storage(concerned, *id, fact, fleet),
-        Event::Network(id, _) => concerned.row(Kind::Networks, *id),
-        Event::Media(id, _) => concerned.row(Kind::Media, *id),
-        Event::Template(id, _) => concerned.row(Kind::Templates, *id),
+        Event::Network(
+            id,
+            NetworkFact::Created(_) | NetworkFact::Updated(_) | NetworkFact::Removed(_),
+        ) => concerned.row(Kind::Networks, *id),
+        Event::Media(id, MediaFact::Added(_) | MediaFact::Removed(_)) => {
+            concerned.row(Kind::Media, *id);
+        }
+        Event::Template(
+            id,
+            TemplateFact::Created(_) | TemplateFact::Updated(_) | TemplateFact::Deleted(_),
+        ) => concerned.row(Kind::Templates, *id),
         Event::Machine(id, fact) => {
             machine(concerned, *id, fleet);
             if renames(*id, fact, fleet) {
@@ -34,7 +43,14 @@ pub(super) fn touch(concerned: &mut Concerned, event: &Event, fleet: &Fleet) {
         Event::Image(id, fact) => image(concerned, *id, fact, fleet),
         Event::Pool(id, fact) => pool(concerned, *id, fact, fleet),
         Event::Client(id, fact) => client(concerned, *id, fact, fleet),
-        Event::Group(id, _) => concerned.row(Kind::Groups, *id),
+        Event::Group(
+            id,
+            GroupFact::Created(_)
+            | GroupFact::Updated(_)
+            | GroupFact::MemberAdded(_)
+            | GroupFact::MemberRemoved(_)
+            | GroupFact::Deleted(_),
+        ) => concerned.row(Kind::Groups, *id),
         Event::Lab(id, fact) => {
             concerned.row(Kind::Labs, *id);
             match fact {
@@ -82,7 +98,19 @@ pub(super) fn touch(concerned: &mut Concerned, event: &Event, fleet: &Fleet) {
                 concerned.row(Kind::Admins, admin);
             }
         }
-        Event::Operation(id, _) => concerned.row(Kind::Operations, *id),
+        Event::Operation(
+            id,
+            OperationFact::Accepted(_)
+            | OperationFact::Prepared(_)
+            | OperationFact::Advanced(_)
+            | OperationFact::CancelAdvanced(_)
+            | OperationFact::PartBegun(_)
+            | OperationFact::PartEnded(_)
+            | OperationFact::CancelRequested(_)
+            | OperationFact::Retried(_)
+            | OperationFact::Finished(_)
+            | OperationFact::Forgotten(_),
+        ) => concerned.row(Kind::Operations, *id),
     }
 }
 

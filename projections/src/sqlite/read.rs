@@ -1,7 +1,9 @@
 //! Questions, as `SQLite` is asked them.
 
 use carrel_model::ids::LogId;
+use carrel_model::name::TerminalLabel;
 use carrel_model::record::{Incarnation, Position};
+use carrel_model::terminal::canonical;
 use serde_json::value::RawValue;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _};
@@ -207,18 +209,16 @@ fn begins(sql: &mut QueryBuilder<Sqlite>, column: &str, beginning: &str) {
 
 /// That something of a kind has a name.
 fn called(sql: &mut QueryBuilder<Sqlite>, kind: Kind, name: &str) {
-    let person = match (kind, name.split_once('/')) {
-        (Kind::Clients, Some((provider, name))) => Some((provider, name)),
-        (Kind::Clients, None) => Some(("local", name)),
-        _ => None,
-    };
+    let person = (kind == Kind::Clients).then(|| name.split_once('/').unwrap_or(("local", name)));
+    let termid = TerminalLabel::new(name).ok().filter(|_| kind == Kind::Terminals);
+    let name = termid.map_or_else(|| name.to_owned(), |termid| canonical(&termid).to_string());
     match person {
         Some((provider, name)) => {
             sql.push("name = ").push_bind(name.to_owned());
             sql.push(" AND provider = ").push_bind(provider.to_owned());
         }
         None => {
-            sql.push("name = ").push_bind(name.to_owned());
+            sql.push("name = ").push_bind(name);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What facts make of rows.
 
-use carrel_model::event::{HypervisorFact, MachineFact, PoolFact, Stream};
+use carrel_model::event::{Event, HypervisorFact, KNOWN, MachineFact, PoolFact, Stream};
 use carrel_model::version::latest::{hypervisor, machine, pool};
 use carrel_projections::{Kind, ReadModelError, ReadModels};
 use carrel_testkit::site::{self, Site};
+use std::path::Path;
 use std::time::Duration;
+use uuid::Uuid;
 
 use crate::random::founded;
 use crate::scene::{Scene, multi};
@@ -100,5 +102,30 @@ fn whoever_asks_for_what_is_not_there_yet_is_told() {
         let far = carrel_model::record::Position(10);
         let early = scene.models.seen(Kind::Machines, far, Duration::ZERO).await;
         assert!(matches!(early, Err(ReadModelError::NotYet { .. })), "{early:?}");
+    });
+}
+
+/// Each as it stands among the golden files, all of them about things with the same id: whatever
+/// they say of what is not there, rows that followed are those that are built anew.
+#[test]
+fn every_kind_of_fact_is_followed() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/model/tests/golden");
+    let facts = KNOWN.iter().map(|known| {
+        let file = golden.join(known.kind).join(format!("v{}.full.json", known.schema));
+        let data = std::fs::read(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+        let stream = (known.category, Uuid::from_u128(1));
+        Event::decode(known.kind, known.schema, stream, &data).expect("it is known")
+    });
+    let facts: Vec<Event> = facts.collect();
+    multi(async move {
+        let mut scene = Scene::new().await;
+        for some in facts.chunks(8) {
+            scene.append(some).await;
+            scene.seen().await;
+            scene.same_as_rebuilt().await;
+        }
+        let states = scene.models.state();
+        let head = scene.head().await;
+        assert!(states.iter().all(|state| state.position == head), "{states:?}");
     });
 }

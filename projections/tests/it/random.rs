@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::scene::{Scene, multi};
 
-const SEEDS: std::ops::Range<u64> = 0..6;
+const SEEDS: std::ops::Range<u64> = 0..12;
 const STEPS: u32 = 400;
 /// One in so many steps rows are compared.
 const MOMENTS: u64 = 60;
