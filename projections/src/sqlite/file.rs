@@ -68,6 +68,9 @@ impl Files {
             return Ok(None);
         };
         let mut writer = connect(&path).await?;
+        // Whoever wrote before may be in the midst of a commit, if it was given up a moment ago:
+        // what it has written is read only when it is over.
+        sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut writer).await?;
         let shape: Result<i64, _> = sqlx::query("PRAGMA user_version")
             .fetch_one(&mut writer)
             .await
