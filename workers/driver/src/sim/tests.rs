@@ -1,0 +1,156 @@
+//! What the simulated hypervisor promises.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use carrel_model::ids::{HypervisorId, MachineId, StorageId};
+use carrel_model::machine::Format;
+use carrel_model::name::HostPath;
+use carrel_model::work::Thing;
+use uuid::Uuid;
+
+use super::{Fault, Often, Pace, SimHost, Span, SteppedTimer, World};
+use crate::cancel::Cancel;
+use crate::hypervisor::{Doing, Hypervisor, Look, SilentAdvance};
+use crate::place::{Place, Root};
+use crate::step::{Done, Frozen, Step, StepKind};
+use crate::trouble::{Hope, Trouble};
+
+const HOST: HypervisorId = HypervisorId::new(Uuid::from_u128(1));
+const DOING: Doing = Doing {
+    thing: Thing::Machine(MachineId::new(Uuid::from_u128(3))),
+    generation: 1,
+    boot_epoch: 1,
+};
+
+fn place(file: &str) -> Place {
+    let path = HostPath::new("/srv").expect("a path");
+    let root = Root { storage: StorageId::new(Uuid::from_u128(2)), path };
+    Place::new(&root, file).expect("a file")
+}
+
+fn begun(pace: Pace) -> (World, SimHost, Arc<SteppedTimer>) {
+    let timer = Arc::new(SteppedTimer::default());
+    let world = World::new(1, pace, Arc::clone(&timer) as _).counting();
+    let host = world.host(HOST);
+    (world, host, timer)
+}
+
+fn does(host: &SimHost, step: &Step) -> Result<Done, Trouble> {
+    host.step(&DOING, step, &SilentAdvance, &Cancel::new())
+}
+
+fn overlay(file: &str, on: &str) -> Step {
+    let on = Some((place(on), Format::Qcow2));
+    Step::MakeDisk { file: place(file), format: Format::Qcow2, size_gib: 1, on }
+}
+
+fn blank(file: &str) -> Step {
+    Step::MakeDisk { file: place(file), format: Format::Qcow2, size_gib: 1, on: None }
+}
+
+#[test]
+fn nothing_stands_on_a_file_that_is_not_there() {
+    let (_, host, _) = begun(Pace::INSTANT);
+    let trouble = does(&host, &overlay("a", "b")).expect_err("refused");
+    assert_eq!((trouble.hope, trouble.failure.code.as_str()), (Hope::Never, "file_missing"));
+}
+
+#[test]
+fn what_stands_on_a_file_that_was_written_since_can_not_be_opened() {
+    let (world, host, _) = begun(Pace::INSTANT);
+    for step in [blank("b"), overlay("a", "b")] {
+        does(&host, &step).expect("done");
+    }
+    world.state().files.write(&place("b")).expect("written");
+    let trouble = does(&host, &Step::Verify { file: place("a") }).expect_err("refused");
+    assert_eq!(trouble.failure.code.as_str(), "backing_written");
+}
+
+#[test]
+fn copies_have_the_content_of_what_they_were_made_of_and_snapshots_bring_it_back() {
+    let (world, host, _) = begun(Pace::INSTANT);
+    let verify = |file: &str| does(&host, &Step::Verify { file: place(file) }).expect("read");
+    does(&host, &blank("a")).expect("done");
+    world.state().files.write(&place("a")).expect("written");
+    let before = verify("a");
+    let copy = Step::Copy { from: place("a"), to: place("b"), format: Format::Qcow2 };
+    does(&host, &copy).expect("done");
+    assert_eq!(verify("b"), before);
+    let disks = vec![Frozen { disk: place("a"), kept: place("kept") }];
+    let snapshot = carrel_model::ids::SnapshotId::MIN;
+    let (quiesced, frozen) = (false, disks.clone());
+    does(&host, &Step::TakeSnapshot { snapshot, quiesced, disks: frozen }).expect("done");
+    world.state().files.write(&place("a")).expect("written");
+    assert_ne!(verify("a"), before);
+    let frozen = disks.clone();
+    does(&host, &Step::RevertSnapshot { snapshot, disks: frozen }).expect("done");
+    assert_eq!(verify("a"), before);
+    does(&host, &Step::DeleteSnapshot { snapshot, disks }).expect("done");
+    assert_eq!(verify("a"), before);
+}
+
+#[test]
+fn files_are_seen_by_all_hosts_and_outlive_each_of_them() {
+    let (world, host, _) = begun(Pace::INSTANT);
+    does(&host, &blank("a")).expect("done");
+    world.host_dies(HOST);
+    let look = Look { places: vec![place("a")], ..Look::default() };
+    assert_eq!(host.observe(&look).map_err(|it| it.hope), Err(Hope::Unreachable));
+    let other = world.host(HypervisorId::new(Uuid::from_u128(9)));
+    assert_eq!(other.observe(&look).expect("seen").files.len(), 1);
+    world.host_is_back(HOST);
+    assert_eq!(host.observe(&look).expect("seen").files.len(), 1);
+}
+
+#[test]
+fn a_step_takes_its_time_and_ends_when_it_is_cancelled_or_the_host_goes_down() {
+    let pace = Pace { file: Span::millis(1_000), ..Pace::INSTANT };
+    let (world, host, timer) = begun(pace);
+    let cancel = Cancel::new();
+    thread::scope(|scope| {
+        let done = scope.spawn(|| does(&host, &blank("a")));
+        while !done.is_finished() {
+            timer.step(Duration::from_millis(100));
+        }
+        assert_eq!(done.join().expect("no panic"), Ok(Done::So));
+        let hope = |it: Result<Done, Trouble>| it.map_err(|trouble| trouble.hope);
+        let cancelled = scope.spawn(|| host.step(&DOING, &blank("b"), &SilentAdvance, &cancel));
+        cancel.cancel();
+        assert_eq!(hope(cancelled.join().expect("no panic")), Err(Hope::Cancelled));
+        world.inject(HOST, None, Fault::Hung, Often::Once);
+        let hung = scope.spawn(|| does(&host, &blank("c")));
+        while !hung.is_finished() {
+            world.host_dies(HOST);
+            thread::yield_now();
+        }
+        assert_eq!(hope(hung.join().expect("no panic")), Err(Hope::Unreachable));
+    });
+}
+
+#[test]
+fn faults_come_as_often_as_they_were_asked_for() {
+    let (world, host, _) = begun(Pace::INSTANT);
+    let fails = |step| does(&host, &step).is_err();
+    let once = Fault::fails_once_more(StepKind::MakeDisk);
+    world.inject(HOST, Some(StepKind::MakeDisk), once, Often::Once);
+    assert!(fails(blank("a")) && !fails(blank("a")));
+    let always = Fault::fails_for_good(StepKind::MakeDisk);
+    world.inject(HOST, Some(StepKind::MakeDisk), always.clone(), Often::OneIn(4));
+    let failed = (0..400).filter(|number| fails(blank(&format!("f{number}")))).count();
+    assert!((50..150).contains(&failed), "{failed}");
+    world.calm(HOST);
+    assert!(!fails(blank("b")));
+    world.inject(HOST, None, Fault::LosesAnswer, Often::Once);
+    assert!(fails(blank("c")) && world.files().keys().any(|(_, file)| file.as_str() == "c"));
+}
+
+#[test]
+fn an_effect_is_counted_once_however_often_it_is_asked_for() {
+    let (world, host, _) = begun(Pace::INSTANT);
+    for _ in 0..3 {
+        does(&host, &blank("a")).expect("done");
+    }
+    assert_eq!(world.effects().values().sum::<u32>(), 1);
+}
