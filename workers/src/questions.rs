@@ -1,0 +1,31 @@
+//! What somebody who waits at a screen asks. Whatever can't be answered is left to their patience.
+
+use std::sync::Arc;
+
+use carrel_bus::Question as Asked;
+use carrel_model::contract::Question;
+
+use crate::error::WorkerError;
+use crate::limits::SCREENSHOT_BYTES_MAX;
+use crate::shared::Shared;
+
+/// Answers one after the other, until it is dropped.
+pub(crate) async fn answer(shared: Arc<Shared>) -> Result<(), WorkerError> {
+    let mut questions = shared.bus.questions(shared.host).await?;
+    loop {
+        let asked = questions.next().await?;
+        answer_one(&shared, asked).await;
+    }
+}
+
+async fn answer_one(shared: &Shared, asked: Asked) {
+    let Ok(Question::Screenshot { machine }) = serde_json::from_slice(&asked.message.body) else {
+        tracing::warn!(message.id = %asked.message.id, "a question that nobody understands");
+        return;
+    };
+    match shared.lanes.ask(move |driver| driver.screenshot(machine)).await {
+        Ok(png) if png.len() <= SCREENSHOT_BYTES_MAX => asked.answer(png),
+        Ok(_) => tracing::warn!(machine.id = %machine, "a screenshot is too long for the bus"),
+        Err(error) => tracing::debug!(machine.id = %machine, %error, "no screenshot"),
+    }
+}
