@@ -17,6 +17,7 @@ use carrel_model::work::{
 };
 
 mod files;
+mod inventory;
 mod mishaps;
 
 use crate::site::BEGINNING;
@@ -43,6 +44,8 @@ struct Domain {
     tickets: BTreeMap<SessionId, u32>,
     /// How its power is has been reported.
     told: bool,
+    /// It has not been let go of.
+    defined: bool,
 }
 
 impl Hosts {
@@ -78,6 +81,7 @@ impl Hosts {
             return Vec::new();
         }
         domain.generation = work.generation;
+        domain.defined = matches!(shall, Shall::Present(_));
         if let Shall::Present(spec) = shall {
             self.files.are(machine, spec, domain.runs_on(spec));
         }
@@ -111,11 +115,7 @@ impl Hosts {
 
     /// All is reported again that work asks for: what was said before may have been lost.
     pub fn forget_reports(&mut self) {
-        for domain in self.domains.values_mut() {
-            domain.snapshots.clear();
-            domain.tickets.clear();
-            domain.told = false;
-        }
+        self.domains.values_mut().for_each(Domain::forget_reports);
     }
 
     /// A host is off, with everything that ran there.
@@ -162,6 +162,12 @@ impl Hosts {
 }
 
 impl Domain {
+    fn forget_reports(&mut self) {
+        self.snapshots.clear();
+        self.tickets.clear();
+        self.told = false;
+    }
+
     fn be(&mut self, spec: &MachineSpec) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         match &spec.task {

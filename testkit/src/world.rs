@@ -12,6 +12,7 @@ use carrel_model::evolve::evolve;
 use carrel_model::fleet::Fleet;
 use carrel_model::hypervisor::Reason;
 use carrel_model::ids::{ActorId, CommandId};
+use carrel_model::inventory::{Difference, compare};
 use carrel_model::name::Method;
 use carrel_model::record::{Fingerprint, Timestamp};
 use carrel_model::rejection::Rejection;
@@ -249,7 +250,29 @@ impl World {
         }
     }
 
-    /// Hosts tell what they have, so that what was lost is found, as their inventories would.
+    /// Hosts tell what they have, and what differs is mended. Answers what differed.
+    pub fn mend(&mut self) -> Vec<Difference> {
+        let hosts = self.fleet.hypervisors.iter().map(|(id, _)| id);
+        let heard = hosts.filter(|host| !self.hosts.is_off(*host));
+        let differences = heard.flat_map(|it| compare(&self.fleet, &self.hosts.inventory(it)));
+        let differences: Vec<Difference> = differences.collect();
+        for difference in &differences {
+            match difference {
+                Difference::Order(thing) => {
+                    self.given.remove(thing);
+                    self.touched.insert(*thing);
+                    if let Thing::Machine(machine) = thing {
+                        self.hosts.says_again(*machine);
+                    }
+                }
+                Difference::Outcome(outcome) => self.reports.push_back(outcome.clone().into()),
+                Difference::Astray(_) | Difference::Foreign(_) => {}
+            }
+        }
+        differences
+    }
+
+    /// Everything is told again, and everything is said again.
     pub fn resend(&mut self) {
         let machines = self.fleet.machines.iter().map(|(id, _)| Thing::Machine(id));
         let images = self.fleet.images.iter().map(|(id, _)| Thing::Image(id));

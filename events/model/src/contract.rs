@@ -64,9 +64,11 @@ pub struct Inventory {
 #[serde(deny_unknown_fields)]
 pub struct Held {
     pub thing: Thing,
-    /// The newest that the host has heard.
+    /// The newest that the host has heard in the inventory's incarnation; 0 if it has heard nothing
+    /// in that one.
     pub generation: u64,
-    /// Everything up to that generation came to an end, well or not, and was reported.
+    /// Everything up to that generation came to an end, well or not, and was reported: also that
+    /// the guest can be used, and that its first boot is done, if that was waited for.
     pub settled: bool,
     /// What the domain does, if it is a machine's that is defined.
     #[serde(default, skip_serializing_if = "Option::is_none")]

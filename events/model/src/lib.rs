@@ -33,6 +33,7 @@ mod hex;
 pub mod hypervisor;
 pub mod ids;
 pub mod image;
+pub mod inventory;
 pub mod lab;
 pub mod mac;
 pub mod machine;

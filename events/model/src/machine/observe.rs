@@ -246,12 +246,17 @@ fn stopped(deciding: &mut Deciding<'_>, machine: &Machine, boot_epoch: u64, caus
     if let Some(Task::Migrating { .. }) = machine.task {
         return;
     }
-    let awaited = machine.power.wish == Wish::On && machine.power.deadline.is_some();
-    let runs_on = machine.runs_as_before() && !awaited;
-    let its_epoch = boot_epoch == machine.power.boot_epoch
-        || runs_on && boot_epoch == machine.observed.boot_epoch;
-    if its_epoch && !machine.observed.state.is_off() {
+    if machine.ends_with(boot_epoch) && !machine.observed.state.is_off() {
         deciding.fact(machine.id, Fact::Stopped(Stopped { boot_epoch, cause }));
+    }
+}
+
+impl Machine {
+    /// It is off when it has gone off in this epoch.
+    pub(crate) fn ends_with(&self, boot_epoch: u64) -> bool {
+        let awaited = self.power.wish == Wish::On && self.power.deadline.is_some();
+        let runs_on = self.runs_as_before() && !awaited;
+        boot_epoch == self.power.boot_epoch || runs_on && boot_epoch == self.observed.boot_epoch
     }
 }
 

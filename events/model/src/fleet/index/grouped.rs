@@ -28,6 +28,10 @@ impl<G: Ord + Copy, T: Ord + Copy> Grouped<G, T> {
         self.0.get(&group).into_iter().flat_map(move |set| set.range((from, Unbounded))).copied()
     }
 
+    pub fn contains(&self, group: G, it: &T) -> bool {
+        self.0.get(&group).is_some_and(|set| set.contains(it))
+    }
+
     /// Of each group the first.
     pub fn firsts(&self) -> impl Iterator<Item = T> {
         self.0.values().filter_map(|set| set.get_min()).copied()
