@@ -84,7 +84,9 @@ impl Pulse for MemoryPulse {
 
     async fn forget(&self, of: &[Beat]) -> Result<(), BusError> {
         let mut beats = locked(&self.beats);
-        beats.retain(|it, _| !of.contains(it));
+        for it in of {
+            beats.remove(it);
+        }
         Ok(())
     }
 
