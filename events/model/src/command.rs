@@ -45,6 +45,8 @@ pub struct About {
     pub by: By,
     /// The JSON Schema of its data, as it is sent.
     pub json_schema: fn(SchemaGenerator) -> Schema,
+    /// The same among other schemas.
+    pub subschema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 macro_rules! commands {
@@ -66,11 +68,13 @@ macro_rules! commands {
                 name: stringify!($plain),
                 by: By::$plain_by,
                 json_schema: SchemaGenerator::into_root_schema_for::<$plain>,
+                subschema: SchemaGenerator::subschema_for::<$plain>,
             },)*
             $(About {
                 name: stringify!($people),
                 by: By::$people_by,
                 json_schema: SchemaGenerator::into_root_schema_for::<$people<Plain>>,
+                subschema: SchemaGenerator::subschema_for::<$people<Plain>>,
             },)*
         ];
 
