@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use carrel_model::command::{self, By};
 use carrel_model::event;
@@ -37,6 +37,13 @@ pub fn files() -> BTreeMap<PathBuf, String> {
 
 /// The folders that hold nothing else.
 pub const FOLDERS: &[&str] = &["schemas/commands", "schemas/events", "docs/errors"];
+
+/// What lies beside them and is made by the edge: `cargo run -p carrel-api --bin describe-api`.
+pub fn is_of_the_edge(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    path.parent().is_some_and(|folder| folder.ends_with("docs/errors"))
+        && (name.starts_with("CRL-1") || name == "http.md")
+}
 
 pub fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().into_generator()
@@ -98,7 +105,7 @@ fn lines(meaning: &str) -> String {
 
 fn list_of_errors() -> String {
     let mut out = String::from(
-        "# Why a command is refused\n\nEach refusal has a code that never changes its meaning.\n\n",
+        "# Why a command is refused\n\nEach refusal has a code that never changes its meaning.\nWhat the HTTP edge itself refuses is in [http.md](http.md).\n\n",
     );
     let _ = writeln!(out, "| code | status | what |\n|---|---|---|");
     let pages: BTreeSet<_> = Rejection::pages()

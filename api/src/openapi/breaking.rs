@@ -1,0 +1,276 @@
+//! What in a newer description would break a program that was written against an older one.
+//!
+//! A field, a path, an answer or a value that is gone; something that has to be sent and had not
+//! to; a type that has changed. What is new beside that breaks nobody.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Schemas refer to themselves.
+const DEPTH_MAX: usize = 40;
+
+/// Whether somebody reads what a schema describes, or sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Sent,
+    Read,
+}
+
+/// What breaks, in words.
+pub fn changes(old: &Value, new: &Value) -> Vec<String> {
+    let mut found = Finder { old, new, found: Vec::new(), seen: BTreeSet::new() };
+    for (path, item) in fields(&old["paths"]) {
+        for (method, operation) in fields(item) {
+            let place = format!("{method} {path}");
+            match new["paths"].get(path).and_then(|item| item.get(method)) {
+                None => found.say(&place, "is gone"),
+                Some(now) => found.operation(&place, operation, now),
+            }
+        }
+    }
+    found.found.sort();
+    found.found.dedup();
+    found.found
+}
+
+struct Finder<'a> {
+    old: &'a Value,
+    new: &'a Value,
+    found: Vec<String>,
+    seen: BTreeSet<(Side, String)>,
+}
+
+fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What a reference leads to.
+fn followed<'a>(document: &'a Value, mut value: &'a Value) -> &'a Value {
+    for _ in 0..DEPTH_MAX {
+        let Some(reference) = value.get("$ref").and_then(Value::as_str) else { break };
+        let pointer = reference.trim_start_matches('#');
+        value = document.pointer(pointer).unwrap_or(&Value::Null);
+    }
+    value
+}
+
+impl<'a> Finder<'a> {
+    fn say(&mut self, place: &str, what: &str) {
+        self.found.push(format!("{place}: {what}"));
+    }
+
+    fn operation(&mut self, place: &str, old: &'a Value, new: &'a Value) {
+        let (was, is) = (items(old, "parameters"), items(new, "parameters"));
+        let same = |a: &Value, b: &Value| a["name"] == b["name"] && a["in"] == b["in"];
+        for parameter in was {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            if !is.iter().any(|it| same(it, parameter)) {
+                self.say(place, &format!("the parameter {name} is gone"));
+            }
+        }
+        for parameter in is.iter().filter(|it| it["required"] == true) {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            if !was.iter().any(|it| same(it, parameter) && it["required"] == true) {
+                self.say(place, &format!("the parameter {name} has to be sent"));
+            }
+        }
+        if new["requestBody"]["required"] == true && old["requestBody"]["required"] != true {
+            self.say(place, "a body has to be sent");
+        }
+        self.contents(place, Side::Sent, (&old["requestBody"], &new["requestBody"]));
+        for (status, response) in fields(&old["responses"]) {
+            match new["responses"].get(status) {
+                None => self.say(place, &format!("the answer {status} is gone")),
+                Some(now) => {
+                    let both = (followed(self.old, response), followed(self.new, now));
+                    self.contents(&format!("{place} {status}"), Side::Read, both);
+                }
+            }
+        }
+    }
+
+    fn contents(&mut self, place: &str, side: Side, (old, new): (&'a Value, &'a Value)) {
+        for (media, content) in fields(&old["content"]) {
+            match new["content"].get(media) {
+                None => self.say(place, &format!("{media} is gone")),
+                Some(now) => self.schema(place, side, (&content["schema"], &now["schema"]), 0),
+            }
+        }
+    }
+
+    fn schema(
+        &mut self,
+        place: &str,
+        side: Side,
+        (old, new): (&'a Value, &'a Value),
+        depth: usize,
+    ) {
+        let (old_at, new_at) = (old.get("$ref"), new.get("$ref"));
+        if depth > DEPTH_MAX || !self.is_first(side, old_at, new_at) {
+            return;
+        }
+        let (old, new) = (followed(self.old, old), followed(self.new, new));
+        if let (Some(was), Some(is)) = (old.get("type"), new.get("type"))
+            && was != is
+        {
+            self.say(place, &format!("is {is}, and was {was}"));
+        }
+        self.values(place, (old, new));
+        self.required(place, side, (old, new));
+        for (name, was) in fields(&old["properties"]) {
+            let place = format!("{place} .{name}");
+            match new["properties"].get(name) {
+                None => self.say(&place, "is gone"),
+                Some(is) => self.schema(&place, side, (was, is), depth + 1),
+            }
+        }
+        if let (Some(was), Some(is)) = (old.get("items"), new.get("items")) {
+            self.schema(&format!("{place} []"), side, (was, is), depth + 1);
+        }
+    }
+
+    /// What both refer to is compared once for each side.
+    fn is_first(&mut self, side: Side, old: Option<&Value>, new: Option<&Value>) -> bool {
+        let (Some(old), Some(new)) = (old, new) else { return true };
+        self.seen.insert((side, format!("{old} {new}")))
+    }
+
+    fn required(&mut self, place: &str, side: Side, (old, new): (&Value, &Value)) {
+        let (was, is) = (items(old, "required"), items(new, "required"));
+        match side {
+            Side::Sent => {
+                for name in is.iter().filter(|name| !was.contains(name)) {
+                    self.say(place, &format!("{name} has to be sent"));
+                }
+            }
+            Side::Read => {
+                for name in was.iter().filter(|name| !is.contains(name)) {
+                    self.say(place, &format!("{name} may be missing"));
+                }
+            }
+        }
+    }
+
+    /// Values that somebody sends have to stay; so do those that somebody has learned to read.
+    fn values(&mut self, place: &str, (old, new): (&Value, &Value)) {
+        let is = constants(new);
+        for value in constants(old).iter().filter(|value| !is.contains(value)) {
+            self.say(place, &format!("the value {value} is gone"));
+        }
+    }
+}
+
+fn constants(schema: &Value) -> Vec<&Value> {
+    let listed = items(schema, "enum").iter();
+    let each = items(schema, "oneOf").iter().filter_map(|it| it.get("const"));
+    listed.chain(each).collect()
+}
+
+/// All references of a document that lead nowhere.
+pub fn dangling(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    look(document, document, &mut found);
+    found
+}
+
+fn look(document: &Value, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(reference) = fields.get("$ref").and_then(Value::as_str)
+                && document.pointer(reference.trim_start_matches('#')).is_none()
+            {
+                found.push(reference.to_owned());
+            }
+            let fields: &Map<String, Value> = fields;
+            fields.values().for_each(|value| look(document, value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| look(document, value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Value {
+        json!({
+            "paths": { "/a": { "post": {
+                "parameters": [{ "name": "dry_run", "in": "query" }],
+                "requestBody": { "required": true, "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/A" },
+                } } },
+                "responses": { "200": { "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/B" },
+                } } } },
+            } } },
+            "components": { "schemas": {
+                "A": { "type": "object", "required": ["name"], "properties": {
+                    "name": { "type": "string" }, "kind": { "enum": ["x", "y"] },
+                } },
+                "B": { "type": "object", "required": ["id"], "properties": {
+                    "id": { "type": "string" }, "inner": { "$ref": "#/components/schemas/A" },
+                } },
+            } },
+        })
+    }
+
+    #[track_caller]
+    fn breaks(pointer: &str, to: Value, what: &str) {
+        let mut new = document();
+        *new.pointer_mut(pointer).expect("it is there") = to;
+        let found = changes(&document(), &new);
+        assert!(found.iter().any(|it| it.contains(what)), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_the_same_or_only_more_breaks_nobody() {
+        assert_eq!(changes(&document(), &document()), Vec::<String>::new());
+        let mut new = document();
+        new["components"]["schemas"]["B"]["properties"]["more"] = json!({ "type": "string" });
+        new["components"]["schemas"]["A"]["properties"]["kind"]["enum"] = json!(["x", "y", "z"]);
+        new["paths"]["/b"] = json!({ "get": {} });
+        assert_eq!(changes(&document(), &new), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_gone_is_found() {
+        breaks("/paths", json!({}), "post /a: is gone");
+        breaks("/paths/~1a/post/parameters", json!([]), "dry_run is gone");
+        breaks("/paths/~1a/post/responses", json!({}), "200 is gone");
+        breaks("/components/schemas/B/properties", json!({}), ".id: is gone");
+        breaks("/components/schemas/A/properties/kind/enum", json!(["x"]), "\"y\" is gone");
+        breaks("/components/schemas/B/required", json!([]), "\"id\" may be missing");
+    }
+
+    #[test]
+    fn what_has_to_be_sent_from_now_on_is_found() {
+        breaks(
+            "/components/schemas/A/required",
+            json!(["name", "kind"]),
+            "\"kind\" has to be sent",
+        );
+        let more = json!([{ "name": "dry_run", "in": "query", "required": true }]);
+        breaks("/paths/~1a/post/parameters", more, "dry_run has to be sent");
+    }
+
+    #[test]
+    fn another_type_is_found_below_references() {
+        breaks("/components/schemas/A/properties/name/type", json!("integer"), ".inner .name: is");
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_are_found() {
+        assert_eq!(dangling(&document()), Vec::<String>::new());
+        let mut broken = document();
+        broken["components"]["schemas"]["A"] = json!({ "$ref": "#/components/schemas/C" });
+        assert_eq!(dangling(&broken), ["#/components/schemas/C"]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Who may use which route: the one table, as data.
+//!
+//! ```text
+//!   viewer  <  operator  <  admin      people and programs that run the system
+//!   client                             people who use desktops
+//! ```
+//!
+//! A route that is not here is nobody's. What belongs to one person is looked at beyond this, in
+//! `own.rs`.
+
+use std::collections::BTreeSet;
+
+use carrel_model::admin::Role;
+use carrel_model::command::{self, By};
+
+/// What somebody has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody at all.
+    Open,
+    /// Anybody who is signed in.
+    SignedIn,
+    /// Of those who run the system: this role, or one that includes it.
+    Role(Role),
+    /// A person who uses desktops, and nobody else.
+    Client,
+    /// A person who uses desktops, for themselves; or an operator, for anybody.
+    Subject,
+    Nobody,
+}
+
+/// What somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    Nobody,
+    Client,
+    Admin(&'a BTreeSet<Role>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allowed,
+    /// It would have to be known who it is.
+    SignIn,
+    Refused,
+}
+
+/// Everything but commands, whose access follows from the model's table.
+const WHO: &[(&str, &str, Access)] = &[
+    ("POST", "/v1/login", Access::Open),
+    ("POST", "/v1/logout", Access::SignedIn),
+    ("GET", "/v1/me", Access::SignedIn),
+    ("GET", "/healthz", Access::Open),
+    ("GET", "/readyz", Access::Open),
+    ("GET", "/v1/openapi.json", Access::Open),
+    ("GET", "/docs", Access::Open),
+    ("GET", "/docs/{file}", Access::Open),
+    ("GET", "/docs/errors/{code}", Access::Open),
+    // Items are looked at one by one.
+    ("POST", "/v1/commands", Access::SignedIn),
+    // What people did, when and from where.
+    ("GET", "/v1/events", Access::Role(Role::Admin)),
+    ("GET", "/v1/me/desktops", Access::Client),
+    ("POST", "/v1/me/desktops/{id}/connect", Access::Client),
+    ("POST", "/v1/me/desktops/{id}/power", Access::Client),
+    ("POST", "/v1/me/sessions/{id}/heartbeat", Access::Client),
+    ("DELETE", "/v1/me/sessions/{id}", Access::Client),
+];
+
+/// Kinds of things that can be read, and who may.
+pub const KINDS: &[(&str, Access)] = &[
+    ("hypervisors", Access::Role(Role::Viewer)),
+    ("storages", Access::Role(Role::Viewer)),
+    ("networks", Access::Role(Role::Viewer)),
+    ("media", Access::Role(Role::Viewer)),
+    ("templates", Access::Role(Role::Viewer)),
+    ("machines", Access::Role(Role::Viewer)),
+    ("images", Access::Role(Role::Viewer)),
+    ("pools", Access::Role(Role::Viewer)),
+    ("clients", Access::Role(Role::Viewer)),
+    ("groups", Access::Role(Role::Viewer)),
+    ("labs", Access::Role(Role::Viewer)),
+    ("terminals", Access::Role(Role::Viewer)),
+    ("sessions", Access::Role(Role::Viewer)),
+    ("operations", Access::Role(Role::Viewer)),
+    ("admins", Access::Role(Role::Viewer)),
+];
+
+const COMMANDS: &str = "/v1/commands/";
+
+/// Who may use a route, by its method and the pattern of its path.
+pub fn access(method: &str, path: &str) -> Access {
+    if method == "POST"
+        && let Some(name) = path.strip_prefix(COMMANDS)
+    {
+        let about = command::ALL.iter().find(|about| about.name == name);
+        return about.map_or(Access::Nobody, |about| of_command(about.by));
+    }
+    if method == "GET"
+        && let Some(rest) = path.strip_prefix("/v1/")
+        && let Some((_, access)) =
+            KINDS.iter().find(|(kind, _)| rest == *kind || rest.strip_prefix(kind) == Some("/{id}"))
+    {
+        return *access;
+    }
+    let listed = WHO.iter().find(|(listed, at, _)| *listed == method && *at == path);
+    listed.map_or(Access::Nobody, |(_, _, access)| *access)
+}
+
+/// Every method and path that the table knows.
+pub fn listed() -> Vec<(&'static str, String)> {
+    let others = WHO.iter().map(|(method, path, _)| (*method, (*path).to_owned()));
+    let kinds = KINDS.iter().flat_map(|(kind, _)| {
+        [("GET", format!("/v1/{kind}")), ("GET", format!("/v1/{kind}/{{id}}"))]
+    });
+    let sent = command::ALL.iter().filter(|about| about.by != By::System);
+    let commands = sent.map(|about| ("POST", format!("{COMMANDS}{}", about.name)));
+    others.chain(kinds).chain(commands).collect()
+}
+
+pub const fn of_command(by: By) -> Access {
+    match by {
+        By::Subject => Access::Subject,
+        By::Operator => Access::Role(Role::Operator),
+        By::Admin => Access::Role(Role::Admin),
+        By::System => Access::Nobody,
+    }
+}
+
+impl Access {
+    pub fn judge(self, who: Standing<'_>) -> Verdict {
+        let may = match (self, who) {
+            (Self::Open, _) => true,
+            (Self::SignedIn | Self::Client | Self::Subject | Self::Role(_), Standing::Nobody) => {
+                return Verdict::SignIn;
+            }
+            (Self::SignedIn, Standing::Client | Standing::Admin(_)) => true,
+            (Self::Client | Self::Subject, Standing::Client) => true,
+            (Self::Subject, Standing::Admin(roles)) => has(roles, Role::Operator),
+            (Self::Role(role), Standing::Admin(roles)) => has(roles, role),
+            (Self::Client, Standing::Admin(_)) | (Self::Role(_), Standing::Client) => false,
+            (Self::Nobody, _) => false,
+        };
+        if may { Verdict::Allowed } else { Verdict::Refused }
+    }
+}
+
+/// Each role includes the ones before.
+fn has(roles: &BTreeSet<Role>, wanted: Role) -> bool {
+    roles.last().is_some_and(|highest| *highest >= wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_is_nobodys() {
+        assert_eq!(access("GET", "/v1/secrets"), Access::Nobody);
+        assert_eq!(access("DELETE", "/v1/machines"), Access::Nobody);
+        let everything = BTreeSet::from([Role::Admin]);
+        assert_eq!(Access::Nobody.judge(Standing::Admin(&everything)), Verdict::Refused);
+    }
+
+    #[test]
+    fn commands_of_the_system_are_nobodys() {
+        assert_eq!(access("POST", "/v1/commands/ReportOutcome"), Access::Nobody);
+        assert_eq!(access("POST", "/v1/commands/Populate"), Access::Role(Role::Operator));
+    }
+
+    #[test]
+    fn each_role_includes_the_ones_before() {
+        let operator = BTreeSet::from([Role::Operator]);
+        let who = Standing::Admin(&operator);
+        assert_eq!(Access::Role(Role::Viewer).judge(who), Verdict::Allowed);
+        assert_eq!(Access::Role(Role::Admin).judge(who), Verdict::Refused);
+        assert_eq!(Access::Client.judge(who), Verdict::Refused);
+        assert_eq!(Access::Subject.judge(who), Verdict::Allowed);
+    }
+}
