@@ -20,8 +20,9 @@ impl Case<'_> {
 
     /// What becomes a version, or will stand on one, is not made here; what is copied isn't either.
     fn is_made_by_task(&self, disk: &DiskSpec) -> bool {
-        match self.spec.task {
-            Some(FileTask::Copying { .. }) => true,
+        match &self.spec.task {
+            // Copies of blank disks are blank, too.
+            Some(FileTask::Copying { from, .. }) => !from.is_empty(),
             Some(FileTask::Sealing { .. } | FileTask::Importing { .. }) => {
                 disk.role == DiskRole::System
             }

@@ -354,6 +354,16 @@ fn what_runs_in_an_earlier_epoch_without_a_restart_makes_way() {
 }
 
 #[test]
+fn a_copy_of_disks_that_nobody_has_made_is_blank() {
+    let mut host = Host::new();
+    let task = json!({ "task": { "copying": { "source": NEIGHBOUR, "from": [] } } });
+    let made = steps(&mut host, order(1, present(&off(0, "hard"), &disk(1), &task)));
+    assert_eq!(made, [StepKind::MakeDisk]);
+    let copied = Reported::Machine { id: MACHINE, outcome: Outcome::Copied };
+    assert!(host.said.contains(&copied), "{:?}", host.said);
+}
+
+#[test]
 fn a_disk_that_was_replaced_goes_when_it_is_no_longer_kept() {
     let mut host = Host::new();
     host.told(order(1, present(&off(0, "hard"), &disk(0), &json!({}))));

@@ -167,7 +167,8 @@ pub type FirstBootSpec = FirstBoot;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FileTask {
-    /// The machine's own disks become full copies of these, in their order.
+    /// The machine's own disks become full copies of these, in their order. None: the source was
+    /// never on a host, so that its disks have no files, and the machine's are as blank.
     Copying {
         source: MachineId,
         from: Vec<DiskSpec>,
@@ -357,7 +358,8 @@ fn file_task(fleet: &Fleet, task: Task, host: HypervisorId) -> Option<FileTask> 
     match task {
         Task::Copying { source } => {
             let copied = fleet.machines.get(source)?;
-            let from = describe(fleet, copied, &copied.disks, host);
+            let disks = if copied.has_files { copied.disks.as_slice() } else { &[] };
+            let from = describe(fleet, copied, disks, host);
             Some(FileTask::Copying { source, from })
         }
         Task::Sealing { image } => {

@@ -7,6 +7,7 @@ use crate::hash::Digest;
 use crate::ids::MachineId;
 use crate::image::tests::{Site, failure, made};
 use crate::image::{Base, outcome};
+use crate::machine::StopCause;
 use crate::testing::STAT;
 use crate::work::{DiskSpec, FileTask, MachineSpec, Shall, Thing, work};
 
@@ -29,7 +30,9 @@ fn backing(disk: &DiskSpec) -> Vec<(u32, u8)> {
 fn a_copy_is_written_to_new_files_while_the_old_ones_stay() {
     for succeeds in [true, false] {
         let mut site = Site::sealed();
-        let initial = site.initial;
+        let (source, initial) = (site.source, site.initial);
+        site.on(source);
+        site.off(source, StopCause::Guest);
         assert_eq!(generations(&spec(&site, initial).disks), [2]);
         site.given("CopyFromSource", json!({ "initial": "win11" }));
         let told = spec(&site, initial);
@@ -77,7 +80,7 @@ fn the_overlay_before_is_kept_until_the_new_one_has_booted() {
     assert_eq!(kept(&site), both, "while it boots for the first time");
     let ended = crate::version::latest::Nothing {};
     site.happens(child, crate::event::MachineFact::FirstBootEnded(ended));
-    site.off(child, crate::machine::StopCause::Guest);
+    site.off(child, StopCause::Guest);
     assert_eq!(kept(&site), (vec![2], vec![], vec![]));
 }
 
