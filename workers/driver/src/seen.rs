@@ -3,6 +3,7 @@
 use carrel_model::ids::{MachineId, MediaId, SessionId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::version::latest::image::Stat;
+use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 
@@ -40,7 +41,7 @@ pub enum DomainState {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// The guest powered itself off.
     Guest,
@@ -67,14 +68,14 @@ pub fn is_answered(domain: &Domain, probe: &Probe) -> bool {
 }
 
 /// A display that takes the password of a ticket, or took it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Armed {
     pub session: SessionId,
     pub ticket: u32,
     pub is: TicketUse,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TicketUse {
     Open,
     Used,
@@ -82,7 +83,7 @@ pub enum TicketUse {
 }
 
 /// Somebody looks. Who it is follows from the ticket that they came in with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewer {
     pub session: SessionId,
     pub ticket: u32,

@@ -11,6 +11,7 @@ use carrel_model::version::latest::Properties;
 use carrel_model::version::latest::display::{Policy, Protocol};
 use carrel_model::version::latest::image::Stat;
 use carrel_model::work::{FirstBootSpec, MediumSpec, NetworkSpec};
+use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 
@@ -157,7 +158,7 @@ pub struct Definition {
     pub first_boot: Option<FirstBootSpec>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefinedDisk {
     pub id: DiskId,
     pub file: Place,

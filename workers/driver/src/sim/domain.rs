@@ -5,6 +5,7 @@ use std::time::Duration;
 use carrel_model::ids::{MachineId, MediaId, SessionId};
 use carrel_model::machine::{OnReboot, PauseReason, Probe};
 use carrel_model::version::latest::renewal::FirstBootDone;
+use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::seen::{Armed, Domain, DomainState, End, TicketUse, Viewer};
@@ -12,7 +13,7 @@ use crate::step::{DefinedDisk, Definition};
 
 use super::pace::{Pace, Random};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SimDomain {
     pub(super) generation: u64,
     pub(super) boot_epoch: u64,
@@ -26,13 +27,13 @@ pub(super) struct SimDomain {
     pub(super) logged_off: Vec<SessionId>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Life {
     Off { ended: Option<End> },
     On(Run),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
     ready_at: Duration,
     /// When the guest has done what its first boot is for.
@@ -119,6 +120,18 @@ impl SimDomain {
         if let Some(run) = self.run() {
             run.reboots = Some((then, boot_epoch));
         }
+    }
+
+    /// Something of it has changed by now.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        let expires =
+            |(armed, until): &(Armed, Duration)| armed.is == TicketUse::Open && *until <= now;
+        let Life::On(run) = &self.life else { return self.armed.iter().any(expires) };
+        let goes = run.paused.is_none() && !run.asleep;
+        let over = |then: Duration| goes && then <= now;
+        self.armed.iter().any(expires)
+            || run.ends.is_some_and(over)
+            || run.reboots.is_some_and(|(then, _)| over(then))
     }
 
     /// What has happened by now. Whose throwaway overlays are renewed is answered.

@@ -9,6 +9,8 @@ use carrel_model::machine::Format;
 use carrel_model::name::FilePath;
 use carrel_model::record::Timestamp;
 use carrel_model::version::latest::image::Stat;
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::seen::SeenFile;
@@ -23,7 +25,7 @@ pub(super) fn key(place: &Place) -> Key {
     (place.root.storage, place.file.clone())
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct File {
     backing: Option<Place>,
     /// How often that one had been written to. One that was written since is no good any more.
@@ -39,7 +41,7 @@ pub(super) struct File {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
-    files: BTreeMap<Key, File>,
+    pub(super) files: OrdMap<Key, File>,
     inodes: u64,
 }
 
@@ -60,7 +62,19 @@ impl Files {
             inode: self.inodes,
             modified: Timestamp(micros),
         };
-        self.files.entry(key(at)).insert_entry(file).into_mut()
+        self.files.remove(&key(at));
+        self.files.entry(key(at)).or_insert(file)
+    }
+
+    /// As it was in another process. Nothing: it was gone.
+    pub(super) fn was(&mut self, key: Key, file: Option<File>) {
+        match file {
+            Some(file) => {
+                self.inodes = self.inodes.max(file.inode);
+                self.files.insert(key, file);
+            }
+            None => drop(self.files.remove(&key)),
+        }
     }
 
     fn get(&self, place: &Place) -> Result<&File, Trouble> {
@@ -243,10 +257,14 @@ impl Files {
         for Frozen { kept, .. } in disks {
             let Some(gone) = self.files.remove(&key(kept)) else { continue };
             changed = true;
-            let onto = |file: &&mut File| file.backing.as_ref().map(key) == Some(key(kept));
-            for file in self.files.values_mut().filter(onto) {
-                file.backing.clone_from(&gone.backing);
-                file.stands_on = gone.stands_on;
+            let onto = |file: &File| file.backing.as_ref().map(key) == Some(key(kept));
+            let above = self.files.iter().filter(|(_, file)| onto(file));
+            let above: Vec<Key> = above.map(|(key, _)| key.clone()).collect();
+            for above in above {
+                if let Some(file) = self.files.get_mut(&above) {
+                    file.backing.clone_from(&gone.backing);
+                    file.stands_on = gone.stands_on;
+                }
             }
         }
         changed

@@ -12,12 +12,15 @@
 //! [`Timer`]. An idle host costs no thread: its guests get older when somebody looks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use carrel_model::ids::{HypervisorId, MachineId, SessionId, StorageId};
 use carrel_model::machine::{Format, PauseReason};
 use carrel_model::name::FilePath;
+use imbl::OrdMap;
 use uuid::Uuid;
 
 use crate::cancel::Cancel;
@@ -31,6 +34,7 @@ mod domain;
 mod faults;
 mod files;
 mod host;
+mod kept;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -41,6 +45,7 @@ use faults::Faults;
 pub use faults::{Fault, Often};
 use files::Files;
 pub use host::SimHost;
+use kept::{Held, Kept};
 pub use pace::{Pace, Span};
 use pace::{Random, mix};
 pub use timer::{OsTimer, SteppedTimer, Timer};
@@ -64,6 +69,8 @@ struct State {
     random: Random,
     /// Nothing: nobody counts.
     effects: Option<Effects>,
+    /// Nothing: it ends with its process.
+    kept: Option<Kept>,
 }
 
 #[derive(Debug)]
@@ -71,7 +78,7 @@ struct HostState {
     /// Raised when it goes down: whatever waited there waits in vain.
     lives: u64,
     is_up: bool,
-    domains: BTreeMap<MachineId, SimDomain>,
+    domains: OrdMap<MachineId, SimDomain>,
     /// Those that were there before, and whether they run.
     foreign: BTreeMap<Uuid, bool>,
     faults: Faults,
@@ -92,6 +99,7 @@ impl World {
             free_mib: BTreeMap::new(),
             random: Random::new(seed),
             effects: None,
+            kept: None,
         };
         Self { timer, pace, state: Arc::new(Mutex::new(state)) }
     }
@@ -109,8 +117,15 @@ impl World {
         SimHost { world: self.clone(), id }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// As it was when another process had it in this file, and kept there from now on. The timer
+    /// has to go on from where that one's was.
+    pub fn kept_in(self, path: &Path) -> io::Result<Self> {
+        kept::take_up(path, &mut self.state())?;
+        Ok(self)
+    }
+
+    fn state(&self) -> Held<'_> {
+        Held(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn inject(&self, on: HypervisorId, step: Option<StepKind>, fault: Fault, often: Often) {
@@ -128,8 +143,12 @@ impl World {
         let host = state.host(id);
         host.is_up = false;
         host.lives += 1;
-        for domain in host.domains.values_mut().filter(|domain| domain.is_on()) {
-            domain.ends(End::Unknown);
+        let on = host.domains.iter().filter(|(_, domain)| domain.is_on());
+        let on: Vec<MachineId> = on.map(|(machine, _)| *machine).collect();
+        for machine in on {
+            if let Some(domain) = host.domains.get_mut(&machine) {
+                domain.ends(End::Unknown);
+            }
         }
         for running in host.foreign.values_mut() {
             *running = false;
@@ -270,7 +289,7 @@ impl State {
         self.hosts.entry(id).or_insert_with(|| HostState {
             lives: 0,
             is_up: true,
-            domains: BTreeMap::new(),
+            domains: OrdMap::new(),
             foreign: BTreeMap::new(),
             faults: Faults::new(seed),
             waiting: BTreeMap::new(),
@@ -280,19 +299,21 @@ impl State {
     }
 
     fn tick(&mut self, (on, machine): (HypervisorId, MachineId), now: Duration, pace: &Pace) {
-        let Some(domain) = self.hosts.get_mut(&on).and_then(|host| host.domains.get_mut(&machine))
-        else {
+        let Some(host) = self.hosts.get_mut(&on) else { return };
+        if !host.domains.get(&machine).is_some_and(|domain| domain.is_due(now)) {
             return;
-        };
+        }
+        let Some(domain) = host.domains.get_mut(&machine) else { return };
         let renewed = domain.tick(now, pace, &mut self.random);
         self.files.renew(&renewed);
     }
 
     fn tick_all(&mut self, on: HypervisorId, now: Duration, pace: &Pace) {
-        let Some(host) = self.hosts.get_mut(&on) else { return };
-        for domain in host.domains.values_mut() {
-            let renewed = domain.tick(now, pace, &mut self.random);
-            self.files.renew(&renewed);
+        let Some(host) = self.hosts.get(&on) else { return };
+        let due = host.domains.iter().filter(|(_, domain)| domain.is_due(now));
+        let due: Vec<MachineId> = due.map(|(machine, _)| *machine).collect();
+        for machine in due {
+            self.tick((on, machine), now, pace);
         }
     }
 

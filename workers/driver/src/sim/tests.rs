@@ -154,3 +154,37 @@ fn an_effect_is_counted_once_however_often_it_is_asked_for() {
     }
     assert_eq!(world.effects().values().sum::<u32>(), 1);
 }
+
+/// What a worker would find on the host.
+fn found(host: &SimHost, file: &str) -> String {
+    let look = Look { places: vec![place(file)], ..Look::default() };
+    format!("{:?}", host.observe(&look).expect("it is up"))
+}
+
+#[test]
+fn a_site_that_is_kept_is_the_same_in_the_next_process_also_after_a_torn_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("site.json");
+    let kept = || begun(Pace::INSTANT).0.kept_in(&path).expect("a site").host(HOST);
+    let host = kept();
+    for step in [blank("a"), overlay("b", "a"), blank("c"), remove("c")] {
+        does(&host, &step).expect("done");
+    }
+    let before: Vec<String> = ["a", "b", "c"].map(|file| found(&host, file)).into();
+    drop(host);
+    let mut text = std::fs::read(&path).expect("it is there");
+    text.extend(b"{\"File\":[\"0000");
+    std::fs::write(&path, text).expect("written");
+    for _ in 0..2 {
+        let host = kept();
+        assert_eq!(Vec::from(["a", "b", "c"].map(|file| found(&host, file))), before);
+    }
+    let host = kept();
+    does(&host, &blank("d")).expect("done");
+    assert_ne!(found(&host, "d"), found(&host, "e"), "it goes on being kept");
+    assert_eq!(found(&kept(), "d"), found(&host, "d"));
+}
+
+fn remove(file: &str) -> Step {
+    Step::RemoveFiles { files: vec![place(file)] }
+}

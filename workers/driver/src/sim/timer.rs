@@ -16,19 +16,27 @@ pub trait Timer: Send + Sync + Debug {
 
 /// The real one.
 #[derive(Clone, Copy, Debug)]
-pub struct OsTimer(Instant);
+pub struct OsTimer {
+    began: Instant,
+    at: Duration,
+}
 
 impl OsTimer {
-    #[expect(clippy::disallowed_methods, reason = "this is where real time comes in")]
     pub fn begin() -> Self {
-        Self(Instant::now())
+        Self::begin_at(Duration::ZERO)
+    }
+
+    /// Goes on from where another one was.
+    #[expect(clippy::disallowed_methods, reason = "this is where real time comes in")]
+    pub fn begin_at(at: Duration) -> Self {
+        Self { began: Instant::now(), at }
     }
 }
 
 impl Timer for OsTimer {
     #[expect(clippy::disallowed_methods, reason = "this is where real time comes in")]
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        self.at + self.began.elapsed()
     }
 
     fn wait_until(&self, then: Duration, cancel: &Cancel) -> Waited {
