@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use carrel_model::record::{Position, StreamId};
 use clap::{Args, Parser, Subcommand};
 
+use crate::client;
+use crate::config::{ConfigCommand, Given};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
@@ -28,9 +31,27 @@ pub(crate) enum Command {
     /// its lock, and never change the log. import, archive and repair write; for a log in a
     /// directory they need that nobody else has it open.
     Log(Box<LogArguments>),
+    /// Run Carrel: everything in one process
+    ///
+    /// The same options can be in a configuration file and in the environment. Nothing has to be
+    /// set up before; SIGTERM or Ctrl-C ends it, and nothing is lost however it ends.
+    #[command(
+        after_help = "Examples:\n  carrel up\n  carrel up --data /var/lib/carrel --listen 0.0.0.0:8443\n  carrel up --sim-hypervisors 40"
+    )]
+    Up(Box<Given>),
+    /// Check a configuration, or print what it may say
+    #[command(subcommand)]
+    Config(Box<ConfigCommand>),
+    Login(client::Login),
+    Logout(client::Logout),
+    Do(Box<client::Do>),
+    Get(Box<client::Get>),
+    Watch(Box<client::Watch>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]

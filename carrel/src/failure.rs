@@ -58,6 +58,10 @@ impl Failure {
         Self { next: Some(next.into()), ..self }
     }
 
+    pub(crate) fn is_unread(&self) -> bool {
+        self.kind == Kind::NobodyReads
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         match self.kind {
             Kind::Usage => ExitCode::from(2),

@@ -1,13 +1,16 @@
 //! The one binary of Carrel: it reads arguments and the environment, puts the parts together, and
 //! prints what they say. What is decided is decided in the crates below it.
 //!
-//! Start reading at [`arguments`], then [`log`].
+//! Start reading at [`arguments`], then [`client`] and [`log`].
 
 mod arguments;
+mod client;
+mod config;
 mod failure;
 mod log;
 mod output;
 mod text;
+mod up;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -18,14 +21,6 @@ use self::arguments::{Arguments, Command};
 use self::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    // What is not an answer to what was asked, such as an index that is made anew.
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_max_level(tracing::Level::WARN)
-        .without_time()
-        .with_target(false)
-        .init();
     let outcome = run(Arguments::parse());
     match outcome {
         Ok(outcome) => outcome.code(),
@@ -36,12 +31,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is not an answer to what was asked, such as an index that is made anew.
+fn say_warnings() {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(tracing::Level::WARN)
+        .without_time()
+        .with_target(false)
+        .init();
+}
+
 fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    // What runs for long says more, with the time.
+    if !matches!(arguments.command, Command::Up(_)) {
+        say_warnings();
+    }
     match arguments.command {
         Command::Log(arguments) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(log::run(*arguments))
         }
+        Command::Up(given) => up::run(*given),
+        Command::Config(command) => config::run(*command),
+        Command::Login(login) => client::login(&login),
+        Command::Logout(logout) => client::logout(&logout),
+        Command::Do(asked) => client::ask(&asked),
+        Command::Get(get) => client::get(&get),
+        Command::Watch(watch) => client::watch(&watch),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // The whole text first: a shell that stops reading is not a crash of this process.

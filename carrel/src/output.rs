@@ -78,6 +78,18 @@ impl Output {
     }
 }
 
+/// A value for programs: JSON, or the YAML that people read more easily.
+pub(crate) fn printed(value: &impl Serialize, yaml: bool) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    if yaml {
+        serde_yaml_ng::to_writer(&mut out, value).map_err(io::Error::other)?;
+    } else {
+        serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
 /// What a progress bar counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {

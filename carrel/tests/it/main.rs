@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod look;
 #[cfg(test)]
 #[cfg(feature = "postgres")]

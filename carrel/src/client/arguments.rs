@@ -1,0 +1,191 @@
+//! What can be said to the command line about a server.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Where `carrel up` listens unless it is told otherwise.
+pub(crate) const SERVER: &str = "http://127.0.0.1:8480";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// The server, like https://carrel.example.org; otherwise the one that was signed in to last
+    #[arg(long, global = true, env = "CARREL_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+/// Sign in to a server
+///
+/// The sign-in is kept in a file that only you can read, below $XDG_CONFIG_HOME/carrel or
+/// ~/.config/carrel. The password is asked for, or read from a file: what stands on a command line
+/// can be seen by every user of the machine.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel login
+  carrel login --password-file carrel-data/admin-password
+  carrel login --server https://carrel.example.org --ca ca.pem --user anna")]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub(crate) user: String,
+    /// Holds the password and nothing else; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Certificates to trust, as PEM: for a server whose own certificate is self-signed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// Sign out, and forget the sign-in
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// Show what is there: machines, pools, operations, ...
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel get machines --state running
+  carrel get machines --filter pool=room --sort -name --all -o json
+  carrel get machines win11-001 -o yaml
+  carrel get operations")]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[arg(value_enum)]
+    pub(crate) kind: Kind,
+    /// One thing, by its id or its name
+    #[arg(value_name = "ID|NAME")]
+    pub(crate) which: Option<String>,
+    /// Only those in this state
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Only those of which this is so; may be given more than once
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
+    pub(crate) filter: Vec<(String, String)>,
+    /// By this field; with a - before it from the last to the first
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// However many there are
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Hypervisors,
+    Storages,
+    Networks,
+    Media,
+    Templates,
+    Machines,
+    Images,
+    Pools,
+    Clients,
+    Groups,
+    Labs,
+    Terminals,
+    Sessions,
+    Operations,
+    Admins,
+}
+
+impl Kind {
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Hypervisors => "hypervisors",
+            Self::Storages => "storages",
+            Self::Networks => "networks",
+            Self::Media => "media",
+            Self::Templates => "templates",
+            Self::Machines => "machines",
+            Self::Images => "images",
+            Self::Pools => "pools",
+            Self::Clients => "clients",
+            Self::Groups => "groups",
+            Self::Labs => "labs",
+            Self::Terminals => "terminals",
+            Self::Sessions => "sessions",
+            Self::Operations => "operations",
+            Self::Admins => "admins",
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(field, _)| !field.is_empty());
+    let (field, value) = pair.ok_or("it should look like pool=room")?;
+    Ok((field.to_owned(), value.to_owned()))
+}
+
+/// Print what happens, as it happens
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel watch
+  carrel watch --type machine.started --after 1200
+  carrel watch --stream machine/0198c0de-0000-7000-8000-000000000001 -o json")]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// What came after this position too; otherwise what happens from now on
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<u64>,
+    /// Facts of this type only
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) r#type: Option<String>,
+    /// Of this thing only
+    #[arg(long, value_name = "KIND/ID")]
+    pub(crate) stream: Option<String>,
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: Shape,
+}
+
+/// Ask for a command
+///
+/// What a command takes follows from its schema (schemas/commands): `carrel do Populate --help`.
+/// Lists may be given more than once or with commas; what is more than a word is JSON. @FILE stands
+/// for what is in a file, @- for standard input; a password is asked for, or comes from a file.
+#[derive(Debug)]
+pub(crate) struct Do {
+    pub(crate) server: Server,
+    pub(crate) name: &'static str,
+    pub(crate) data: serde_json::Map<String, serde_json::Value>,
+    pub(crate) how: How,
+}
+
+/// Beside what the command itself takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How")]
+pub(crate) struct How {
+    /// Wait until everything that follows from it is done, and show how far it is
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Say what would happen, and do nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+    /// The command's id: whoever asks again with it gets the first answer again
+    #[arg(long, value_name = "UUID")]
+    pub(crate) id: Option<uuid::Uuid>,
+    /// All of the command's data as JSON, with which the other arguments are joined
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) data: Option<String>,
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: Shape,
+}

@@ -1,0 +1,120 @@
+//! `carrel do`: a command, and what becomes of it.
+
+use std::io::{self, Write};
+
+use carrel_model::command::About;
+use carrel_model::wire;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde_json::{Map, Value, json};
+
+use super::arguments::{Do, How, Server, Shape};
+use super::{fields, operation, session};
+use crate::failure::{Failure, Outcome};
+use crate::output::printed;
+
+impl Args for Do {
+    fn augment_args(command: Command) -> Command {
+        // Only for whoever asks for it: there are ninety.
+        command.defer(|command| {
+            let command = command
+                .about("Ask for a command")
+                .long_about(LONG)
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand_value_name("COMMAND")
+                .subcommand_help_heading("Commands");
+            fields::asked().fold(command, |command, about| {
+                let subcommand = How::augment_args(Server::augment_args(fields::subcommand(about)));
+                command.subcommand(subcommand)
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+const LONG: &str = "\
+Ask for a command
+
+What a command takes follows from its schema: `carrel do Populate --help`. Lists may be given more
+than once, or with commas; what is more than a word is JSON. @FILE stands for what is in a file, @-
+for standard input. Passwords are asked for, or come from a file: what stands on a command line can
+be seen by every user of the machine.
+
+Examples:
+  carrel do CreateMachine --name gold --kind source
+  carrel do Populate --initial win11 --count 30 --wait
+  carrel do AssignClient --client anna --pool room --dry-run";
+
+impl FromArgMatches for Do {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let wrong =
+            |why: String| clap::Error::raw(clap::error::ErrorKind::ValueValidation, why + "\n");
+        let chosen = matches.subcommand().and_then(|(name, matches)| {
+            Some((fields::asked().find(|about| about.name == name)?, matches))
+        });
+        let Some((about, matches)) = chosen else { return Err(wrong("say a command".to_owned())) };
+        let how = How::from_arg_matches(matches)?;
+        let mut data = match &how.data {
+            Some(said) => object(said).map_err(|why| wrong(format!("--data: {why}")))?,
+            None => Map::new(),
+        };
+        data.extend(fields::data(about, matches).map_err(wrong)?);
+        Ok(Self { server: Server::from_arg_matches(matches)?, name: about.name, data, how })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn object(said: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(&fields::content(said)?).map_err(|why| why.to_string())
+}
+
+pub(crate) fn run(asked: &Do) -> Result<Outcome, Failure> {
+    let http = session::signed_in(&asked.server)?;
+    let data = complete(asked)?;
+    let id = asked.how.id.map(|id| id.to_string());
+    let mut headers = Vec::new();
+    headers.extend(id.as_deref().map(|id| ("idempotency-key", id)));
+    let dry_run = if asked.how.dry_run { "?dry_run=true" } else { "" };
+    let path = format!("/v1/commands/{}{dry_run}", asked.name);
+    let answer = http.post(&path, Some(&data), &headers)?.fine()?;
+    if asked.how.wait
+        && let Some(operation) = answer["command_id"].as_str()
+    {
+        return operation::wait(&http, operation, asked.how.output);
+    }
+    match asked.how.output {
+        Shape::Json | Shape::Yaml => printed(&answer, asked.how.output == Shape::Yaml)?,
+        Shape::Table if asked.how.dry_run => printed(&answer, true)?,
+        Shape::Table => {
+            let id = answer["command_id"].as_str().unwrap_or_default();
+            writeln!(io::stdout(), "{} is accepted: {id}", asked.name)?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The data, with the passwords that have to be asked for, and read as the server will read it: a
+/// mistake is told before anything is sent.
+fn complete(asked: &Do) -> Result<Value, Failure> {
+    let mut data = asked.data.clone();
+    let about = fields::asked().find(|about| about.name == asked.name);
+    let missing = about.map(|about: &About| fields::passwords_missing(about, &data));
+    for password in missing.unwrap_or_default() {
+        let typed = fields::ask_password(&password).map_err(Failure::usage)?;
+        data.insert(password, Value::String(typed));
+    }
+    let data = Value::Object(data);
+    let command = json!({ "type": asked.name, "data": &data });
+    let read = serde_json::from_value::<wire::Command>(command);
+    let wrong =
+        |why| Failure::usage(format!("{} is not asked for like that", asked.name)).because(why);
+    read.map_err(wrong).map_err(|it| it.next(format!("carrel do {} --help", asked.name)))?;
+    Ok(data)
+}

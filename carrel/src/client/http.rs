@@ -1,0 +1,171 @@
+//! Talking to a server: JSON out and in, and a refusal as what it says.
+
+use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use serde_json::Value;
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
+
+use super::session::Token;
+use crate::failure::Failure;
+
+/// Longer than a server waits with `Prefer: wait=60`.
+const ANSWER_SECONDS_MAX: u64 = 90;
+/// A page of 1,000 machines is below 2 MiB.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Before a server is asked again.
+#[expect(clippy::disallowed_methods, reason = "nobody else waits for this thread")]
+pub(super) fn pause(so_long: Duration) {
+    std::thread::sleep(so_long);
+}
+
+#[derive(Debug)]
+pub(super) struct Http {
+    agent: Agent,
+    /// For what has no end.
+    patient: Agent,
+    url: String,
+    token: Option<Token>,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+fn agent(ca: Option<&str>, seconds_max: Option<u64>) -> Result<Agent, Failure> {
+    let roots = match ca {
+        None => RootCerts::PlatformVerifier,
+        Some(pem) => {
+            let certificate = Certificate::from_pem(pem.as_bytes());
+            let wrong = |why| Failure::new("these are no certificates").because(why);
+            RootCerts::Specific(Arc::new(vec![certificate.map_err(wrong)?]))
+        }
+    };
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+        .root_certs(roots)
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .timeout_global(seconds_max.map(Duration::from_secs))
+        .user_agent(concat!("carrel/", env!("CARGO_PKG_VERSION")));
+    Ok(config.build().into())
+}
+
+impl Http {
+    pub(super) fn new(url: &str, ca: Option<&str>, token: Option<Token>) -> Result<Self, Failure> {
+        let (agent, patient) = (agent(ca, Some(ANSWER_SECONDS_MAX))?, agent(ca, None)?);
+        Ok(Self { agent, patient, url: url.to_owned(), token })
+    }
+
+    fn bearer(&self) -> Option<String> {
+        self.token.as_ref().map(|token| format!("Bearer {}", token.0))
+    }
+
+    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.url));
+        request = request.query_pairs(query.iter().copied());
+        if let Some(bearer) = self.bearer() {
+            request = request.header("authorization", bearer);
+        }
+        self.answered(request.call())
+    }
+
+    pub(super) fn post(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(bearer) = self.bearer() {
+            request = request.header("authorization", bearer);
+        }
+        let sent = match body {
+            None => request.send_empty(),
+            Some(body) => request.send_json(body),
+        };
+        self.answered(sent)
+    }
+
+    /// Lines, as they come.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Result<impl BufRead + use<>, Failure> {
+        let mut request = self.patient.get(format!("{}{path}", self.url));
+        request = request.query_pairs(query.iter().copied());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(bearer) = self.bearer() {
+            request = request.header("authorization", bearer);
+        }
+        let answer = request.call().map_err(|why| self.unreachable(&why))?;
+        if answer.status() != 200 {
+            return Err(self.answered(Ok(answer))?.refused());
+        }
+        Ok(std::io::BufReader::new(answer.into_body().into_reader()))
+    }
+
+    fn answered(
+        &self,
+        answer: Result<ureq::http::Response<Body>, ureq::Error>,
+    ) -> Result<Answer, Failure> {
+        let mut answer = answer.map_err(|why| self.unreachable(&why))?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let body = body.map_err(|why| self.unreachable(&why))?;
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        Ok(Answer { status, body })
+    }
+
+    fn unreachable(&self, why: &ureq::Error) -> Failure {
+        Failure::new(format!("{} can't be reached", self.url))
+            .because(why)
+            .next("is `carrel up` running there? another server: --server, or CARREL_SERVER")
+    }
+}
+
+impl Answer {
+    /// What was answered, or why it was refused.
+    pub(super) fn fine(self) -> Result<Value, Failure> {
+        if (200..300).contains(&self.status) { Ok(self.body) } else { Err(self.refused()) }
+    }
+
+    /// As the problem says it (RFC 9457).
+    pub(super) fn refused(&self) -> Failure {
+        let said = |name: &str| self.body[name].as_str().filter(|it| !it.is_empty());
+        let title = said("title").unwrap_or("the server refused");
+        let what = match said("code") {
+            Some(code) => format!("{title} ({code})"),
+            None => format!("{title} ({})", self.status),
+        };
+        let mut failure = Failure::new(what);
+        if let Some(detail) = said("detail") {
+            failure = failure.because(detail);
+        }
+        match (said("clears"), self.status) {
+            (Some(clears), _) => failure.next(clears),
+            (None, 401) => failure.next("sign in with `carrel login`"),
+            (None, 429 | 503) => failure.next("try again in a moment"),
+            (None, 504) => failure.next("ask again with the same --id to learn what became of it"),
+            (None, _) => failure,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Carrel from the command line: an administrator's way to the HTTP API, and nothing that the API
+//! doesn't offer to everybody.
+//!
+//! ```text
+//!   carrel login            session: who is signed in where, in a file of their own
+//!   carrel do Populate ..   ask: the arguments of each command follow from its schema
+//!   carrel get machines ..  get: pages of what is known, as a table, JSON or YAML
+//!   carrel watch            watch: facts, as they happen
+//! ```
+
+mod arguments;
+mod ask;
+mod fields;
+mod get;
+mod http;
+mod operation;
+mod session;
+mod table;
+mod watch;
+
+pub(crate) use self::arguments::{Do, Get, Login, Logout, SERVER, Watch};
+pub(crate) use self::{
+    ask::run as ask, get::run as get, session::login, session::logout, watch::run as watch,
+};

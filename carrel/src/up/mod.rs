@@ -1,0 +1,89 @@
+//! Everything in one process.
+//!
+//! ```text
+//!   parts.rs       opens what is kept: log, keys, decider, read models, ledger
+//!   simulated.rs   hosts to begin with, where they are simulated
+//!   running.rs     runs it, and ends it in an order in which nothing is lost
+//!   outside.rs     clock and randomness
+//! ```
+
+mod outside;
+mod parts;
+mod running;
+mod simulated;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use carrel_api::{FirstAdmin, first_admin};
+use carrel_model::sealed::Secret;
+
+use self::parts::Parts;
+use crate::config::{Config, Given};
+use crate::failure::{Failure, Outcome};
+
+/// Holds the first administrator's password and nothing else.
+const PASSWORD_FILE: &str = "admin-password";
+
+pub(crate) fn run(given: Given) -> Result<Outcome, Failure> {
+    let config = Config::of(given)?;
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(config.log_level.level())
+        .init();
+    // Reading, hashing and waiting for disks have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(up(config))?;
+    Ok(Outcome::Fine)
+}
+
+async fn up(config: Config) -> Result<(), Failure> {
+    let parts = Parts::open(&config).await?;
+    let mut running = running::start(parts, &config).await?;
+    let made = first_admin(running.edge(), |password| keep(&config.data, password)).await;
+    let failed = |why| Failure::new("there is no administrator").because(why);
+    let first = made.map_err(failed)?;
+    say_ready(&config, &running.url(), &first)?;
+    running.until_told().await?;
+    running.end().await
+}
+
+/// Before anybody is made whose password is nowhere.
+fn keep(data: &Path, password: &Secret) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = data.join(PASSWORD_FILE);
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", password.expose())?;
+    file.sync_all()
+}
+
+fn say_ready(config: &Config, url: &str, first: &FirstAdmin) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let password_file = config.data.join(PASSWORD_FILE);
+    writeln!(out, "Carrel is ready: {url}")?;
+    writeln!(out, "  commands and reads, to try out:  {url}/docs")?;
+    match first {
+        FirstAdmin::Made { name, password } => {
+            writeln!(out, "  the first administrator:         {name}, {}", password.expose())?;
+            writeln!(out, "  the password is kept in          {}", password_file.display())?;
+        }
+        FirstAdmin::There if password_file.exists() => {
+            let file = password_file.display();
+            writeln!(
+                out,
+                "  the first administrator's password is in {file}, unless it was changed"
+            )?;
+        }
+        FirstAdmin::There => {}
+    }
+    let server =
+        if url == crate::client::SERVER { String::new() } else { format!(" --server {url}") };
+    let file = password_file.display();
+    writeln!(
+        out,
+        "  sign in:                         carrel login{server} --password-file {file}"
+    )?;
+    out.flush()
+}

@@ -1,0 +1,248 @@
+//! Everything that runs, and how it ends: first nobody is let in any more, then what is under way
+//! comes to its end, and the log is closed last.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use carrel_api::edge::{Edge, Ports};
+use carrel_api::serve::{self, Bound};
+use carrel_api::tls::Tls;
+use carrel_bus::memory::MemoryBus;
+use carrel_bus::{Bus, MemoryPulse, Pulse};
+use carrel_driver::Hypervisor;
+use carrel_driver::sim::{OsTimer, Pace, World};
+use carrel_keys::{Keys, OsEntropy, VerifyingKeys};
+use carrel_model::ids::HypervisorId;
+use carrel_model::name::Org;
+use carrel_relay::Relay;
+use carrel_workers::{AtOnce, Ids, Ledger, Pool, Setup, Worker};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::outside::{Drawn, WallClock, millis};
+use super::parts::Parts;
+use super::simulated;
+use crate::config::{Config, Driver};
+use crate::failure::Failure;
+
+/// The only one there is, so far.
+const ORG: &str = "main";
+
+/// After that long the rest is left to the next start, which finds it.
+const END_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a task says when it ends, and whose it is.
+type Ended = (&'static str, Result<(), String>);
+
+pub(super) struct Running {
+    edge: Edge,
+    address: String,
+    /// Lets nobody in any more.
+    closing: watch::Sender<bool>,
+    /// Ends everything behind the edge.
+    ending: watch::Sender<bool>,
+    server: JoinSet<Ended>,
+    behind: JoinSet<Ended>,
+    /// The decider and the ledger: they end when nobody has a handle on them.
+    desks: JoinSet<Ended>,
+    /// Workers hear of a new pair by it.
+    _work_keys: watch::Sender<VerifyingKeys>,
+}
+
+/// Starts from the inside out: whoever comes in finds everything there.
+pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Failure> {
+    let org = Org::new(ORG).map_err(|why| Failure::new("the organisation").because(why))?;
+    let bound = serve::bind(&served(config)).map_err(|why| {
+        let failure = Failure::new("the API can't be served").because(why);
+        failure.next("say another address with --listen")
+    })?;
+    let (closing, ending) = (watch::Sender::new(false), watch::Sender::new(false));
+    let bus: Arc<dyn Bus> = Arc::new(MemoryBus::default());
+    let pulse: Arc<dyn Pulse> = Arc::new(MemoryPulse::default());
+    let Parts {
+        log,
+        keys,
+        decider,
+        desk,
+        shredder,
+        snapshots,
+        models,
+        projector,
+        ledger,
+        ledger_writer,
+    } = parts;
+    let (mut desks, mut behind) = (JoinSet::new(), JoinSet::new());
+    desks.spawn(async { ("the decider", text(desk.run().await)) });
+    desks.spawn(async { ("the ledger", text(ledger_writer.run().await)) });
+    let mut stopped = ending.subscribe();
+    behind.spawn(async move {
+        tokio::select! {
+            ended = shredder.run() => ("the shredder", text(ended)),
+            _ = stopped.wait_for(|ending| *ending) => ("the shredder", Ok(())),
+        }
+    });
+    let mut stopped = ending.subscribe();
+    behind.spawn(async move {
+        projector.run(async { drop(stopped.wait_for(|ending| *ending).await) }).await;
+        ("the projector", Ok(()))
+    });
+    let relay = Relay::start(carrel_relay::Parts {
+        log: Arc::clone(&log),
+        bus: Arc::clone(&bus),
+        pulse: Arc::clone(&pulse),
+        keys: keys.clone(),
+        decider: decider.clone(),
+        clock: Arc::new(WallClock),
+        entropy: Box::new(Drawn),
+        snapshots: Some(snapshots),
+    });
+    let relay = relay.await.map_err(|why| Failure::new("the relay can't start").because(why))?;
+    let stopped = ending.subscribe();
+    behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
+    let hosts = match config.driver {
+        Driver::Sim => simulated::hosts(&decider, &org, config.sim_hypervisors).await?,
+    };
+    let site = config.data.join("simulated.json");
+    let work_keys = watch::Sender::new(keys.verifying_keys());
+    for worker in workers(&hosts, (&keys, &work_keys), &bus, (&ledger, &site))? {
+        let stopped = ending.subscribe();
+        behind.spawn(async move { ("a worker", text(worker.run(stopped).await)) });
+    }
+    let ports = Ports {
+        commands: Arc::new(decider),
+        reads: Arc::new(models),
+        log,
+        keys,
+        pulse,
+        clock: Arc::new(WallClock),
+        entropy: Arc::new(OsEntropy),
+        org,
+    };
+    let edge = Edge::new(ports);
+    let address = url(&bound, config);
+    let mut server = JoinSet::new();
+    let (mut closed, served) = (closing.subscribe(), edge.clone());
+    server.spawn(async move {
+        let stop = async { drop(closed.wait_for(|closing| *closing).await) };
+        ("the API", text(bound.serve(&served, stop).await))
+    });
+    Ok(Running { edge, address, closing, ending, server, behind, desks, _work_keys: work_keys })
+}
+
+fn text<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), String> {
+    result.map_err(|error| error.to_string())
+}
+
+fn served(config: &Config) -> serve::Config {
+    let listen = config.listen;
+    let tls = match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Tls::Files { certificate: certificate.clone(), key: key.clone() }
+        }
+        _ if listen.ip().is_loopback() => Tls::Off,
+        _ => {
+            let names = vec!["localhost".to_owned(), listen.ip().to_string()];
+            Tls::SelfSigned { folder: config.data.join("tls"), names }
+        }
+    };
+    serve::Config { listen, tls }
+}
+
+fn url(bound: &Bound, config: &Config) -> String {
+    let scheme = if served(config).tls == Tls::Off { "http" } else { "https" };
+    format!("{scheme}://{}", bound.address())
+}
+
+fn workers(
+    hosts: &[HypervisorId],
+    (keys, work_keys): (&Keys, &watch::Sender<VerifyingKeys>),
+    bus: &Arc<dyn Bus>,
+    (ledger, site): (&Ledger, &Path),
+) -> Result<Vec<Worker>, Failure> {
+    // Times of guests are kept, and mean the same to the next process.
+    let timer = OsTimer::begin_at(Duration::from_millis(millis()));
+    let world = World::new(Drawn::seed(), Pace::USUAL, Arc::new(timer));
+    let unkept = |why| Failure::new("the simulated site can't be read").because(why);
+    let world = world.kept_in(site).map_err(unkept)?;
+    let pool = Pool::default();
+    let each = hosts.iter().map(|host| {
+        let unkept = |why| Failure::new("a host can't be enrolled").because(why);
+        let host_key = keys.enrol_host(*host).map_err(unkept)?;
+        let hypervisor: Arc<dyn Hypervisor> = world.hypervisor(*host);
+        Ok(Worker::new(Setup {
+            host: *host,
+            hypervisor,
+            bus: Arc::clone(bus),
+            ledger: ledger.clone(),
+            work_keys: work_keys.subscribe(),
+            host_key: Some(host_key),
+            ids: Ids::new(Arc::new(millis), Arc::new(OsEntropy)),
+            pool: pool.clone(),
+            at_once: AtOnce::default(),
+        }))
+    });
+    each.collect()
+}
+
+impl Running {
+    pub(super) fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.address.clone()
+    }
+
+    /// Until somebody says so, or something ends that shouldn't.
+    pub(super) async fn until_told(&mut self) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            Some(ended) = self.server.join_next() => Err(unasked(ended)),
+            Some(ended) = self.behind.join_next() => Err(unasked(ended)),
+            Some(ended) = self.desks.join_next() => Err(unasked(ended)),
+        }
+    }
+
+    pub(super) async fn end(self) -> Result<(), Failure> {
+        let Self { edge, closing, ending, mut server, mut behind, mut desks, .. } = self;
+        tracing::info!("ending: what is under way comes to its end");
+        closing.send_replace(true);
+        let ended = async {
+            drained(&mut server).await?;
+            drop(edge);
+            ending.send_replace(true);
+            drained(&mut behind).await?;
+            drained(&mut desks).await
+        };
+        match tokio::time::timeout(END_WITHIN, ended).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::warn!("it takes too long; the next start finds what is left");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn drained(tasks: &mut JoinSet<Ended>) -> Result<(), Failure> {
+    while let Some(ended) = tasks.join_next().await {
+        if let Ok((what, Err(why))) = ended {
+            return Err(Failure::new(format!("{what} has failed")).because(why));
+        }
+    }
+    Ok(())
+}
+
+fn unasked(ended: Result<Ended, tokio::task::JoinError>) -> Failure {
+    let next = "everything that was accepted is in the log; start Carrel again";
+    match ended {
+        Ok((what, Err(why))) => Failure::new(format!("{what} has failed")).because(why).next(next),
+        Ok((what, Ok(()))) => Failure::new(format!("{what} has ended")).next(next),
+        Err(panic) => Failure::new("a part of Carrel has panicked").because(panic).next(next),
+    }
+}

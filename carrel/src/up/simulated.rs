@@ -1,0 +1,82 @@
+//! Hosts and a storage to begin with, where hypervisors are simulated: nobody has to describe what
+//! isn't there.
+
+use carrel_decider::{Answered, Decider, Refusal, Sent};
+use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, HypervisorId};
+use carrel_model::name::{Method, Org};
+use carrel_model::record::Actor;
+use carrel_model::wire::Command;
+use serde_json::{Value, json};
+
+use super::outside::fresh_id;
+use crate::failure::Failure;
+
+/// A large server: 500 desktops of 2 GiB, four virtual CPUs for each real one.
+const MEMORY_MIB: u64 = 1_024 * 1_024;
+const VCPUS: u32 = 256;
+
+/// The one storage that all of them see.
+const STORAGE: &str = "main";
+const PATH: &str = "/var/lib/carrel";
+
+fn name(number: u16) -> String {
+    format!("sim-{number:03}")
+}
+
+/// So many hosts are there from now on; which ones.
+pub(super) async fn hosts(
+    decider: &Decider,
+    org: &Org,
+    count: u16,
+) -> Result<Vec<HypervisorId>, Failure> {
+    let mut hosts = Vec::new();
+    for number in 1..=count {
+        if called(decider, &name(number)).is_none() {
+            let capacity = json!({ "memory_mib": MEMORY_MIB, "vcpus": VCPUS });
+            let settings = json!({ "capacity": capacity });
+            let data = json!({ "name": name(number), "settings": settings });
+            ask(decider, org, "RegisterHypervisor", data).await?;
+        }
+        let missing = || Failure::new(format!("{} is not there", name(number)));
+        hosts.push(called(decider, &name(number)).ok_or_else(missing)?);
+    }
+    storage(decider, org, count).await?;
+    Ok(hosts)
+}
+
+fn called(decider: &Decider, name: &str) -> Option<HypervisorId> {
+    let fleet = decider.standing().fleet;
+    let found = fleet.hypervisors.iter().find(|(_, host)| host.name.as_str() == name);
+    found.map(|(id, _)| id)
+}
+
+/// Only where there is none: what an administrator has made of it stays.
+async fn storage(decider: &Decider, org: &Org, count: u16) -> Result<(), Failure> {
+    if !decider.standing().fleet.storages.is_empty() {
+        return Ok(());
+    }
+    let hosts: Value = (1..=count).map(|number| (name(number), Value::from(PATH))).collect();
+    let data = json!({ "name": STORAGE, "settings": { "hosts": hosts } });
+    ask(decider, org, "CreateStorage", data).await.map(drop)
+}
+
+async fn ask(decider: &Decider, org: &Org, name: &str, data: Value) -> Result<Answered, Failure> {
+    let failed = || Failure::new(format!("{name} could not be asked for"));
+    let command = json!({ "type": name, "data": data });
+    let command =
+        serde_json::from_value::<Command>(command).map_err(|why| failed().because(why))?;
+    let id = fresh_id();
+    // Nobody in particular: the process that starts.
+    let method = Method::new("start").map_err(|why| failed().because(why))?;
+    let actor = Actor { id: ActorId::MIN, method };
+    let sent = Sent {
+        command_id: CommandId::new(id),
+        command,
+        org: org.clone(),
+        actor,
+        causation_id: CausationId::new(id),
+        correlation_id: CorrelationId::new(id),
+        trace_parent: None,
+    };
+    decider.submit(sent).await.map_err(|why: Refusal| failed().because(why))
+}
