@@ -34,8 +34,9 @@ start_running() {
     mkdir -p "$data"
     chmod 700 "$data"
     rm -f "$ready_file"
-    (umask 077 && setsid "$carrel" up --data "$data" "$@" \
-        >"$ready_file" 2>>"$said_file" </dev/null & echo $! >"$pid_file")
+    (umask 077 && exec nohup "$carrel" up --data "$data" "$@" \
+        >"$ready_file" 2>>"$said_file" </dev/null) &
+    echo $! >"$pid_file"
     local tenths
     for ((tenths = 0; tenths < READY_SECONDS_MAX * 10; tenths++)); do
         if [[ -s $ready_file ]]; then
