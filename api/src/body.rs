@@ -1,5 +1,7 @@
 //! Bodies and parameters of requests: bounded, and refused with the place of what is wrong.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -14,6 +16,16 @@ use crate::problem::Problem;
 
 /// A body that was given out as JSON, and is not longer than allowed.
 pub async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, Problem> {
+    read_within(BODY_WITHIN, headers, body, max).await
+}
+
+/// The same where there is less time for it.
+pub async fn read_within(
+    within: Duration,
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+) -> Result<Bytes, Problem> {
     is_json(headers)?;
     let too_large = || Problem::new(Fault::TooLarge, format!("this takes at most {max} bytes"));
     let announced =
@@ -22,7 +34,7 @@ pub async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, 
         return Err(too_large());
     }
     // Whether it is too long or broke off: what is left of the line decides who hears it.
-    match timeout(BODY_WITHIN, axum::body::to_bytes(body, max)).await {
+    match timeout(within, axum::body::to_bytes(body, max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(too_large()),
         Err(_) => Err(Problem::new(Fault::TooSlow, "the body did not arrive in time")),

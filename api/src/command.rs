@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use carrel_decider::Answer;
+use carrel_failpoint::{Point, reached};
 use carrel_model::command::About;
 use carrel_model::event::Event;
 use carrel_model::ids::{CausationId, CommandId, CorrelationId};
@@ -196,7 +197,12 @@ pub fn sent(
     let standing = edge.ports.commands.standing();
     let command = own::may_send(&asking.principal, command, &standing.fleet, &edge.ports.keys)?;
     let id = key.map_or_else(|| edge.fresh_id(), |key| Ok(key.uuid()))?;
-    Ok(Sent {
+    Ok(sent_as(edge, asking, id, command))
+}
+
+/// By whoever asks, whose right to it was looked at before.
+pub(crate) fn sent_as(edge: &Edge, asking: &Asking, id: Uuid, command: wire::Command) -> Sent {
+    Sent {
         command_id: CommandId::new(id),
         command,
         org: edge.ports.org.clone(),
@@ -204,7 +210,7 @@ pub fn sent(
         causation_id: CausationId::new(id),
         correlation_id: CorrelationId::new(id),
         trace_parent: Some(asking.trace.0),
-    })
+    }
 }
 
 /// Waits for the decision; after that it is unknown, and the same id will tell.
@@ -215,6 +221,7 @@ pub async fn submit(edge: &Edge, sent: Sent) -> Result<Answered, Problem> {
     let answered = answered.map_err(|_| Problem::outcome_unknown())?.map_err(Problem::from)?;
     let position = answered.answer.position();
     tracing::info!(command.id = %command_id, command.name = name, %position, "accepted");
+    reached(Point::Answering);
     Ok(answered)
 }
 

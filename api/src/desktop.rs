@@ -9,9 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use carrel_bus::Beat;
 use carrel_model::fleet::{Fleet, Silence};
-use carrel_model::ids::{
-    CausationId, ClientId, CommandId, CorrelationId, FromUuid, MachineId, PoolId, SessionId,
-};
+use carrel_model::ids::{ClientId, FromUuid, MachineId, PoolId, SessionId};
 use carrel_model::people::PersonRef;
 use carrel_model::record::{Position, Timestamp};
 use carrel_model::reference::Ref;
@@ -28,7 +26,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::body::{self, Segment};
-use crate::command::{Taken, submit, taken};
+use crate::command::{Taken, sent_as, submit, taken};
 use crate::edge::Edge;
 use crate::fault::Fault;
 use crate::guard::{Asking, Source};
@@ -157,16 +155,7 @@ fn target(desktop: &Desktop) -> Target {
 }
 
 fn sent(edge: &Edge, asking: &Asking, command: Command) -> Result<Sent, Problem> {
-    let id = edge.fresh_id()?;
-    Ok(Sent {
-        command_id: CommandId::new(id),
-        command,
-        org: edge.ports.org.clone(),
-        actor: asking.principal.actor(),
-        causation_id: CausationId::new(id),
-        correlation_id: CorrelationId::new(id),
-        trace_parent: Some(asking.trace.0),
-    })
+    Ok(sent_as(edge, asking, edge.fresh_id()?, command))
 }
 
 /// `POST /v1/me/desktops/{id}/connect`.

@@ -10,7 +10,7 @@ use carrel_model::rejection::{Page, Rejection};
 use crate::body::Segment;
 use crate::fault::Fault;
 use crate::openapi::written;
-use crate::problem::{Problem, sentence_of, status_of};
+use crate::problem::{Problem, status_of};
 
 const PAGE: &str = include_str!("../assets/docs.html");
 const START: &str = include_str!("../assets/docs.js");
@@ -66,7 +66,7 @@ pub async fn error(Segment(code): Segment) -> Result<Response, Problem> {
 
 fn of_model(page: &Page) -> String {
     let status = status_of(page.class).as_u16();
-    shown(page.code, &sentence_of(page.name), status, page.meaning, page.clears)
+    shown(page.code, &page.title(), status, page.meaning, page.clears)
 }
 
 fn of_edge(fault: &Fault) -> String {

@@ -1,33 +1,30 @@
 //! The log, for those who may see everything: page by page, or followed as it grows.
 
-use std::convert::Infallible;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName};
-use axum::response::sse::{Event as Sent, Sse};
 use axum::response::{IntoResponse, Response};
 use carrel_log::{EventLog, PageLimit, ReadError};
 use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, EventId};
+use carrel_model::name::RecordType;
 use carrel_model::record::{Position, Record, StreamId, Timestamp, Version};
-use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 
 use crate::body::{Parameters, bad_request, header};
 use crate::edge::Edge;
 use crate::fault::Fault;
+use crate::follower::follow;
 use crate::guard::Asking;
-use crate::limits::{EVENTS_PAGE, EVENTS_PAGE_MAX, EVENTS_SEEN_MAX, FOLLOWER_LOOKS};
-use crate::principal::still;
+use crate::limits::{EVENTS_PAGE, EVENTS_PAGE_MAX, EVENTS_SEEN_MAX};
 use crate::problem::Problem;
-use crate::roles::{Access, Verdict, access};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Of as many digits as every number of them can be read.
+const POSITION_MAX: u64 = 9_999_999_999_999_999_999;
 
 /// One fact in its place.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -81,15 +78,15 @@ pub struct Asked {
 
 /// Which facts are wanted.
 #[derive(Clone, Debug)]
-struct Filter {
+pub(crate) struct Filter {
     stream: Option<StreamId>,
-    kind: Option<String>,
+    kind: Option<RecordType>,
 }
 
 impl Filter {
-    fn wants(&self, record: &Record) -> bool {
+    pub(crate) fn wants(&self, record: &Record) -> bool {
         self.stream.as_ref().is_none_or(|stream| record.stream == *stream)
-            && self.kind.as_ref().is_none_or(|kind| record.kind.as_str() == kind)
+            && self.kind.as_ref().is_none_or(|kind| record.kind == *kind)
     }
 }
 
@@ -107,13 +104,18 @@ pub async fn get(
     let is_said = |text: &String| !text.is_empty();
     let stream = asked.stream.filter(is_said).as_deref().map(str::parse).transpose();
     let stream = stream.map_err(|error| bad_request(&format!("stream: {error}")))?;
-    let filter = Filter { stream, kind: asked.kind.filter(is_said) };
+    let kind = asked.kind.filter(is_said).as_deref().map(str::parse).transpose();
+    let kind = kind.map_err(|error| bad_request(&format!("type: {error}")))?;
+    let filter = Filter { stream, kind };
     let after = Position(asked.after.unwrap_or_default());
     let accepts = header(&headers, &ACCEPT)?.unwrap_or_default();
+    let last = header(&headers, &LAST_EVENT_ID)?.filter(|last| !last.is_empty());
+    let last = match last.map(str::parse::<u64>) {
+        None => None,
+        Some(Ok(last)) if last <= POSITION_MAX => Some(last),
+        Some(_) => return Err(bad_request("Last-Event-ID is a position")),
+    };
     if accepts.contains("text/event-stream") {
-        let last = header(&headers, &LAST_EVENT_ID)?.filter(|last| !last.is_empty());
-        let last = last.map(str::parse::<u64>).transpose();
-        let last = last.map_err(|_| bad_request("Last-Event-ID is a position"))?;
         return follow(edge, &asking, filter, last.map_or(after, Position));
     }
     let (records, next) =
@@ -122,7 +124,7 @@ pub async fn get(
     Ok(Json(Events { items, next: next.map(|position| position.0) }).into_response())
 }
 
-fn unread(error: &ReadError) -> Problem {
+pub(crate) fn unread(error: &ReadError) -> Problem {
     tracing::error!(error = %error, "the log can't be read");
     Problem::new(Fault::Unavailable, "the log can't be read now")
 }
@@ -183,7 +185,7 @@ fn chosen(
     (wanted, next)
 }
 
-fn event(record: &Record) -> Result<Event, Problem> {
+pub(crate) fn event(record: &Record) -> Result<Event, Problem> {
     let unit = &record.unit;
     let data = serde_json::from_slice(&record.data).map_err(|error| Problem::internal(&error))?;
     Ok(Event {
@@ -201,88 +203,4 @@ fn event(record: &Record) -> Result<Event, Problem> {
         at: unit.origin.at,
         data,
     })
-}
-
-/// One who follows. It holds one page, and reads on when that has gone out.
-struct Follower {
-    edge: Edge,
-    asking: Asking,
-    filter: Filter,
-    after: Position,
-    page: std::vec::IntoIter<Record>,
-    next: Next,
-    _permit: OwnedSemaphorePermit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Read,
-    Wait,
-}
-
-fn follow(
-    edge: Edge,
-    asking: &Asking,
-    filter: Filter,
-    after: Position,
-) -> Result<Response, Problem> {
-    let full = |_| Problem::new(Fault::TooManyFollowers, "as many follow already as may");
-    let permit = std::sync::Arc::clone(&edge.followers).try_acquire_owned().map_err(full)?;
-    let (asking, page) = (asking.clone(), Vec::new().into_iter());
-    let next = Next::Read;
-    let follower = Follower { edge, asking, filter, after, page, next, _permit: permit };
-    let told = stream::unfold(follower, async |mut follower| {
-        let told = follower.tell().await?;
-        Some((Ok::<_, Infallible>(told), follower))
-    });
-    Ok(Sse::new(told).into_response())
-}
-
-impl Follower {
-    /// The next fact, or a sign that the line is alive. Nothing: whoever follows may not any more,
-    /// or the server ends.
-    async fn tell(&mut self) -> Option<Sent> {
-        let mut closing = self.edge.closing();
-        loop {
-            if *closing.borrow() || !self.may() {
-                return None;
-            }
-            if let Some(record) = self.page.next() {
-                return sent(&record);
-            }
-            if self.next == Next::Wait {
-                let log = std::sync::Arc::clone(&self.edge.ports.log);
-                let more = tokio::select! {
-                    more = timeout(FOLLOWER_LOOKS, log.wait_past(self.after)) => more,
-                    _ = closing.wait_for(|closing| *closing) => return None,
-                };
-                match more {
-                    Err(_) => return Some(Sent::default().comment("")),
-                    Ok(Err(_)) => return None,
-                    Ok(Ok(_)) => {}
-                }
-            }
-            let limit = PageLimit::records(EVENTS_PAGE_MAX);
-            let page = self.edge.ports.log.read(self.after, limit).await.ok()?;
-            self.next = if page.at_end { Next::Wait } else { Next::Read };
-            self.after = page.records.last().map_or(self.after, |record| record.position);
-            let wanted = page.records.into_iter().filter(|record| self.filter.wants(record));
-            self.page = wanted.collect::<Vec<_>>().into_iter();
-        }
-    }
-
-    /// The token still opens this.
-    fn may(&self) -> bool {
-        let standing = self.edge.ports.commands.standing();
-        let now = self.edge.now();
-        let principal = still(&standing.fleet, self.asking.principal.token, now);
-        let access: Access = access("GET", "/v1/events");
-        principal.is_some_and(|it| access.judge(it.standing()) == Verdict::Allowed)
-    }
-}
-
-fn sent(record: &Record) -> Option<Sent> {
-    let event = event(record).ok()?;
-    let sent = Sent::default().id(record.position.to_string()).event(record.kind.as_str());
-    sent.json_data(event).ok()
 }

@@ -73,7 +73,7 @@ faults! {
         "The id was used before, for a command with another body. Nothing was done.",
         clears "Send a new command under a new id. The same command again has the same body.";
     TooManyRequests "CRL-1011" 429 "Too many requests",
-        "Whoever is signed in has too many requests under way at once. Nothing was done.",
+        "Whoever asks has too many requests under way at once: somebody who is signed in, or an address from which people ask who are not. Nothing was done.",
         clears "Wait for answers before asking for more.";
     SignInRefused "CRL-1012" 401 "Sign-in refused",
         "The name or the password is wrong, or this person may not sign in. Which of it, nobody is told.",
@@ -111,6 +111,9 @@ faults! {
     NotUntilItRuns "CRL-1023" 409 "Not now",
         "There is no machine that this could be done to.",
         clears "Ask for the desktop first (`connect`), and do this while you have it.";
+    RebuildUnderWay "CRL-1024" 409 "Rebuild under way",
+        "Read models are being built anew already, to be used or to be compared.",
+        clears "Ask again when that is over; the log of the server says when.";
 }
 
 /// The pages of all faults as files of docs/errors, and a list of them.

@@ -1,52 +1,72 @@
-//! How many requests are under way: of all, and of each who is signed in. What is too much is
-//! refused at once, so that what was let in stays quick.
+//! How many requests are under way: of all, of each who is signed in, and of strangers by where
+//! they ask from. What is too much is refused at once, so that what was let in stays quick.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::limits::{UNDER_WAY_MAX, UNDER_WAY_OF_ADMIN_MAX, UNDER_WAY_OF_CLIENT_MAX};
+use crate::limits::{
+    UNDER_WAY_MAX, UNDER_WAY_OF_ADMIN_MAX, UNDER_WAY_OF_CLIENT_MAX, UNDER_WAY_OF_SOURCE_MAX,
+    UNDER_WAY_OF_STRANGERS_MAX,
+};
 use crate::principal::{Principal, Who};
 use crate::problem::Problem;
 
 #[derive(Debug)]
 pub struct Gate {
-    all: Semaphore,
+    known: Semaphore,
+    strangers: Semaphore,
     /// Only of those who have something under way, so it is never longer than what is.
-    of_each: Mutex<BTreeMap<Uuid, usize>>,
+    of_each: Mutex<BTreeMap<Of, usize>>,
+}
+
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Person(Uuid),
+    Source(IpAddr),
 }
 
 /// One request of somebody. It is over when this is dropped.
 #[derive(Debug)]
 pub struct Pass<'a> {
     gate: &'a Gate,
-    of: Uuid,
+    of: Of,
+    _permit: SemaphorePermit<'a>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { all: Semaphore::new(UNDER_WAY_MAX), of_each: Mutex::default() }
+        Self {
+            known: Semaphore::new(UNDER_WAY_MAX),
+            strangers: Semaphore::new(UNDER_WAY_OF_STRANGERS_MAX),
+            of_each: Mutex::default(),
+        }
     }
 }
 
 impl Gate {
-    pub fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        let full = |_| {
-            let detail = format!("{UNDER_WAY_MAX} requests are under way already");
-            Problem::new(Fault::Overloaded, detail)
-        };
-        self.all.try_acquire().map_err(full)
-    }
-
+    /// Somebody who is signed in.
     pub fn enter_as(&self, principal: &Principal) -> Result<Pass<'_>, Problem> {
-        let of = principal.uuid();
         let most = match principal.who {
             Who::Admin { .. } => UNDER_WAY_OF_ADMIN_MAX,
             Who::Client(_) => UNDER_WAY_OF_CLIENT_MAX,
         };
+        self.pass(&self.known, Of::Person(principal.uuid()), most)
+    }
+
+    /// Somebody of whom nothing is known but from where they ask.
+    pub fn enter_from(&self, source: IpAddr) -> Result<Pass<'_>, Problem> {
+        self.pass(&self.strangers, Of::Source(source), UNDER_WAY_OF_SOURCE_MAX)
+    }
+
+    fn pass<'a>(&'a self, all: &'a Semaphore, of: Of, most: usize) -> Result<Pass<'a>, Problem> {
+        let full = |_| Problem::new(Fault::Overloaded, "too many requests are under way already");
+        let permit = all.try_acquire().map_err(full)?;
         let mut of_each = self.of_each();
         let under_way = of_each.entry(of).or_default();
         if *under_way >= most {
@@ -54,11 +74,11 @@ impl Gate {
             return Err(Problem::new(Fault::TooManyRequests, detail));
         }
         *under_way += 1;
-        Ok(Pass { gate: self, of })
+        Ok(Pass { gate: self, of, _permit: permit })
     }
 
     /// Nothing that holds it can panic half-way.
-    fn of_each(&self) -> MutexGuard<'_, BTreeMap<Uuid, usize>> {
+    fn of_each(&self) -> MutexGuard<'_, BTreeMap<Of, usize>> {
         self.of_each.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,10 +122,32 @@ mod tests {
     #[test]
     fn what_is_too_much_is_shed() {
         let gate = Gate::default();
-        let permits: Vec<_> = (0..UNDER_WAY_MAX).map(|_| gate.enter()).collect();
+        let people = (0..=u8::MAX).flat_map(|number| vec![client(number); 4]);
+        let permits: Vec<_> = people.map(|it| gate.enter_as(&it)).collect();
+        assert_eq!(permits.len(), UNDER_WAY_MAX);
         assert!(permits.iter().all(Result::is_ok));
-        assert_eq!(gate.enter().map(drop).map_err(|it| it.status.as_u16()), Err(503));
+        let more = gate.enter_as(&client(1)).map(drop);
+        assert_eq!(more.map_err(|it| it.status.as_u16()), Err(503));
         drop(permits);
-        assert!(gate.enter().is_ok());
+        assert!(gate.enter_as(&client(1)).is_ok());
+    }
+
+    #[test]
+    fn strangers_never_take_the_place_of_who_is_known() {
+        let gate = Gate::default();
+        let from = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let of_one: Vec<_> =
+            (0..UNDER_WAY_OF_SOURCE_MAX).map(|_| gate.enter_from(from(1))).collect();
+        assert!(of_one.iter().all(Result::is_ok));
+        let more = gate.enter_from(from(1)).map(drop);
+        assert_eq!(more.map_err(|it| it.status.as_u16()), Err(429));
+        let others: Vec<_> =
+            (of_one.len()..UNDER_WAY_OF_STRANGERS_MAX).map(|_| gate.enter_from(from(2))).collect();
+        assert!(others.iter().all(Result::is_ok));
+        let more = gate.enter_from(from(3)).map(drop);
+        assert_eq!(more.map_err(|it| it.status.as_u16()), Err(503));
+        assert!(gate.enter_as(&client(1)).is_ok());
+        drop((of_one, others));
+        assert!(gate.of_each().is_empty());
     }
 }

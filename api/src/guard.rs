@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -66,16 +67,16 @@ pub async fn guard(
         Err(problem) => problem.into_response(),
         Ok(None) if rule.rate == Rate::Free => next.run(request).await,
         Ok(principal) => {
-            let permit = match edge.gate.enter() {
-                Ok(permit) => permit,
-                Err(problem) => return problem.into_response(),
+            let pass = match principal {
+                Some(principal) => edge.gate.enter_as(&principal),
+                None => edge.gate.enter_from(source_of(request.extensions())),
             };
-            let pass = match principal.map(|it| edge.gate.enter_as(&it)).transpose() {
+            let pass = match pass {
                 Ok(pass) => pass,
                 Err(problem) => return problem.into_response(),
             };
             let answered = timeout(rule.rate.within(), next.run(request)).await;
-            drop((permit, pass));
+            drop(pass);
             answered.unwrap_or_else(|_| rule.rate.late().into_response())
         }
     }
@@ -133,7 +134,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let at = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(at.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(at)| at.ip())))
+        Ok(Self(source_of(&parts.extensions)))
     }
+}
+
+fn source_of(extensions: &Extensions) -> IpAddr {
+    let at = extensions.get::<ConnectInfo<SocketAddr>>();
+    at.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(at)| at.ip())
 }

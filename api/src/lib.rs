@@ -1,7 +1,8 @@
 //! The HTTP edge: commands in, what is known out.
 //!
 //! ```text
-//!   socket -- tls.rs, serve.rs --> around.rs   a trace's id, hard headers, problems as bytes
+//!   socket -- tls.rs, serve.rs,
+//!             patience.rs ------>  around.rs   a trace's id, hard headers, problems as bytes
 //!                                  router.rs   one table of all routes
 //!                                  guard.rs    room? who? may they? until when?
 //!                                     |
@@ -28,6 +29,7 @@ pub mod edge;
 pub mod event;
 pub mod fault;
 pub mod first_admin;
+mod follower;
 pub mod gate;
 pub mod guard;
 pub mod health;
@@ -35,10 +37,12 @@ pub mod limits;
 pub mod openapi;
 pub mod operation;
 mod own;
+pub mod patience;
 pub mod port;
 pub mod principal;
 pub mod problem;
 pub mod reads;
+pub mod rebuild;
 pub mod roles;
 pub mod router;
 pub mod serve;

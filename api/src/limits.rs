@@ -34,6 +34,13 @@ pub const UNDER_WAY_OF_ADMIN_MAX: usize = 512;
 /// Of those, the ones of one person who uses desktops: a few devices that ask every second.
 pub const UNDER_WAY_OF_CLIENT_MAX: usize = 16;
 
+/// Requests of people who are not signed in, of which there may be more than anybody has heard of:
+/// they never take the place of those who are. As many as wait for a password to be hashed, twice.
+pub const UNDER_WAY_OF_STRANGERS_MAX: usize = 256;
+
+/// Of those, the ones from one address: half, since a site may be behind one.
+pub const UNDER_WAY_OF_SOURCE_MAX: usize = 128;
+
 /// Sign-ins that are under way at once. Hashing is slow on purpose; two seconds of work for two
 /// hashers.
 pub const SIGN_INS_UNDER_WAY_MAX: usize = 128;
@@ -59,6 +66,13 @@ pub const PAGE_MAX: usize = 1_000;
 /// How long headers may take to arrive. A slow line needs a second or two.
 pub const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long whoever is answered may take nothing of the answer. A laptop whose lid was closed is
+/// back after that, or has another connection then.
+pub const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the body of a sign-in may take: 1 KiB needs no second on any line.
+pub const SIGN_IN_BODY_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long a body may take to arrive: 4 MiB at 1 Mbit/s take 34 seconds.
 pub const BODY_WITHIN: Duration = Duration::from_secs(40);
 
@@ -77,6 +91,10 @@ pub const READ_WITHIN: Duration = Duration::from_secs(15);
 
 /// Body, decision, and a wait for the end.
 pub const COMMAND_WITHIN: Duration = Duration::from_secs(125);
+
+/// How long whoever has read models built anew waits for it: a million facts take ten seconds. It
+/// goes on after that, and whoever waited is told so in time.
+pub const REBUILT_WITHIN: Duration = Duration::from_secs(100);
 
 /// As a command, a thousand of them.
 pub const BATCH_WITHIN: Duration = Duration::from_secs(180);

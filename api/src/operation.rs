@@ -18,10 +18,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::body::{Parameters, Segment};
 use crate::edge::Edge;
+use crate::guard::Asking;
 use crate::limits::{SEEN_WITHIN, STEPS_SHOWN_MAX};
+use crate::principal::{Principal, Who};
 use crate::problem::Problem;
 use crate::reads::{self, Seen, no_such};
 
@@ -68,6 +71,11 @@ impl Now {
         self
     }
 
+    fn is_by(&self, actor: Uuid) -> bool {
+        let by = self.0.get("actor").and_then(Value::as_str);
+        by.and_then(|by| Uuid::try_parse(by).ok()) == Some(actor)
+    }
+
     fn version(&self) -> Option<&Value> {
         self.0.get("version")
     }
@@ -77,9 +85,10 @@ pub fn address(id: CommandId) -> String {
     format!("/v1/operations/{id}")
 }
 
-/// `GET /v1/operations/{id}`.
+/// `GET /v1/operations/{id}`. People who use desktops see what became of their own commands.
 pub async fn get(
     State(edge): State<Edge>,
+    asking: Asking,
     Segment(id): Segment,
     Parameters(seen): Parameters<Seen>,
 ) -> Result<Response, Problem> {
@@ -87,12 +96,22 @@ pub async fn get(
     let no_such = || no_such(Kind::Operations, &id);
     let command: CommandId = id.parse().map_err(|_| no_such())?;
     let standing = edge.ports.commands.standing();
-    if standing.fleet.operations.contains(command) {
+    let mut found = now(&edge, command).await?;
+    if found.is_none() || standing.fleet.operations.contains(command) {
+        // Whoever was just told that it was accepted may be faster than the read models.
         reads::seen(&edge, Kind::Operations, Some(standing.position.0)).await?;
+        found = now(&edge, command).await?;
     }
-    let now = now(&edge, command).await?.ok_or_else(no_such)?;
+    let now = found.filter(|it| may_see(&asking.principal, it)).ok_or_else(no_such)?;
     let tag = now.version().and_then(Value::as_u64);
     Ok(reads::tagged(Json(now).into_response(), tag))
+}
+
+fn may_see(principal: &Principal, operation: &Now) -> bool {
+    match principal.who {
+        Who::Admin { .. } => true,
+        Who::Client(client) => operation.is_by(client.uuid()),
+    }
 }
 
 /// Waits until nothing more of an operation is to come, or for as long as whoever asked would, and

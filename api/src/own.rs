@@ -3,11 +3,14 @@
 
 use carrel_keys::Keys;
 use carrel_model::fleet::Fleet;
-use carrel_model::ids::{ClientId, SessionId};
-use carrel_model::people::PersonRef;
+use carrel_model::ids::{ClientId, FromUuid, MachineId, PoolId, SessionId};
+use carrel_model::people::{PersonRef, Plain};
+use carrel_model::reference::{NamedId, Ref};
 use carrel_model::rejection::{Kind, Rejection, general};
+use carrel_model::session::commands::RequestDesktop;
 use carrel_model::session::{Session, Subject};
 use carrel_model::wire::Command;
+use carrel_projections::lookup::{self, DesktopKind};
 
 use crate::fault::Fault;
 use crate::principal::{Principal, Who};
@@ -41,11 +44,44 @@ pub(crate) fn may_send(
             let detail = "only a terminal itself, or an operator, can say who sits there";
             return Err(Problem::new(Fault::NotAllowed, detail));
         }
+        are_theirs(&request, client, fleet)?;
         request.client = Some(PersonRef::Id(client.uuid()));
         request.source = None;
         return Ok(Command::RequestDesktop(request));
     }
     Err(Problem::new(Fault::NotAllowed, "your role does not include this"))
+}
+
+/// The model would say that they have no right to it, and with that, that it is there.
+fn are_theirs(
+    request: &RequestDesktop<Plain>,
+    client: ClientId,
+    fleet: &Fleet,
+) -> Result<(), Problem> {
+    let theirs = lookup::desktops(fleet, client);
+    if let Some(pool) = &request.pool {
+        let mut pools = theirs.iter().filter(|it| it.kind == DesktopKind::Pool);
+        if !pools.any(|it| is_called(pool, &PoolId::from_uuid(it.id), &it.name)) {
+            return Err(no_such(PoolId::KIND, &pool.to_string()));
+        }
+    }
+    if let Some(machine) = &request.machine {
+        let mut owned = fleet.owned_by(Subject::Client(client));
+        let is = |id: MachineId| {
+            fleet.machines.get(id).is_some_and(|it| is_called(machine, &id, it.name.as_str()))
+        };
+        if !owned.any(is) {
+            return Err(no_such(MachineId::KIND, &machine.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn is_called<I: PartialEq>(named: &Ref<I>, id: &I, name: &str) -> bool {
+    match named {
+        Ref::Id(it) => it == id,
+        Ref::Name(it) => it == name,
+    }
 }
 
 fn is(named: &PersonRef, client: ClientId, fleet: &Fleet, keys: &Keys) -> bool {

@@ -164,20 +164,6 @@ fn cut(mut detail: String) -> String {
     detail
 }
 
-/// `NameTaken` is "Name taken".
-pub(crate) fn sentence_of(name: &str) -> String {
-    let mut words = String::new();
-    for (at, letter) in name.chars().enumerate() {
-        if letter.is_uppercase() && at > 0 {
-            words.push(' ');
-            words.extend(letter.to_lowercase());
-        } else {
-            words.push(letter);
-        }
-    }
-    words
-}
-
 pub(crate) const fn status_of(class: Class) -> StatusCode {
     match class {
         Class::Malformed => StatusCode::BAD_REQUEST,
@@ -194,7 +180,7 @@ impl From<Rejection> for Problem {
         Self(Box::new(Said {
             status: status_of(page.class),
             code: page.code,
-            title: Cow::Owned(sentence_of(page.name)),
+            title: Cow::Owned(page.title()),
             detail: cut(rejection.to_string()),
             clears: page.clears,
             path: None,
@@ -263,7 +249,7 @@ mod tests {
     #[test]
     fn a_problem_of_the_model_says_what_would_clear_it() {
         let page = Rejection::pages().next().expect("there are refusals");
-        assert_eq!(sentence_of(page.name), "No such");
+        assert_eq!(page.title(), "No such");
         assert!(!page.clears.is_empty());
     }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::body::{Parameters, Segment, bad_request, header};
 use crate::edge::Edge;
+use crate::event::unread;
 use crate::fault::Fault;
 use crate::limits::SEEN_WITHIN;
 use crate::problem::Problem;
@@ -103,10 +104,18 @@ pub fn tagged(mut response: Response, version: Option<u64>) -> Response {
     response
 }
 
-/// Waits until the read models are as new as that.
+/// Waits until the read models are as new as that. For what is not in the log nobody waits.
 pub async fn seen(edge: &Edge, kind: Kind, min_position: Option<u64>) -> Result<(), Problem> {
-    let Some(position) = min_position else { return Ok(()) };
-    let waited = edge.ports.reads.seen(kind, Position(position), SEEN_WITHIN).await;
+    let Some(position) = min_position.map(Position) else { return Ok(()) };
+    if position > edge.ports.commands.standing().position {
+        // The log may have grown by another process of which this one has not heard yet.
+        let head = edge.ports.log.head().await.map_err(|error| unread(&error))?.position;
+        if position > head {
+            let detail = format!("min_position is {position}, and the log ends at {head}");
+            return Err(bad_request(&detail));
+        }
+    }
+    let waited = edge.ports.reads.seen(kind, position, SEEN_WITHIN).await;
     waited.map_err(problem)
 }
 

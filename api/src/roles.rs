@@ -24,8 +24,8 @@ pub enum Access {
     Role(Role),
     /// A person who uses desktops, and nobody else.
     Client,
-    /// A person who uses desktops, for themselves; or an operator, for anybody.
-    Subject,
+    /// A person who uses desktops, for themselves; or this role, for anybody.
+    Subject(Role),
     Nobody,
 }
 
@@ -60,6 +60,11 @@ const WHO: &[(&str, &str, Access)] = &[
     ("POST", "/v1/commands", Access::SignedIn),
     // What people did, when and from where.
     ("GET", "/v1/events", Access::Role(Role::Admin)),
+    // What became of their own commands is for whoever has sent them; see operation.rs.
+    ("GET", "/v1/operations/{id}", Access::Subject(Role::Viewer)),
+    ("POST", "/v1/projections/rebuild", Access::Role(Role::Admin)),
+    // What differs may be about people.
+    ("POST", "/v1/projections/verify", Access::Role(Role::Admin)),
     ("GET", "/v1/me/desktops", Access::Client),
     ("POST", "/v1/me/desktops/{id}/connect", Access::Client),
     ("POST", "/v1/me/desktops/{id}/power", Access::Client),
@@ -96,6 +101,10 @@ pub fn access(method: &str, path: &str) -> Access {
         let about = command::ALL.iter().find(|about| about.name == name);
         return about.map_or(Access::Nobody, |about| of_command(about.by));
     }
+    let listed = WHO.iter().find(|(listed, at, _)| *listed == method && *at == path);
+    if let Some((_, _, access)) = listed {
+        return *access;
+    }
     if method == "GET"
         && let Some(rest) = path.strip_prefix("/v1/")
         && let Some((_, access)) =
@@ -103,8 +112,7 @@ pub fn access(method: &str, path: &str) -> Access {
     {
         return *access;
     }
-    let listed = WHO.iter().find(|(listed, at, _)| *listed == method && *at == path);
-    listed.map_or(Access::Nobody, |(_, _, access)| *access)
+    Access::Nobody
 }
 
 /// Every method and path that the table knows.
@@ -120,7 +128,7 @@ pub fn listed() -> Vec<(&'static str, String)> {
 
 pub const fn of_command(by: By) -> Access {
     match by {
-        By::Subject => Access::Subject,
+        By::Subject => Access::Subject(Role::Operator),
         By::Operator => Access::Role(Role::Operator),
         By::Admin => Access::Role(Role::Admin),
         By::System => Access::Nobody,
@@ -131,13 +139,15 @@ impl Access {
     pub fn judge(self, who: Standing<'_>) -> Verdict {
         let may = match (self, who) {
             (Self::Open, _) => true,
-            (Self::SignedIn | Self::Client | Self::Subject | Self::Role(_), Standing::Nobody) => {
+            (
+                Self::SignedIn | Self::Client | Self::Subject(_) | Self::Role(_),
+                Standing::Nobody,
+            ) => {
                 return Verdict::SignIn;
             }
             (Self::SignedIn, Standing::Client | Standing::Admin(_)) => true,
-            (Self::Client | Self::Subject, Standing::Client) => true,
-            (Self::Subject, Standing::Admin(roles)) => has(roles, Role::Operator),
-            (Self::Role(role), Standing::Admin(roles)) => has(roles, role),
+            (Self::Client | Self::Subject(_), Standing::Client) => true,
+            (Self::Subject(role) | Self::Role(role), Standing::Admin(roles)) => has(roles, role),
             (Self::Client, Standing::Admin(_)) | (Self::Role(_), Standing::Client) => false,
             (Self::Nobody, _) => false,
         };
@@ -175,6 +185,6 @@ mod tests {
         assert_eq!(Access::Role(Role::Viewer).judge(who), Verdict::Allowed);
         assert_eq!(Access::Role(Role::Admin).judge(who), Verdict::Refused);
         assert_eq!(Access::Client.judge(who), Verdict::Refused);
-        assert_eq!(Access::Subject.judge(who), Verdict::Allowed);
+        assert_eq!(Access::Subject(Role::Operator).judge(who), Verdict::Allowed);
     }
 }

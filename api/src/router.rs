@@ -20,7 +20,7 @@ use crate::openapi::about::{About, Shape, about, header, path, query};
 use crate::openapi::{examples, what_for};
 use crate::problem::Problem;
 use crate::roles::{Access, access};
-use crate::{batch, desktop, docs, event, health, operation, reads, sign_in};
+use crate::{batch, desktop, docs, event, health, operation, reads, rebuild, sign_in};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ impl Route {
 pub fn routes() -> Vec<Route> {
     let mut routes = edge_of_all();
     routes.extend(people());
+    routes.extend(projections());
     routes.extend(Kind::ALL.into_iter().flat_map(of_kind));
     let sent = command::ALL.iter().filter(|about| about.by != By::System);
     routes.extend(sent.map(of_command));
@@ -105,8 +106,16 @@ fn row(
 }
 
 fn min_position() -> crate::openapi::about::Param {
-    let what = "Waits until what is read has seen this position.";
-    query("min_position", what, json!({ "type": "integer", "minimum": 0 }), json!(0))
+    let what = "Waits until what is read has seen this position, which has to be in the log.";
+    query("min_position", what, position(), json!(0))
+}
+
+/// What a stream is called; empty is as good as nothing.
+const STREAM: &str = "^([a-z0-9_]{1,32}/[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$";
+
+/// A place in the log.
+fn position() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX })
 }
 
 /// What is there for everybody, and what is there for those who run the system.
@@ -134,11 +143,11 @@ fn edge_of_all() -> Vec<Route> {
             .gives(200, "An answer for each, in their order.", Shape::of::<batch::Answers>(), None)),
         row("GET", "/v1/events", Rate::Read, get(event::get), about("events", "events", "Read or follow the log")
             .detail("With `Accept: text/event-stream` it is followed: each fact is an event with its position as id. It ends when the right to it does.")
-            .param(query("after", "Facts behind this position.", json!({ "type": "integer", "minimum": 0 }), json!(0)))
-            .param(query("stream", "Only of this stream: `machine/<id>`.", json!({ "type": "string", "maxLength": 128 }), json!("admin/0198c0de-0000-7000-8000-000000000001")))
-            .param(query("type", "Only of this type.", json!({ "type": "string", "maxLength": 64 }), json!("admin.created")))
+            .param(query("after", "Facts behind this position.", position(), json!(0)))
+            .param(query("stream", "Only of this stream: `machine/<id>`.", json!({ "type": "string", "pattern": STREAM }), json!("admin/0198c0de-0000-7000-8000-000000000001")))
+            .param(query("type", "Only of this type.", json!({ "type": "string", "pattern": "^[a-z0-9_.]*$", "maxLength": 64 }), json!("admin.created")))
             .param(query("limit", "At most so many.", json!({ "type": "integer", "minimum": 1, "maximum": EVENTS_PAGE_MAX, "default": 100 }), json!(10)))
-            .param(header("Last-Event-ID", "Follow behind this position.", json!({ "type": "string", "pattern": "^[0-9]*$", "maxLength": 20 }), json!("0")))
+            .param(header("Last-Event-ID", "Follow behind this position.", json!({ "type": "string", "pattern": "^(0*[0-9]{1,19})?$" }), json!("0")))
             .gives_as(200, "Facts in order.", vec![("application/json", Shape::of::<event::Events>(), None), ("text/event-stream", Shape::Text, None)])),
     ]
 }
@@ -177,6 +186,29 @@ fn people() -> Vec<Route> {
     ]
 }
 
+fn projections() -> [Route; 2] {
+    let built = Shape::of::<rebuild::Built>;
+    let done = json!({ "position": 42, "differences": [] });
+    let later = json!({ "position": null, "differences": [] });
+    let said = |id: &str, what: &str| {
+        about(id, "reads", what)
+            .gives(200, "It is done.", built(), Some(done.clone()))
+            .gives(
+                202,
+                "It takes longer than a request may, and goes on.",
+                built(),
+                Some(later.clone()),
+            )
+            .also(&[409])
+    };
+    [
+        row("POST", "/v1/projections/rebuild", Rate::Command, post(rebuild::rebuild), said("rebuildProjections", "Build the read models anew")
+            .detail("All rows are built anew from the log, beside those in use, which are read meanwhile; those that are new are taken when they have caught up.")),
+        row("POST", "/v1/projections/verify", Rate::Command, post(rebuild::verify), said("verifyProjections", "Compare the read models with the log")
+            .detail("All rows are built anew from the log and compared with those in use, as of the same position. Nothing of those is changed; rows wait while both are looked at.")),
+    ]
+}
+
 fn of_kind(kind: Kind) -> [Route; 2] {
     let name = kind.name();
     let sorts: Vec<String> =
@@ -201,8 +233,11 @@ fn of_kind(kind: Kind) -> [Route; 2] {
             "0198c0de-0000-7000-8000-000000000001",
         ))
         .param(min_position());
-    let one = match kind {
-        Kind::Operations => one.gives(200, "How it is now.", Shape::OperationNow, None),
+    let (handler, one) = match kind {
+        Kind::Operations => {
+            let one = one.gives(200, "How it is now.", Shape::OperationNow, None);
+            (get(operation::get), one)
+        }
         Kind::Hypervisors
         | Kind::Storages
         | Kind::Networks
@@ -216,33 +251,19 @@ fn of_kind(kind: Kind) -> [Route; 2] {
         | Kind::Labs
         | Kind::Terminals
         | Kind::Sessions
-        | Kind::Admins => one
-            .param(header(
-                "If-None-Match",
-                "An `ETag` that is known.",
-                json!({ "type": "string", "maxLength": 256 }),
-                json!("\"0\""),
-            ))
-            .gives(200, "What is known of it.", Shape::OneOf(kind), None)
-            .with_header("ETag", "Its version, for `If-Match` and `If-None-Match`.")
-            .gives_as(304, "It still has that version.", vec![]),
-    };
-    let handler = match kind {
-        Kind::Operations => get(operation::get),
-        Kind::Hypervisors
-        | Kind::Storages
-        | Kind::Networks
-        | Kind::Media
-        | Kind::Templates
-        | Kind::Machines
-        | Kind::Images
-        | Kind::Pools
-        | Kind::Clients
-        | Kind::Groups
-        | Kind::Labs
-        | Kind::Terminals
-        | Kind::Sessions
-        | Kind::Admins => reads::one(kind),
+        | Kind::Admins => {
+            let one = one
+                .param(header(
+                    "If-None-Match",
+                    "An `ETag` that is known.",
+                    json!({ "type": "string" }),
+                    json!("\"0\""),
+                ))
+                .gives(200, "What is known of it.", Shape::OneOf(kind), None)
+                .with_header("ETag", "Its version, for `If-Match` and `If-None-Match`.")
+                .gives_as(304, "It still has that version.", vec![]);
+            (reads::one(kind), one)
+        }
     };
     [
         row("GET", &format!("/v1/{name}"), Rate::Read, reads::list(kind), list),
@@ -251,24 +272,28 @@ fn of_kind(kind: Kind) -> [Route; 2] {
 }
 
 fn filter(field: &Field) -> crate::openapi::about::Param {
+    const ID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
     let text = json!({ "type": "string", "maxLength": 1024 });
+    let ids = json!({ "type": "string", "pattern": format!("^{ID}(,{ID})*$") });
     let (what, schema, example) = match field.filtered {
         Filtered::Text => {
             ("A text, or the beginning of one with `*` behind it.".to_owned(), text, json!("win*"))
         }
         Filtered::Word(words) => {
-            (format!("Any of: {}.", words.join(", ")), text, json!(words.first()))
+            let any = words.join("|");
+            let pattern = format!("^({any})(,({any}))*$");
+            let some = json!({ "type": "string", "pattern": pattern });
+            (format!("Any of: {}.", words.join(", ")), some, json!(words.first()))
+        }
+        Filtered::Thing(kind) if !kind.is_named() => {
+            (format!("Ids of {kind}."), ids, json!("0198c0de-0000-7000-8000-000000000001"))
         }
         Filtered::Thing(kind) => (
             format!("Ids or names of {kind}."),
             text,
             json!("0198c0de-0000-7000-8000-000000000001"),
         ),
-        Filtered::Id => (
-            "An id.".to_owned(),
-            json!({ "type": "string", "format": "uuid" }),
-            json!("0198c0de-0000-7000-8000-000000000001"),
-        ),
+        Filtered::Id => ("Ids.".to_owned(), ids, json!("0198c0de-0000-7000-8000-000000000001")),
         Filtered::Flag => {
             ("Whether it is so.".to_owned(), json!({ "type": "boolean" }), json!(true))
         }
@@ -295,17 +320,12 @@ fn of_command(of: &'static command::About) -> Route {
             json!({ "type": "string", "format": "uuid" }),
             json!("0198c0de-0000-7000-8000-00000000c0de"),
         ))
-        .param(header(
-            "Prefer",
-            &wait,
-            json!({ "type": "string", "maxLength": 256 }),
-            json!("wait=1"),
-        ));
+        .param(header("Prefer", &wait, json!({ "type": "string" }), json!("wait=1")));
     if crate::command::takes_version(of.name) {
         said = said.param(header(
             "If-Match",
             "An `ETag`: refused if the thing has another version.",
-            json!({ "type": "string", "pattern": "^(\\*|\"[0-9]+\")$", "maxLength": 32 }),
+            json!({ "type": "string", "pattern": "^(\\*|\"[0-9]{1,19}\")$" }),
             json!("\"1\""),
         ));
     }

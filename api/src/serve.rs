@@ -21,6 +21,7 @@ use crate::limits::{
     CONNECTIONS_MAX, DRAIN_WITHIN, HANDSHAKE_WITHIN, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_WITHIN,
     STREAMS_OF_CONNECTION_MAX,
 };
+use crate::patience::Patient;
 use crate::router::router;
 use crate::tls::{Tls, TlsError, acceptor};
 
@@ -96,10 +97,10 @@ impl Bound {
         let tls = acceptor(&self.tls)?;
         let served = async {
             match tls {
-                None => server.acceptor(gate).serve(service).await,
+                None => server.acceptor(Patient(gate)).serve(service).await,
                 Some(tls) => {
                     let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_WITHIN);
-                    server.acceptor(tls.acceptor(gate)).serve(service).await
+                    server.acceptor(Patient(tls.acceptor(gate))).serve(service).await
                 }
             }
         };

@@ -29,7 +29,7 @@ use crate::command::submit;
 use crate::edge::Edge;
 use crate::fault::Fault;
 use crate::guard::{Asking, Source};
-use crate::limits::SMALL_BODY_BYTES_MAX;
+use crate::limits::{SIGN_IN_BODY_WITHIN, SMALL_BODY_BYTES_MAX};
 use crate::port::Sent;
 use crate::principal::{Who, actor};
 use crate::problem::Problem;
@@ -94,9 +94,10 @@ pub async fn login(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SignedIn>, Problem> {
+    let bytes =
+        body::read_within(SIGN_IN_BODY_WITHIN, &headers, body, SMALL_BODY_BYTES_MAX).await?;
     let busy = |_| Problem::new(Fault::Overloaded, "too many sign in at once");
     let _permit = edge.sign_ins.try_acquire().map_err(busy)?;
-    let bytes = body::read(&headers, body, SMALL_BODY_BYTES_MAX).await?;
     let Login { username, password, realm } = body::parse(&bytes, "")?;
     drop(bytes);
     let named = serde_json::from_value::<PersonRef>(username.as_str().into()).ok();

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Do(Box<client::Do>),
     Get(Box<client::Get>),
     Watch(Box<client::Watch>),
+    #[command(subcommand)]
+    Projections(Box<client::Projections>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
     Completions {

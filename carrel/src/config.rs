@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use carrel_decider::limits::SNAPSHOT_EVERY;
 use clap::{Args, Subcommand, ValueEnum};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,13 @@ pub(crate) struct Config {
     pub(crate) driver: Driver,
     /// So many simulated hypervisors.
     pub(crate) sim_hypervisors: u16,
+    /// So many times as fast as real hosts are simulated ones, to try out or to test.
+    pub(crate) sim_speed: u32,
+    /// Whether simulated.json counts what was done on simulated hosts, for tests.
+    pub(crate) sim_counts: bool,
+    /// After so many facts what they come to is written as a snapshot, which spares the next start
+    /// to read them all.
+    pub(crate) snapshot_every: u64,
     /// What is said on standard error: error, warn, info, debug or trace.
     pub(crate) log_level: LogLevel,
 }
@@ -84,6 +92,9 @@ impl Default for Config {
             tls_key: None,
             driver: Driver::Sim,
             sim_hypervisors: 4,
+            sim_speed: 1,
+            sim_counts: false,
+            snapshot_every: SNAPSHOT_EVERY,
             log_level: LogLevel::Info,
         }
     }
@@ -113,6 +124,15 @@ pub(crate) struct Given {
     /// So many simulated hypervisors
     #[arg(long, value_name = "NUMBER", env = "CARREL_SIM_HYPERVISORS")]
     sim_hypervisors: Option<u16>,
+    /// So many times as fast as real hosts are simulated ones
+    #[arg(long, value_name = "NUMBER", env = "CARREL_SIM_SPEED")]
+    sim_speed: Option<u32>,
+    /// Count in simulated.json what was done on simulated hosts
+    #[arg(long, value_name = "BOOL", env = "CARREL_SIM_COUNTS")]
+    sim_counts: Option<bool>,
+    /// Write a snapshot after so many facts
+    #[arg(long, value_name = "FACTS", env = "CARREL_SNAPSHOT_EVERY")]
+    snapshot_every: Option<u64>,
     /// What is said on standard error
     #[arg(long, value_enum, env = "CARREL_LOG_LEVEL")]
     log_level: Option<LogLevel>,
@@ -129,6 +149,9 @@ impl Config {
             tls_key: given.tls_key.or(file.tls_key),
             driver: given.driver.unwrap_or(file.driver),
             sim_hypervisors: given.sim_hypervisors.unwrap_or(file.sim_hypervisors),
+            sim_speed: given.sim_speed.unwrap_or(file.sim_speed),
+            sim_counts: given.sim_counts.unwrap_or(file.sim_counts),
+            snapshot_every: given.snapshot_every.unwrap_or(file.snapshot_every),
             log_level: given.log_level.unwrap_or(file.log_level),
         };
         config.checked()
@@ -158,6 +181,9 @@ impl Config {
         if !(1..=SIM_HYPERVISORS_MAX).contains(&self.sim_hypervisors) {
             let what = format!("sim_hypervisors has to be between 1 and {SIM_HYPERVISORS_MAX}");
             return Err(Failure::usage(what));
+        }
+        if self.sim_speed == 0 || self.snapshot_every == 0 {
+            return Err(Failure::usage("sim_speed and snapshot_every begin with 1"));
         }
         Ok(self)
     }

@@ -59,6 +59,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Do(asked) => client::ask(&asked),
         Command::Get(get) => client::get(&get),
         Command::Watch(watch) => client::watch(&watch),
+        Command::Projections(asked) => client::projections(&asked),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // The whole text first: a shell that stops reading is not a crash of this process.

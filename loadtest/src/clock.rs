@@ -1,6 +1,5 @@
 //! The one place that asks for the time.
 
-#[cfg(feature = "peers")]
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,6 @@ pub(crate) fn now() -> Instant {
 }
 
 /// For what happens in other processes, which can only be looked at again and again.
-#[cfg(feature = "peers")]
 #[expect(clippy::disallowed_methods, reason = "other processes don't say when they are ready")]
 pub(crate) fn pause(duration: Duration) {
     thread::sleep(duration);

@@ -107,6 +107,41 @@ pub(crate) async fn together<W: Writer>(span: Span, writers: Vec<W>) -> Result<T
     Ok(all)
 }
 
+/// All writers at a given rate together, whatever becomes of each: who is late with one is late
+/// with the next, and that is counted (no coordinated omission). That timers are late is not.
+pub(crate) async fn at_rate<W: Writer>(
+    span: Span,
+    rate: f64,
+    writers: Vec<W>,
+) -> Result<Tally, Failure> {
+    let between = Duration::from_secs_f64(writers.len() as f64 / rate);
+    let begin = clock::now();
+    let mut tasks = JoinSet::new();
+    for (nth, mut writer) in writers.into_iter().enumerate() {
+        let mut due = begin + Duration::from_secs_f64(nth as f64 / rate);
+        tasks.spawn(async move {
+            let mut tally = Tally::default();
+            loop {
+                let mut started = due;
+                if clock::now() < due {
+                    tokio::time::sleep_until(due.into()).await;
+                    started = clock::now();
+                }
+                writer.append().await?;
+                if tally.ended(started, span).is_break() {
+                    return Ok::<_, Failure>(tally);
+                }
+                due += between;
+            }
+        });
+    }
+    let mut all = Tally::default();
+    while let Some(tally) = tasks.join_next().await {
+        all.add(tally??);
+    }
+    Ok(all)
+}
+
 /// One writer, on this thread.
 pub(crate) fn alone(
     span: Span,

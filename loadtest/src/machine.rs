@@ -19,11 +19,16 @@ pub(crate) fn describe() -> Result<String, Failure> {
 
 /// What this process has in memory now, and what it had at most, in bytes.
 pub(crate) fn resident() -> Result<(u64, u64), Failure> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident_of("self")
+}
+
+/// The same of another process.
+pub(crate) fn resident_of(process: &str) -> Result<(u64, u64), Failure> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let bytes = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {name} in /proc/self/status"))
+        kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {name} of process {process}"))
     };
     Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
 }

@@ -2,9 +2,11 @@
 //! machine.
 //!
 //! It must never be needed to run Carrel. Of Carrel it knows what everybody may know: ports and
-//! adapters, and no figure comes from within.
+//! adapters, and no figure comes from within, but that of `site start`, which puts the parts
+//! together itself.
 //!
-//! Start reading at [`log`], the rows of `loadtest log`, and [`load`], how it is measured.
+//! Start reading at [`log`] and [`site`], the rows of `loadtest log` and `loadtest site`, and at
+//! [`load`], how it is measured.
 
 mod bare;
 mod clock;
@@ -19,6 +21,7 @@ mod ours;
 mod peer;
 mod place;
 mod report;
+mod site;
 mod store;
 mod syncs;
 
@@ -40,6 +43,11 @@ enum What {
     Log(log::Arguments),
     /// The model: deciding, folding, memory
     Model(model::Arguments),
+    /// All of it as it is used: HTTP, hosts, read models
+    Site(site::Arguments),
+    /// Answers without knowing anything, for `site`
+    #[command(hide = true)]
+    BareServer,
     /// Opens a log in a process that did nothing else, and tells how that went
     #[command(hide = true)]
     Open(log::open::Arguments),
@@ -49,6 +57,8 @@ fn main() -> Result<(), Failure> {
     match Arguments::parse().what {
         What::Model(arguments) => model::run(&arguments),
         What::Log(arguments) => log::run(&arguments),
+        What::Site(arguments) => site::run(&arguments),
+        What::BareServer => site::bare::serve(),
         What::Open(arguments) => log::open::run(&arguments),
     }
 }

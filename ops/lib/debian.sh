@@ -16,7 +16,9 @@ pkg-config       finds C libraries for crates that bind to them
 
 # package and why
 packages_to_test='
+chromium         shows the page about the API, as a browser would to anybody
 jq               reads the JSON that Carrel and cargo write
+python3-venv     has a place for the tool that asks the API with random data
 postgresql       has the server that tests start for themselves, on ports of their own
 strace           shows which system calls the log makes, and in which order
 '

@@ -192,7 +192,7 @@ impl Kind {
     }
 
     /// Whether names of this kind find one thing. A person's name does with its provider before it.
-    pub(crate) const fn is_named(self) -> bool {
+    pub const fn is_named(self) -> bool {
         !matches!(self, Self::Sessions | Self::Operations)
     }
 }

@@ -46,7 +46,7 @@ pub use field::{Field, Filtered, Sort};
 pub use fold::FleetSnapshots;
 pub use kind::Kind;
 pub use lookup::{Desktop, DesktopKind, DesktopState, desktops};
-pub use models::SqliteModels;
+pub use models::{Purpose, Rebuilt, SqliteModels};
 pub use page::{Count, Item, Page, ProjectionState, Standing};
 pub use port::ReadModels;
 pub use projector::{Projector, Sources, open};

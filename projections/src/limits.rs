@@ -1,5 +1,7 @@
 //! Every bound of the read models, with where its number comes from.
 
+use std::time::Duration;
+
 /// Rows of one page. A thousand machines are about 2 MB of JSON, which a browser still shows.
 pub const PAGE_ROWS_MAX: u16 = 1_000;
 
@@ -31,7 +33,7 @@ pub(crate) const READERS_MAX: u32 = 8;
 
 /// How long a statement waits for a lock. Readers never wait for the writer, so that only copies
 /// of the file and the truncation of the WAL come into it.
-pub(crate) const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB after which the WAL goes into the file: 16 MiB, some thousands of rows.
 pub(crate) const WAL_PAGES: &str = "4096";
@@ -46,6 +48,11 @@ pub(crate) const STATEMENT_ROWS: usize = 100;
 /// Facts that are folded at once. Their rows are written in one transaction of some tens of
 /// milliseconds at most; with less to do a batch is what has come since the last one.
 pub(crate) const BATCH_FACTS_MAX: usize = 1_000;
+
+/// Facts that come close behind one another are gathered for so long, since a transaction of one
+/// fact costs nearly as much as one of twenty. Whoever waits for a position waits by this much
+/// longer.
+pub(crate) const GATHERED_FOR: Duration = Duration::from_millis(4);
 
 /// Rows after which a batch ends early: some 20 ms of writing. What one single fact changes is not
 /// divided, such as all machines of a pool that gets another name.
@@ -72,10 +79,10 @@ pub(crate) const PRUNE_EVERY_SECONDS: u32 = 60;
 pub(crate) const PRUNED_AT_ONCE: u32 = 500;
 
 /// How long a projector waits after something failed that may work the next time.
-pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What whoever asks too early is told to wait.
-pub(crate) const ASK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+pub(crate) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The longest that `seen` waits, whatever is asked for: that of the API's `Prefer: wait`.
-pub const SEEN_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+pub const SEEN_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -28,8 +28,31 @@ struct Inner {
     rebuilds: mpsc::Sender<Rebuild>,
 }
 
-/// Somebody wants the rows built anew, and to know when they are in use.
-pub(crate) type Rebuild = oneshot::Sender<Result<Position, FollowError>>;
+/// What rows are built anew for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They take the place of those in use.
+    Use,
+    /// They are compared with those in use, and thrown away.
+    Comparison,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// As of which both were, the new ones and those that were in use.
+    pub position: Position,
+    /// What stood in one and not in the other: the first ones of each table. Nothing is compared
+    /// where they were to be used.
+    pub differences: Vec<String>,
+}
+
+/// Somebody wants the rows built anew, and to know what became of it.
+#[derive(Debug)]
+pub(crate) struct Rebuild {
+    pub(crate) purpose: Purpose,
+    pub(crate) done: oneshot::Sender<Result<Rebuilt, FollowError>>,
+}
 
 impl SqliteModels {
     pub(crate) fn new(
@@ -54,14 +77,6 @@ impl SqliteModels {
     pub(crate) fn swap(&self, path: PathBuf, readers: Readers) -> Readers {
         let mut file = self.0.file.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *file, (path, readers)).1
-    }
-
-    /// Builds all rows anew beside those in use, and takes the new ones when they have caught up.
-    /// One at a time: whoever comes second is refused.
-    pub async fn rebuild(&self) -> Result<Position, FollowError> {
-        let (done, wait) = oneshot::channel();
-        self.0.rebuilds.send(done).await.map_err(|_| FollowError::Ended)?;
-        wait.await.map_err(|_| FollowError::Ended)?
     }
 }
 
@@ -109,6 +124,13 @@ impl ReadModels for SqliteModels {
         }
         let (at, retry_after) = (state.position, ASK_AGAIN_AFTER);
         Err(ReadModelError::NotYet { wanted: position, at, retry_after })
+    }
+
+    async fn rebuild(&self, purpose: Purpose) -> Result<Rebuilt, FollowError> {
+        let (done, wait) = oneshot::channel();
+        let asked = Rebuild { purpose, done };
+        self.0.rebuilds.send(asked).await.map_err(|_| FollowError::Ended)?;
+        wait.await.map_err(|_| FollowError::Ended)?
     }
 
     fn state(&self) -> Vec<ProjectionState> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrel_model::record::Position;
 
-use crate::error::ReadModelError;
+use crate::error::{FollowError, ReadModelError};
 use crate::kind::Kind;
+use crate::models::{Purpose, Rebuilt};
 use crate::page::{Count, Item, Page, ProjectionState};
 use crate::query::Query;
 
@@ -31,6 +32,10 @@ pub trait ReadModels: Send + Sync {
         position: Position,
         within: Duration,
     ) -> Result<(), ReadModelError>;
+
+    /// Builds all rows anew beside those in use, and takes or compares them when they have caught
+    /// up. One at a time: whoever comes second is refused. It goes on if nobody waits for it.
+    async fn rebuild(&self, purpose: Purpose) -> Result<Rebuilt, FollowError>;
 
     /// How far each projection has come.
     fn state(&self) -> Vec<ProjectionState>;

@@ -8,10 +8,13 @@
 //! Whatever fails before the end of the transaction is done again from the beginning: the fold that
 //! a batch began with is kept until then.
 
+mod rebuild;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use carrel_failpoint::{Point, reached};
 use carrel_log::{EventLog, PageLimit};
 use carrel_model::ids::LogId;
 use carrel_model::record::{Position, Timestamp};
@@ -24,8 +27,8 @@ use crate::fold::{Batch, FleetSnapshots, Folded, batch, decode};
 use crate::follow::Concerned;
 use crate::kind::Kind;
 use crate::limits::{
-    BATCH_FACTS_MAX, BATCH_ROWS_MAX, BEHIND_MAX, KEPT_MAX, KEPT_SECONDS, PRUNE_EVERY_SECONDS,
-    RETRY_AFTER,
+    BATCH_FACTS_MAX, BATCH_ROWS_MAX, BEHIND_MAX, GATHERED_FOR, KEPT_MAX, KEPT_SECONDS,
+    PRUNE_EVERY_SECONDS, RETRY_AFTER,
 };
 use crate::models::{Rebuild, SqliteModels};
 use crate::projection::Progress;
@@ -120,7 +123,7 @@ async fn reopen(
 ) -> Result<Option<(Opened, Folded, Progress)>, FollowError> {
     let Some(mut opened) = files.open().await? else { return Ok(None) };
     let head = sources.log.head().await?;
-    let Some((progress, log_id)) = places(opened.writer.connection()).await? else {
+    let Some((progress, log_id)) = places(opened.writer.connection().await?).await? else {
         return Ok(None);
     };
     let same_past = progress
@@ -167,6 +170,8 @@ async fn fold_upto(sources: &Sources, upto: Position) -> Result<Folded, FollowEr
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rest {
     More,
+    /// There may be soon: a batch has just been written.
+    Soon,
     CaughtUp,
 }
 
@@ -185,11 +190,14 @@ impl Projector {
                     }
                 }
             };
-            if rest == Rest::More {
+            if rest != Rest::CaughtUp {
                 if is_over(&mut stop).await {
                     break;
                 }
                 self.look_after_building();
+                if rest == Rest::Soon {
+                    tokio::time::sleep(GATHERED_FOR).await;
+                }
                 continue;
             }
             let log = self.sources.log.clone();
@@ -217,38 +225,16 @@ impl Projector {
         }
     }
 
-    fn begin(&mut self, asked: Rebuild) {
-        if self.waiting.is_some() {
-            drop(asked.send(Err(FollowError::Building)));
-            return;
-        }
-        self.waiting = Some(asked);
-        let (log, open) = (self.sources.log.clone(), self.sources.open.clone());
-        self.building.spawn(build(log, open, self.files.clone()));
-    }
-
-    fn built(&mut self, built: Option<Result<Built, FollowError>>) {
-        match built.unwrap_or(Err(FollowError::Ended)) {
-            Ok(built) => self.ahead = Some(built),
-            Err(error) => self.tell(Err(error)),
-        }
-    }
-
-    fn tell(&mut self, outcome: Result<Position, FollowError>) {
-        if let Some(waiting) = self.waiting.take() {
-            // Who asked may have given up waiting.
-            drop(waiting.send(outcome));
-        }
-    }
-
-    /// Writes one batch, into the new file as long as that is behind.
+    /// Writes one batch.
     pub(crate) async fn follow(&mut self) -> Result<bool, FollowError> {
         let limit = PageLimit::records(BATCH_FACTS_MAX);
         let page = self.sources.log.read(self.folded.position, limit).await?;
         if page.records.is_empty() {
             return Ok(false);
         }
+        reached(Point::FactsRead);
         let done = self.next(page.records).await?;
+        reached(Point::RowsCommitted);
         self.erases |= done.concerned.erases;
         self.folded = done.folded;
         self.progress = done.progress;
@@ -257,7 +243,7 @@ impl Projector {
         Ok(true)
     }
 
-    async fn next(
+    pub(crate) async fn next(
         &mut self,
         records: Vec<carrel_model::record::Record>,
     ) -> Result<Batch, FollowError> {
@@ -282,11 +268,13 @@ impl Projector {
 
     async fn step(&mut self) -> Result<Rest, FollowError> {
         if let Some(built) = self.ahead.take() {
-            self.adopt(built).await?;
+            self.finish(built).await?;
             return Ok(Rest::More);
         }
+        let before = self.folded.position;
         if self.follow().await? {
-            return Ok(Rest::More);
+            let many = self.folded.position.0 - before.0 >= BATCH_FACTS_MAX as u64 / 2;
+            return Ok(if many { Rest::More } else { Rest::Soon });
         }
         if self.erases {
             self.erases = !self.opened.writer.erase().await?;
@@ -301,50 +289,8 @@ impl Projector {
         Ok(Rest::CaughtUp)
     }
 
-    /// Goes on with a new file. It is behind by what was written meanwhile, and nobody reads it
-    /// before it is not.
-    async fn adopt(&mut self, built: Built) -> Result<(), FollowError> {
-        let upto = self.progress.clone();
-        let Built { opened, folded, progress } = built;
-        let before = std::mem::replace(&mut self.opened, opened);
-        let folded = std::mem::replace(&mut self.folded, folded);
-        let progress = std::mem::replace(&mut self.progress, progress);
-        if let Err(error) = self.catch_up(folded.position).await {
-            self.opened = before;
-            self.folded = folded;
-            self.progress = progress;
-            self.tell(Err(error.clone()));
-            return Err(error);
-        }
-        tracing::info!(position = %self.folded.position, before = %upto.behind(), "rows are new");
-        let readers = self.models.swap(self.opened.path.clone(), self.opened.readers.clone());
-        self.shown.send_replace(self.progress.clone());
-        before.writer.close().await;
-        // Whoever still asks the old file keeps it until they are answered.
-        drop(readers);
-        drop(before.readers);
-        self.files.remove_others(None)?;
-        self.tell(Ok(self.folded.position));
-        Ok(())
-    }
-
-    async fn catch_up(&mut self, upto: Position) -> Result<(), FollowError> {
-        while self.folded.position < upto {
-            let limit = PageLimit::records(BATCH_FACTS_MAX);
-            let page = self.sources.log.read(self.folded.position, limit).await?;
-            if page.records.is_empty() {
-                break;
-            }
-            let done = self.next(page.records).await?;
-            self.folded = done.folded;
-            self.progress = done.progress;
-        }
-        self.erases = true;
-        Ok(self.files.take(&self.opened.path)?)
-    }
-
     /// Drops some of what ended too long ago. Says whether there may be more.
-    async fn prune(&mut self) -> Result<bool, FollowError> {
+    pub(crate) async fn prune(&mut self) -> Result<bool, FollowError> {
         let before = self.folded.at.minus_seconds(KEPT_SECONDS);
         let mut keys = Vec::new();
         for kind in [Kind::Sessions, Kind::Operations] {

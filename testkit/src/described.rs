@@ -76,25 +76,11 @@ const fn status(class: Class) -> (u16, &'static str) {
 fn error_page(page: &Page) -> String {
     let mut out = String::new();
     let (number, reason) = status(page.class);
-    let _ = writeln!(out, "# {}: {}\n", page.code, sentence_of(page.name));
+    let _ = writeln!(out, "# {}: {}\n", page.code, page.title());
     let _ = writeln!(out, "Status {number} ({reason}). The message:\n\n> {}\n", page.message);
     let _ = writeln!(out, "## When it happens\n\n{}\n", lines(page.meaning));
     let _ = writeln!(out, "## What clears it\n\n{}", page.clears);
     out
-}
-
-/// `NameTaken` is "Name taken".
-fn sentence_of(name: &str) -> String {
-    let mut words = String::new();
-    for (at, letter) in name.chars().enumerate() {
-        if letter.is_uppercase() && at > 0 {
-            words.push(' ');
-            words.extend(letter.to_lowercase());
-        } else {
-            words.push(letter);
-        }
-    }
-    words
 }
 
 /// Comments are wrapped; pages have one sentence a line.
@@ -108,9 +94,8 @@ fn list_of_errors() -> String {
         "# Why a command is refused\n\nEach refusal has a code that never changes its meaning.\nWhat the HTTP edge itself refuses is in [http.md](http.md).\n\n",
     );
     let _ = writeln!(out, "| code | status | what |\n|---|---|---|");
-    let pages: BTreeSet<_> = Rejection::pages()
-        .map(|page| (page.code, status(page.class).0, sentence_of(page.name)))
-        .collect();
+    let pages: BTreeSet<_> =
+        Rejection::pages().map(|page| (page.code, status(page.class).0, page.title())).collect();
     for (code, status, what) in pages {
         let _ = writeln!(out, "| [{code}]({code}.md) | {status} | {what} |");
     }

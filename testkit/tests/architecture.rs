@@ -21,8 +21,10 @@ const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
+const FAILPOINT: &str = "carrel-failpoint";
 const TESTKIT: &str = "carrel-testkit";
 const LOADTEST: &str = "carrel-loadtest";
+const SIMULATION: &str = "carrel-simulation";
 
 /// One row a crate, also for those that are still to come. A crate of the workspace without a row
 /// fails the test, so that nobody adds one without saying what it must never know.
@@ -34,21 +36,47 @@ const ARCHITECTURE: &[Row] = &[
     },
     Row { name: LOG, may_use: &[MODEL], never: &[HTTP, AMQP, LIBVIRT] },
     Row { name: KEYS, may_use: &[MODEL], never: &[HTTP, AMQP, LIBVIRT] },
-    Row { name: DECIDER, may_use: &[MODEL, LOG, KEYS], never: &[HTTP, AMQP, LIBVIRT] },
-    Row { name: BUS, may_use: &[MODEL], never: &[HTTP, LIBVIRT, SLED] },
-    Row { name: RELAY, may_use: &[MODEL, LOG, DECIDER, BUS, KEYS], never: &[HTTP, LIBVIRT] },
-    Row { name: PROJECTIONS, may_use: &[MODEL, LOG, KEYS], never: &[HTTP, AMQP, LIBVIRT] },
+    // It stands in the way of every command, and knows of none.
+    Row {
+        name: FAILPOINT,
+        may_use: &[],
+        never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
+    },
+    Row { name: DECIDER, may_use: &[MODEL, LOG, KEYS, FAILPOINT], never: &[HTTP, AMQP, LIBVIRT] },
+    Row { name: BUS, may_use: &[MODEL, FAILPOINT], never: &[HTTP, LIBVIRT, SLED] },
+    Row {
+        name: RELAY,
+        may_use: &[MODEL, LOG, DECIDER, BUS, KEYS, FAILPOINT],
+        never: &[HTTP, LIBVIRT],
+    },
+    Row {
+        name: PROJECTIONS,
+        may_use: &[MODEL, LOG, KEYS, FAILPOINT],
+        never: &[HTTP, AMQP, LIBVIRT],
+    },
     // Of the keys a worker needs the public halves that work is signed with, and its own host's.
-    Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS], never: &[SQL, HTTP] },
+    Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
     Row { name: DRIVER, may_use: &[MODEL], never: &[SQL, SLED, AMQP, HTTP] },
     Row {
         name: API,
-        may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS],
+        may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS, FAILPOINT],
         never: &[AMQP, LIBVIRT],
     },
     Row {
         name: CARREL,
-        may_use: &[MODEL, LOG, KEYS, DECIDER, BUS, RELAY, PROJECTIONS, WORKERS, DRIVER, API],
+        may_use: &[
+            MODEL,
+            LOG,
+            KEYS,
+            DECIDER,
+            BUS,
+            RELAY,
+            PROJECTIONS,
+            WORKERS,
+            DRIVER,
+            API,
+            FAILPOINT,
+        ],
         never: &[],
     },
     Row {
@@ -56,11 +84,22 @@ const ARCHITECTURE: &[Row] = &[
         may_use: &[MODEL, LOG, KEYS, DECIDER, BUS, RELAY, PROJECTIONS, WORKERS, DRIVER, API],
         never: &[],
     },
-    Row { name: LOADTEST, may_use: &[MODEL, LOG, TESTKIT], never: &[] },
+    // It puts the parts together once more, to measure between them.
+    Row {
+        name: LOADTEST,
+        may_use: &[MODEL, LOG, KEYS, DECIDER, BUS, RELAY, PROJECTIONS, WORKERS, DRIVER, TESTKIT],
+        never: &[],
+    },
+    // All but the edge and the composition root: it makes a world of its own.
+    Row {
+        name: SIMULATION,
+        may_use: &[MODEL, LOG, KEYS, DECIDER, BUS, RELAY, PROJECTIONS, WORKERS, DRIVER, TESTKIT],
+        never: &[HTTP, AMQP, LIBVIRT],
+    },
 ];
 
-/// Whose place is among dev-dependencies: any crate may have it there, and no row but the load
-/// test's names it otherwise.
+/// Whose place is among dev-dependencies: any crate may have it there, and no rows but those of the
+/// load test and the simulation name it otherwise.
 const FOR_TESTS: &str = TESTKIT;
 
 const RUNTIME: Kin = Kin {

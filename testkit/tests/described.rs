@@ -24,6 +24,20 @@ fn schemas_and_pages_are_those_of_the_model() {
 }
 
 #[test]
+fn no_fact_has_a_field_for_a_secret() {
+    let is_secret =
+        |text: &str| text.contains("\"format\": \"password\"") || text.contains("writeOnly");
+    let (mut facts, mut commands) = (0, 0);
+    for (path, text) in described::files() {
+        let path = path.display().to_string();
+        facts += usize::from(path.starts_with("schemas/events/") && is_secret(&text));
+        commands += usize::from(path.starts_with("schemas/commands/") && is_secret(&text));
+    }
+    assert!(commands > 3, "commands say which of their fields are secret");
+    assert_eq!(facts, 0);
+}
+
+#[test]
 fn nothing_else_is_in_their_folders() {
     let (root, files) = (root(), described::files());
     for folder in described::FOLDERS {

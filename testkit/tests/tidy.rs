@@ -19,6 +19,7 @@ const RULES: &[Rule] = &[
     Rule { check: decision_records, why: "a record is read for its reasons and its price" },
     Rule { check: dead_links, why: "a relative link leads to a file of the repository" },
     Rule { check: unsafe_code, why: "only the bridge to a C library may need it" },
+    Rule { check: statements, why: "what somebody has sent is bound to a statement, never in it" },
     Rule { check: registries, why: "where packages come from is for each machine to say" },
     Rule { check: loose_ends, why: "white space that nobody sees makes changes that nobody meant" },
 ];
@@ -45,6 +46,12 @@ const LIST_OF_RECORDS: &str = "docs/adr/README.md";
 /// Folders in which code may step outside of what the compiler can check.
 const UNSAFE_FOLDERS: &[&str] = &[];
 const UNSAFE: &str = concat!("un", "safe");
+
+/// By which sqlx takes a statement that was put together.
+const PUT_TOGETHER: &str = "AssertSqlSafe";
+
+/// Files whose statements are put together, of words of their own.
+const STATEMENTS: &[&str] = &["projections/src/compare.rs", "projections/src/sqlite/write.rs"];
 
 const REGISTRIES: &[&str] = &[
     concat!("crates", ".io"),
@@ -191,6 +198,14 @@ fn unsafe_code(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
         let found = words_at(line, UNSAFE).any(|at| opens(&line[at + UNSAFE.len()..]));
         found.then(|| format!("`{UNSAFE}`"))
     })
+}
+
+fn statements(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
+    let in_a_test = path.contains("/tests/");
+    if !path.ends_with(".rs") || in_a_test || STATEMENTS.contains(&path) {
+        return Vec::new();
+    }
+    in_lines(text, |line| has_word(code(line), PUT_TOGETHER).then(|| format!("`{PUT_TOGETHER}`")))
 }
 
 fn registries(_: &Tree, path: &str, text: &str) -> Vec<Finding> {
@@ -458,6 +473,14 @@ mod the_broom {
             format!("// {UNSAFE} {{\n{UNSAFE}_code\nlet x = {UNSAFE} {{ y }};\n{UNSAFE} fn z\n");
         let expected = [3, 4].map(|line| format!("a.rs:{line}: `{UNSAFE}`"));
         assert_eq!(sweep(&[("a.rs", &text)]), expected);
+    }
+
+    #[test]
+    fn finds_statements_that_are_put_together() {
+        let text = "let all = query(AssertSqlSafe(sql));\n";
+        assert_eq!(sweep(&[("a/src/b.rs", text)]), ["a/src/b.rs:1: `AssertSqlSafe`"]);
+        assert_eq!(sweep(&[("a/tests/b.rs", text), ("b.md", text)]), [""; 0]);
+        assert_eq!(sweep(&[("projections/src/compare.rs", text)]), [""; 0]);
     }
 
     #[test]

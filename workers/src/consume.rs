@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use carrel_bus::{Delivery, Message, Queue};
+use carrel_failpoint::{Point, reached};
 use carrel_keys::{KeyId, Signature};
 use carrel_model::contract::Order;
 use carrel_model::work::{Lane, Thing};
@@ -24,8 +25,9 @@ pub(crate) async fn consume(shared: Arc<Shared>, lane: Lane) -> Result<(), Worke
     let mut consumer = shared.bus.consume(&queue, ORDERS_AHEAD).await?;
     loop {
         let delivery = tokio::select! {
-            delivery = consumer.next() => delivery?,
+            biased;
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            delivery = consumer.next() => delivery?,
         };
         take(&shared, delivery).await?;
     }
@@ -48,7 +50,9 @@ async fn take(shared: &Shared, delivery: Delivery) -> Result<(), WorkerError> {
         Heard::Already => shared.nudged.add(thing),
         Heard::Settled => shared.repeat(thing),
         Heard::Newer => {
+            reached(Point::OrderRead);
             shared.enter(thing, vec![Change::Heard(Box::new(order))]).await?;
+            reached(Point::OrderEntered);
             shared.nudged.add(thing);
         }
     }
@@ -61,6 +65,7 @@ enum Heard {
     /// It is under way.
     Already,
     Settled,
+    /// Or it failed, and whoever orders it again believes that it may work now.
     Newer,
 }
 
@@ -69,6 +74,7 @@ fn compare(shared: &Shared, thing: Thing, age: Age) -> Heard {
         None => Heard::Newer,
         Some(entry) if age < entry.age() => Heard::Older,
         Some(entry) if age > entry.age() => Heard::Newer,
+        Some(entry) if entry.gave_up => Heard::Newer,
         Some(entry) if entry.is_settled() => Heard::Settled,
         Some(_) => Heard::Already,
     })

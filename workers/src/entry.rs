@@ -6,12 +6,15 @@ use carrel_model::ids::{MessageId, SessionId, SnapshotId};
 use carrel_model::machine::{Outcome, PauseReason, Probe, Reported, StopManner};
 use carrel_model::record::Incarnation;
 use carrel_model::session::SpentBy;
+use carrel_model::version::latest::Properties;
 use carrel_model::version::latest::renewal::FirstBootDone;
 use carrel_model::work::{DiskSpec, PowerSpec, Shall};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::limits::OUTCOMES_KEPT_MAX;
+
+mod told;
 
 /// How new an order is. A log whose past was taken back counts anew, in another incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Entry {
     /// The host has let go of it: what is left is a tombstone, so that older orders stay refused.
     #[serde(default)]
     pub is_gone: bool,
+    /// What was ordered last could not be done.
+    #[serde(default)]
+    pub gave_up: bool,
     /// The step that is under way, if one was not seen to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
@@ -161,6 +167,8 @@ pub enum Change {
     },
     /// Everything up to here came to an end. What is newer did not.
     Settled(Age),
+    /// The same, and it could not be done.
+    GaveUp(Age),
     /// As it is, when the ledger is written anew.
     Whole(Box<Entry>),
 }
@@ -168,6 +176,12 @@ pub enum Change {
 impl Entry {
     pub const fn age(&self) -> Age {
         Age { incarnation: self.incarnation, generation: self.generation }
+    }
+
+    /// What its order says of people, if it says anything.
+    pub(crate) fn personal(&self) -> Option<&Properties> {
+        let order = self.order.as_ref().filter(|order| !order.personal.is_empty())?;
+        Some(&order.personal)
     }
 
     pub fn is_settled(&self) -> bool {
@@ -198,6 +212,7 @@ impl Entry {
             generation: 0,
             order: None,
             is_gone: false,
+            gave_up: false,
             step: None,
             acted: Acted::default(),
             told: Told::default(),
@@ -214,6 +229,7 @@ impl Entry {
         self.incarnation = order.incarnation;
         self.generation = order.work.generation;
         self.is_gone = false;
+        self.gave_up = false;
         self.outcomes.retain(|said| !said.confirmed);
         match &order.work.shall {
             Shall::Present(spec) => {
@@ -341,58 +357,12 @@ impl Entry {
             Change::Says(said) => self.say(*said),
             Change::Confirmed { id } => self.confirm(id),
             Change::Settled(age) if age == self.age() => self.settle(),
-            Change::Settled(_) => {}
+            Change::GaveUp(age) if age == self.age() => {
+                self.settle();
+                self.gave_up = true;
+            }
+            Change::Settled(_) | Change::GaveUp(_) => {}
             Change::Whole(whole) => *self = *whole,
-        }
-    }
-}
-
-impl Told {
-    pub fn ticket(&self, session: SessionId, ticket: u32) -> Option<&ToldTicket> {
-        self.tickets.iter().find(|it| (it.session, it.ticket) == (session, ticket))
-    }
-
-    fn is(&mut self, boot_epoch: Option<u64>, is: ToldState) {
-        let before = self.power.map_or(0, |power| power.boot_epoch);
-        self.power = Some(ToldPower { boot_epoch: boot_epoch.unwrap_or(before), is });
-    }
-
-    fn hear(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Started { boot_epoch } => self.is(Some(*boot_epoch), ToldState::On),
-            Outcome::Stopped { boot_epoch, .. } => self.is(Some(*boot_epoch), ToldState::Off),
-            Outcome::Paused { reason } => self.is(None, ToldState::Paused(*reason)),
-            Outcome::Asleep => self.is(None, ToldState::Asleep),
-            Outcome::Resumed => self.is(None, ToldState::On),
-            // It runs elsewhere.
-            Outcome::Migrated => self.power = None,
-            Outcome::Ready { boot_epoch } => self.ready = Some(*boot_epoch),
-            Outcome::FirstBootEnded { boot_epoch } => self.first_boot = Some(*boot_epoch),
-            Outcome::Stopping { boot_epoch } => self.stopping = Some(*boot_epoch),
-            Outcome::SnapshotTaken { snapshot } => self.snapshots.push(*snapshot),
-            Outcome::SnapshotDeleted { snapshot } => self.snapshots.retain(|it| it != snapshot),
-            Outcome::DisplayArmed { session, ticket } => {
-                self.tickets.retain(|it| it.session != *session);
-                let (session, ticket) = (*session, *ticket);
-                self.tickets.push(ToldTicket { session, ticket, spent: None });
-            }
-            Outcome::TicketSpent { session, ticket, by } => {
-                let it =
-                    |told: &&mut ToldTicket| (told.session, told.ticket) == (*session, *ticket);
-                for told in self.tickets.iter_mut().filter(it) {
-                    told.spent = Some(*by);
-                }
-            }
-            Outcome::LoggedOff { session } => self.logged_off.push(*session),
-            Outcome::Applied
-            | Outcome::Released
-            | Outcome::Absent
-            | Outcome::Failed { .. }
-            | Outcome::Copied
-            | Outcome::Sealed { .. }
-            | Outcome::SnapshotReverted { .. }
-            | Outcome::SnapshotFailed { .. }
-            | Outcome::MigrationFailed { .. } => {}
         }
     }
 }

@@ -7,9 +7,11 @@
 //! A boot storm is a queue in front of the first; the second bounds threads, however many hosts a
 //! process simulates.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use carrel_driver::{Advance, Cancel, Doing, Done, Hypervisor, Step, StepKind, Trouble};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -31,14 +33,41 @@ impl Default for AtOnce {
     }
 }
 
-/// The threads that all workers of a process share.
+/// Who makes the calls: threads that all workers of a process share, unless somebody else does.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<Semaphore>);
+pub struct Pool(By);
+
+#[derive(Clone, Debug)]
+enum By {
+    Threads(Arc<Semaphore>),
+    Hand(Arc<dyn Hand>),
+}
 
 impl Default for Pool {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BLOCKING_MAX)))
+        Self(By::Threads(Arc::new(Semaphore::new(BLOCKING_MAX))))
     }
+}
+
+impl Pool {
+    /// Every call is made where it is asked for.
+    pub fn by_hand(hand: Arc<dyn Hand>) -> Self {
+        Self(By::Hand(hand))
+    }
+}
+
+/// Makes calls without a thread, in a time of its own: for simulated hosts on which the same is to
+/// happen in the same order each time.
+#[async_trait]
+pub trait Hand: Send + Sync + Debug {
+    /// Waits for as long as the step takes, and has it done meanwhile. No call of the driver waits.
+    async fn step(
+        &self,
+        hypervisor: &dyn Hypervisor,
+        step: (&Doing, &Step),
+        advance: &dyn Advance,
+        cancel: &Cancel,
+    ) -> Result<Done, Trouble>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +170,20 @@ impl Lanes {
         &self,
         call: impl FnOnce(&dyn Hypervisor) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let permit = Arc::clone(&self.pool.0).acquire_owned().await.map_err(|_| ended())?;
+        let is_quick = self.hypervisor.answers_at_once();
+        match &self.pool.0 {
+            By::Threads(threads) if !is_quick => self.lent(threads, call).await,
+            By::Threads(_) | By::Hand(_) => call(&*self.hypervisor),
+        }
+    }
+
+    /// Calls the driver on a thread that may wait.
+    async fn lent<T: Send + 'static>(
+        &self,
+        threads: &Arc<Semaphore>,
+        call: impl FnOnce(&dyn Hypervisor) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let permit = Arc::clone(threads).acquire_owned().await.map_err(|_| ended())?;
         let hypervisor = Arc::clone(&self.hypervisor);
         let called = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -158,6 +200,16 @@ impl Lanes {
         cancel: Cancel,
     ) -> Result<Done, Trouble> {
         let _abandoned = Abandoned(cancel.clone());
-        self.ask(move |hypervisor| hypervisor.step(&doing, &step, &*advance, &cancel)).await
+        match &self.pool.0 {
+            By::Hand(hand) => {
+                hand.step(&*self.hypervisor, (&doing, &step), &*advance, &cancel).await
+            }
+            By::Threads(threads) => {
+                let step = move |hypervisor: &dyn Hypervisor| {
+                    hypervisor.step(&doing, &step, &*advance, &cancel)
+                };
+                self.lent(threads, step).await
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ mod watch;
 pub mod worker;
 
 pub use error::WorkerError;
-pub use lanes::{AtOnce, Pool};
+pub use lanes::{AtOnce, Hand, Pool};
 pub use ledger::{FileStore, Ledger, LedgerError, LedgerWriter, MemoryStore};
 pub use outside::{Ids, Millis};
 pub use worker::{Setup, Worker};

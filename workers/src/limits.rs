@@ -77,6 +77,11 @@ pub const LEDGER_FRAME_MAX: usize = 2 << 20;
 pub const LEDGER_COMPACT_BYTES: u64 = 16 << 20;
 pub const LEDGER_COMPACT_TIMES: u64 = 4;
 
+/// How long a ledger may hold what was said of people who are not on a machine any more, deleted
+/// ones included. Written anew it has some 2 KiB for each thing: 20 MiB a minute at most, for
+/// 10,000.
+pub const LEDGER_ERASED_WITHIN: Duration = Duration::from_secs(60);
+
 /// A thing has so many steps between two of its orders. More is a worker that goes round in
 /// circles: a machine with 32 snapshots on eight disks takes less than a hundred.
 pub const STEPS_MAX: u32 = 1_000;

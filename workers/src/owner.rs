@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrel_driver::{Cancel, Doing, Done, Hope, Seen, Step, Trouble};
+use carrel_failpoint::{Point, reached};
 use carrel_model::contract::Order;
 use carrel_model::image;
 use carrel_model::machine::{Outcome, Reported};
@@ -24,7 +25,7 @@ use tokio::time::sleep;
 use crate::entry::{Age, Change, Entry};
 use crate::error::WorkerError;
 use crate::lanes::{Width, width};
-use crate::limits::{STEPS_MAX, SUPERSEDED_GRACE, TRIES_MAX, UNREACHABLE_AGAIN};
+use crate::limits::{FAST_STEP_MAX, STEPS_MAX, SUPERSEDED_GRACE, TRIES_MAX, UNREACHABLE_AGAIN};
 use crate::news::news;
 use crate::plan::{self, Doable, Fails, Next};
 use crate::shared::Shared;
@@ -138,14 +139,27 @@ impl Owner {
     /// What a run has left behind goes also when nobody has asked for anything.
     async fn clear_up(&mut self, entry: &Entry, seen: &Seen) -> Result<Goes, WorkerError> {
         let Some(step) = plan::leftovers(self.thing, seen) else { return Ok(Goes::Rests) };
-        let doing = self.doing(entry);
-        let cancel = Cancel::new();
-        let advance = self.shared.steps.advance(self.thing);
-        if let Err(trouble) = self.shared.lanes.step((doing, step), advance, cancel).await {
+        if let Err(trouble) = self.clear((self.doing(entry), step)).await {
             tracing::warn!(thing = ?self.thing, error = %trouble, "files were not cleared up");
             return Ok(Goes::Rests);
         }
         Ok(Goes::On)
+    }
+
+    /// Nobody has asked for it: whatever is asked for meanwhile goes before.
+    async fn clear(&mut self, step: (Doing, Step)) -> Result<Done, Trouble> {
+        let (cancel, shared) = (Cancel::new(), Arc::clone(&self.shared));
+        let advance = shared.steps.advance(self.thing);
+        let cleared = shared.lanes.step(step, advance, cancel.clone());
+        tokio::pin!(cleared);
+        tokio::select! {
+            biased;
+            cleared = &mut cleared => return cleared,
+            _ = self.nudged.changed() => {}
+            () = sleep(FAST_STEP_MAX) => {}
+        }
+        cancel.cancel();
+        cleared.await
     }
 
     fn doing(&self, entry: &Entry) -> Doing {
@@ -183,6 +197,7 @@ impl Owner {
         let width = width(kind);
         let shared = Arc::clone(&self.shared);
         let place = tokio::select! {
+            biased;
             place = shared.lanes.place(width) => place,
             // Something newer may want something else.
             _ = self.nudged.changed() => return Ok(Goes::On),
@@ -196,6 +211,7 @@ impl Owner {
         }
         let removed = removed(&step);
         self.enter(vec![Change::Begins { step: kind.word().to_owned(), act }]).await?;
+        reached(Point::StepEntered);
         if width == Width::Bulk {
             shared.steps.begins(self.thing, kind.word(), order.operation);
         }
@@ -203,6 +219,7 @@ impl Owner {
         if width == Width::Bulk {
             shared.steps.ends(self.thing);
         }
+        reached(Point::StepDone);
         match done {
             Ok(done) => {
                 self.tries = 0;
@@ -243,6 +260,7 @@ impl Owner {
         let (mut is_late, mut superseded) = (false, false);
         loop {
             tokio::select! {
+                biased;
                 done = &mut done => {
                     return match done {
                         Err(trouble) if trouble.hope == Hope::Cancelled && is_late => {
@@ -307,6 +325,7 @@ impl Owner {
     async fn pause(&mut self, at_most: Duration) {
         let mut stop = self.shared.stop.clone();
         tokio::select! {
+            biased;
             () = sleep(at_most) => {}
             _ = self.nudged.changed() => {}
             _ = stop.changed() => {}
@@ -322,32 +341,40 @@ impl Owner {
         tracing::warn!(thing = ?self.thing, generation = entry.generation,
             code = %failure.code, detail = %failure.detail, "work failed");
         self.tries = 0;
+        let gave_up = || vec![Change::GaveUp(entry.age())];
         let (what, and) = match (self.thing, fails) {
             (Thing::Machine(id), Fails::Snapshot(snapshot)) => {
                 let outcome = Outcome::SnapshotFailed { snapshot, failure };
-                (Some(Reported::Machine { id, outcome }), Vec::new())
+                (vec![Reported::Machine { id, outcome }], Vec::new())
             }
             (Thing::Machine(id), Fails::Migration) => {
                 let outcome = Outcome::MigrationFailed { failure };
-                (Some(Reported::Machine { id, outcome }), Vec::new())
+                (vec![Reported::Machine { id, outcome }], Vec::new())
             }
             (Thing::Machine(id), Fails::Work | Fails::ImageFile(_) | Fails::Nothing) => {
-                let outcome = Outcome::Failed { failure };
-                (Some(Reported::Machine { id, outcome }), vec![Change::Settled(entry.age())])
+                // Nobody waits for a snapshot that can't be looked after any more.
+                let snapshot = plan::snapshot_at_work(entry);
+                let failed = snapshot.map(|snapshot| {
+                    let failure = failure.clone();
+                    Outcome::SnapshotFailed { snapshot, failure }
+                });
+                let outcomes = failed.into_iter().chain([Outcome::Failed { failure }]);
+                (outcomes.map(|outcome| Reported::Machine { id, outcome }).collect(), gave_up())
             }
             (Thing::Image(id), Fails::ImageFile(file)) => {
                 let outcome = image::Outcome::FileFailed { file, failure };
-                (Some(Reported::Image { id, outcome }), Vec::new())
+                (vec![Reported::Image { id, outcome }], Vec::new())
             }
-            // Nobody is told: it is ordered again with the next change.
+            // Nobody is told: it is ordered again as long as something is awaited.
             (
                 Thing::Image(_),
                 Fails::Work | Fails::Nothing | Fails::Snapshot(_) | Fails::Migration,
-            ) => (None, vec![Change::Settled(entry.age())]),
+            ) => (Vec::new(), gave_up()),
         };
-        match what {
-            Some(what) => self.say(entry, vec![what], and).await?,
-            None => self.enter(and).await?,
+        if what.is_empty() {
+            self.enter(and).await?;
+        } else {
+            self.say(entry, what, and).await?;
         }
         Ok(Goes::On)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carrel_bus::{Address, Message};
+use carrel_failpoint::{Point, reached};
 use carrel_model::contract::Report;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::work::Thing;
@@ -55,6 +56,7 @@ async fn publish(shared: &Shared, thing: Thing, id: Uuid) -> Result<(), WorkerEr
         sleep(pause).await;
         pause = (pause * 2).min(PUBLISH_AGAIN_MAX);
     }
+    reached(Point::ReportPublished);
     Ok(shared.ledger.note(shared.host, thing, vec![Change::Confirmed { id }]).await?)
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carrel_bus::Bus;
 use carrel_driver::{Listing, Trouble};
+use carrel_failpoint::{Point, reached};
 use carrel_keys::{HostKey, VerifyingKeys};
 use carrel_model::ids::{HypervisorId, MachineId, SessionId};
 use carrel_model::machine::Reported;
@@ -131,6 +132,7 @@ impl Shared {
         }
         changes.extend(and);
         self.enter(thing, changes).await?;
+        reached(Point::ReportEntered);
         for id in ids {
             self.to_report.add((thing, id));
         }

@@ -33,22 +33,27 @@ pub(crate) async fn watch(shared: Arc<Shared>) -> Result<(), WorkerError> {
         (every(WATCH_EVERY), every(INVENTORY_EVERY), every(SIGNS_EVERY));
     let mut last = None;
     loop {
+        // What takes no time comes first, and what is seldom before what is often: however slowly
+        // a host answers, none of them keeps the others away for ever.
         tokio::select! {
-            _ = looks.tick() => {
-                last = look(&shared).await;
-                if let Some(listing) = &last {
-                    find_news(&shared, listing);
-                }
-            }
-            _ = counts.tick() => {
-                if let Some(listing) = look(&shared).await {
-                    count(&shared, &listing).await?;
-                }
-            }
+            biased;
             _ = tells.tick() => {
                 let signs = signs(shared.host, &shared.steps, last.as_ref());
                 if !is_silent(&signs) {
                     say_signs(&shared, &signs).await?;
+                }
+            }
+            _ = counts.tick() => {
+                last = look(&shared).await;
+                if let Some(listing) = &last {
+                    find_news(&shared, listing);
+                    count(&shared, listing).await?;
+                }
+            }
+            _ = looks.tick() => {
+                last = look(&shared).await;
+                if let Some(listing) = &last {
+                    find_news(&shared, listing);
                 }
             }
         }

@@ -110,15 +110,16 @@ async fn work(
     let shared = Arc::clone(&owners.shared);
     loop {
         tokio::select! {
-            thing = shared.nudged.next() => owners.nudge(thing),
-            Some(ended) = owners.next() => owners.heed(ended)?,
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = services.join_next() => match ended {
                 // A consumer ends when the worker shall, and the rest never does by itself.
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(error) => return Err(panicked(&error)),
             },
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            Some(ended) = owners.next() => owners.heed(ended)?,
+            thing = shared.nudged.next() => owners.nudge(thing),
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::problem::Problem;
 use crate::roles::Access;
 use crate::router::Route;
 
+/// The listener itself answers so, with nothing in it, before anybody knows what was asked for.
+const HEADERS: &str = "HeadersTooLarge";
+
 /// Status, its name in the document, what it means, and one of its problems.
 const ANSWERS: &[(u16, &str, &str, Fault)] = &[
     (400, "Malformed", "What was sent can't be.", Fault::MalformedBody),
@@ -23,6 +26,7 @@ const ANSWERS: &[(u16, &str, &str, Fault)] = &[
     (415, "NotJson", "The body is not JSON.", Fault::NotJson),
     (422, "IdReused", "The id was used before, with another body.", Fault::IdReused),
     (429, "TooMany", "Too much at once, or too soon again.", Fault::TooManyRequests),
+    (431, HEADERS, "The request line and its headers are too long.", Fault::MalformedRequest),
     (500, "InternalError", "Something is wrong with the server.", Fault::Internal),
     (503, "Unavailable", "Refused; nothing was written.", Fault::Overloaded),
     (504, "OutcomeUnknown", "It is not known whether it was accepted.", Fault::OutcomeUnknown),
@@ -41,10 +45,10 @@ pub(super) fn all(problem: &Value) -> Value {
             let mut example = Problem::new(*fault, detail).body("0af7651916cd43dd8448eb211c80319c");
             example.status = *status;
             let media = json!({ "schema": problem, "example": example });
-            let mut answer = json!({
-                "description": what,
-                "content": { crate::problem::MEDIA_TYPE: media },
-            });
+            let mut answer = json!({ "description": what });
+            if *name != HEADERS {
+                answer["content"] = json!({ crate::problem::MEDIA_TYPE: media });
+            }
             if matches!(status, 429 | 503) {
                 answer["headers"] = json!({
                     "Retry-After": {
@@ -62,14 +66,15 @@ pub(super) fn all(problem: &Value) -> Value {
 /// The problems that a route may answer with.
 pub(super) fn of(route: &Route) -> Vec<u16> {
     let about = &route.about;
-    let mut statuses = vec![500];
+    let mut statuses = vec![431, 500];
     if route.rate != Rate::Free {
         statuses.push(503);
     }
     match route.access() {
-        Access::Open => {}
+        Access::Open if route.rate == Rate::Free => {}
+        Access::Open => statuses.push(429),
         Access::SignedIn => statuses.extend([401, 429]),
-        Access::Role(_) | Access::Client | Access::Subject | Access::Nobody => {
+        Access::Role(_) | Access::Client | Access::Subject(_) | Access::Nobody => {
             statuses.extend([401, 403, 429]);
         }
     }

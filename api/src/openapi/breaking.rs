@@ -1,11 +1,14 @@
 //! What in a newer description would break a program that was written against an older one.
 //!
 //! A field, a path, an answer or a value that is gone; something that has to be sent and had not
-//! to; a type that has changed. What is new beside that breaks nobody.
+//! to; a type that has changed; a bound of what is sent that was wider. What is new beside that
+//! breaks nobody.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+
+use crate::openapi::strict::largest;
 
 /// Schemas refer to themselves.
 const DEPTH_MAX: usize = 40;
@@ -122,6 +125,10 @@ impl<'a> Finder<'a> {
         }
         self.values(place, (old, new));
         self.required(place, side, (old, new));
+        if side == Side::Sent {
+            self.bounds(place, (old, new));
+        }
+        self.forms(place, side, (old, new), depth);
         for (name, was) in fields(&old["properties"]) {
             let place = format!("{place} .{name}");
             match new["properties"].get(name) {
@@ -129,8 +136,45 @@ impl<'a> Finder<'a> {
                 Some(is) => self.schema(&place, side, (was, is), depth + 1),
             }
         }
-        if let (Some(was), Some(is)) = (old.get("items"), new.get("items")) {
-            self.schema(&format!("{place} []"), side, (was, is), depth + 1);
+        for (keyword, shown) in [("items", "[]"), ("additionalProperties", "{}")] {
+            if let (Some(was), Some(is)) = (old.get(keyword), new.get(keyword)) {
+                self.schema(&format!("{place} {shown}"), side, (was, is), depth + 1);
+            }
+        }
+    }
+
+    /// The forms that something may have are told apart by where they stand.
+    fn forms(&mut self, place: &str, side: Side, (old, new): (&'a Value, &'a Value), depth: usize) {
+        for keyword in ["anyOf", "oneOf", "allOf"] {
+            let (was, is) = (items(old, keyword), items(new, keyword));
+            // What is left of words is looked at one by one.
+            if constants(old).is_empty() && is.len() < was.len() {
+                self.say(place, "one of its forms is gone");
+            }
+            for (nth, (was, is)) in was.iter().zip(is).enumerate() {
+                self.schema(&format!("{place} ({nth})"), side, (was, is), depth + 1);
+            }
+        }
+    }
+
+    /// What could be sent can still be sent.
+    fn bounds(&mut self, place: &str, (old, new): (&Value, &Value)) {
+        for keyword in ["maxLength", "maxItems", "maxProperties", "maximum"] {
+            if let Some(is) = bound(new, keyword)
+                && bound(old, keyword).is_none_or(|was| is < was)
+            {
+                self.say(place, &format!("its {keyword} is {is} from now on"));
+            }
+        }
+        for keyword in ["minLength", "minItems", "minProperties", "minimum"] {
+            if let Some(is) = bound(new, keyword)
+                && bound(old, keyword).is_none_or(|was| is > was)
+            {
+                self.say(place, &format!("its {keyword} is {is} from now on"));
+            }
+        }
+        if let Some(pattern) = new.get("pattern").filter(|it| old.get("pattern") != Some(it)) {
+            self.say(place, &format!("it matches {pattern} from now on"));
         }
     }
 
@@ -163,6 +207,33 @@ impl<'a> Finder<'a> {
             self.say(place, &format!("the value {value} is gone"));
         }
     }
+}
+
+/// A bound, also one that follows from the size of a number.
+fn bound(schema: &Value, keyword: &str) -> Option<f64> {
+    let implied = || match keyword {
+        "maximum" => largest(schema.as_object()?),
+        _ => None,
+    };
+    let said = schema.get(keyword).and_then(Value::as_f64);
+    #[expect(clippy::cast_precision_loss, reason = "it is compared with others of its like")]
+    said.or_else(|| implied().map(|largest| largest as f64))
+}
+
+/// Those of the changes that nobody has allowed, and what was allowed for nothing. A line allows
+/// itself, or with `*` before it whatever ends so; `#` begins a comment.
+pub fn judged<'a>(changes: &'a [String], allowed: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
+    let lines = allowed.lines().map(str::trim);
+    let lines: Vec<&str> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let fits = |line: &str, change: &str| match line.strip_prefix('*') {
+        Some(end) => change.ends_with(end),
+        None => change == line,
+    };
+    let is_new = |change: &&str| !lines.iter().any(|line| fits(line, change));
+    let is_idle = |line: &&str| !changes.iter().any(|change| fits(line, change));
+    let new = changes.iter().map(String::as_str).filter(is_new).collect();
+    (new, lines.iter().copied().filter(is_idle).collect())
 }
 
 fn constants(schema: &Value) -> Vec<&Value> {
@@ -264,6 +335,53 @@ mod tests {
     #[test]
     fn another_type_is_found_below_references() {
         breaks("/components/schemas/A/properties/name/type", json!("integer"), ".inner .name: is");
+    }
+
+    #[test]
+    fn narrower_bounds_of_what_is_sent_are_found() {
+        let name = "/components/schemas/A/properties/name";
+        let text = |more: (&str, Value)| json!({ "type": "string", more.0: more.1 });
+        breaks(name, text(("maxLength", json!(7))), "its maxLength is 7");
+        breaks(name, text(("minLength", json!(1))), "its minLength is 1");
+        breaks(name, text(("pattern", json!("^a$"))), "it matches \"^a$\"");
+        // What is only read may become narrower.
+        let mut new = document();
+        new["components"]["schemas"]["B"]["properties"]["id"]["maxLength"] = json!(36);
+        assert_eq!(changes(&document(), &new), Vec::<String>::new());
+        // A number of a size says its largest already.
+        let number = |maximum: Value| {
+            let mut new = document();
+            *new.pointer_mut(name).expect("it is there") =
+                json!({ "type": "integer", "format": "uint16", "maximum": maximum });
+            new
+        };
+        let same = changes(&number(json!(65_535)), &number(json!(65_535)));
+        assert_eq!(same, Vec::<String>::new());
+        assert_eq!(changes(&number(json!(65_535)), &number(json!(9))).len(), 1);
+    }
+
+    #[test]
+    fn a_form_that_is_gone_or_has_changed_is_found() {
+        let forms = |forms: Value| {
+            let mut document = document();
+            document["components"]["schemas"]["A"]["properties"]["kind"] =
+                json!({ "anyOf": forms });
+            document
+        };
+        let old = forms(json!([{ "type": "string" }, { "type": "integer" }]));
+        let found = changes(&old, &forms(json!([{ "type": "string" }])));
+        assert!(found.iter().any(|it| it.contains("one of its forms is gone")), "{found:?}");
+        let found = changes(&old, &forms(json!([{ "type": "string" }, { "type": "boolean" }])));
+        assert!(found.iter().any(|it| it.contains("(1): is \"boolean\"")), "{found:?}");
+        assert_eq!(changes(&old, &old), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_allowed_is_passed_over_and_what_is_idle_is_told() {
+        let changes = ["a: is gone".to_owned(), "b: is gone".to_owned(), "c: is new".to_owned()];
+        let allowed = "# why\n\na: is gone\n*: is new\nd: is gone\n";
+        assert_eq!(judged(&changes, allowed), (vec!["b: is gone"], vec!["d: is gone"]));
+        assert_eq!(judged(&changes, "").0.len(), 3);
     }
 
     #[test]

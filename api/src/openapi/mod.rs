@@ -8,8 +8,10 @@ pub mod about;
 mod answers;
 pub mod breaking;
 pub mod examples;
+mod strict;
 mod words;
 
+use carrel_model::admin::Role;
 use carrel_model::command;
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -54,6 +56,7 @@ pub fn document() -> Value {
     document["components"]["responses"] = answers::all(&problem);
     document["components"]["schemas"] = schemas.into_value();
     fill(&mut document);
+    strict::bound(&mut document);
     document
 }
 
@@ -163,11 +166,20 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Operation {
     }
     match route.access() {
         Access::Open => operation.securities(Some([])).build(),
-        Access::SignedIn | Access::Role(_) | Access::Client | Access::Subject | Access::Nobody => {
+        Access::SignedIn
+        | Access::Role(_)
+        | Access::Client
+        | Access::Subject(_)
+        | Access::Nobody => {
             let needs = SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, []);
             operation.security(needs).build()
         }
     }
+}
+
+fn word(role: Role) -> String {
+    let word = serde_json::to_value(role).unwrap_or_default();
+    word.as_str().unwrap_or("?").to_owned()
 }
 
 fn described(route: &Route) -> String {
@@ -175,13 +187,13 @@ fn described(route: &Route) -> String {
         Access::Open => "Anybody may do this.".to_owned(),
         Access::SignedIn => "Whoever is signed in may do this.".to_owned(),
         Access::Role(role) => {
-            let role = serde_json::to_value(role).unwrap_or_default();
-            format!("For the role `{}` and those that include it.", role.as_str().unwrap_or("?"))
+            format!("For the role `{}` and those that include it.", word(role))
         }
         Access::Client => "For people who use desktops, for themselves.".to_owned(),
-        Access::Subject => {
-            "For people who use desktops, for themselves, and for the role `operator`.".to_owned()
-        }
+        Access::Subject(role) => format!(
+            "For people who use desktops, for themselves, and for the role `{}`.",
+            word(role)
+        ),
         Access::Nobody => "Nobody may do this.".to_owned(),
     };
     match route.about.detail.as_str() {

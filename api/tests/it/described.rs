@@ -119,3 +119,22 @@ async fn every_example_is_answered_as_described() {
     }
     assert_eq!(wrong, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn no_command_takes_a_field_that_it_does_not_have() {
+    let scene = Scene::new().await;
+    for (name, data) in carrel_api::openapi::examples::all() {
+        for more in ["owner", "state", "actor", "id", "at", "org"] {
+            let mut data = data.clone();
+            let fields = data.as_object_mut().expect("an object");
+            if fields.contains_key(more) {
+                continue;
+            }
+            fields.insert(more.to_owned(), Value::from("0198c0de-0000-7000-8000-000000000001"));
+            let path = format!("/v1/commands/{name}");
+            let refused = scene.post(&path, Some(&scene.admin), &data).await;
+            let problem = refused.problem(400, "CRL-1001");
+            assert_eq!(problem["path"], more, "{name}: {problem}");
+        }
+    }
+}

@@ -63,7 +63,7 @@ async fn a_fact_has_everything_that_is_known_of_it() {
     let after = fact["position"].as_u64().expect("a position");
     let none = page(&scene, &format!("stream={stream}&after={after}")).await;
     assert_eq!(none, json!({ "items": [], "next": null }));
-    for query in ["limit=0", "limit=1001", "stream=x", "after=x", "colour=red"] {
+    for query in ["type=Group", "limit=0", "limit=1001", "stream=x", "after=x", "colour=red"] {
         let path = format!("/v1/events?{query}");
         scene.get(&path, Some(&scene.admin)).await.problem(400, "CRL-1002");
     }
@@ -121,4 +121,26 @@ async fn who_may_not_any_more_is_cut_off_and_so_is_everybody_at_the_end() {
     told(first.into_body(), "the end of the world").await;
     scene.edge.close();
     told(second.into_body(), "the end of the world").await;
+}
+
+#[tokio::test]
+async fn who_follows_is_cut_off_by_whatever_ends_their_token() {
+    let scene = Scene::new().await;
+    let ends = [
+        ("SetAdminPassword", json!({ "admin": "ona", "password": "another long password" })),
+        ("SetAdminRoles", json!({ "admin": "jonas", "roles": ["operator"] })),
+        ("DeleteAdmin", json!({ "admin": "anna" })),
+    ];
+    for (name, data) in ends {
+        let who = data["admin"].as_str().expect("a name");
+        let create = json!({ "name": who, "password": "a long password", "roles": ["admin"] });
+        scene.given("CreateAdmin", &create).await;
+        let token = scene.signs_in(who, "a long password").await;
+        let follows = scene.router.clone().oneshot(following(&token, None)).await.expect("it");
+        assert_eq!(follows.status().as_u16(), 200);
+        scene.given(name, &data).await;
+        scene.given("CreateGroup", &json!({ "name": format!("after-{who}") })).await;
+        let heard = told(follows.into_body(), "the end of the world").await;
+        assert!(!heard.contains(&format!("after-{who}")), "{name}: {heard}");
+    }
 }

@@ -2,13 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "what a test needs is there, or it fails")]
 
+mod browser;
 mod commands;
 mod described;
 mod desktops;
 mod events;
+mod matrix;
 mod odd;
+mod race;
 mod reads;
 mod roles;
 mod scene;
 mod served;
 mod sign_in;
+mod slow;

@@ -50,10 +50,21 @@ async fn what_is_not_seen_yet_is_waited_for_or_refused() {
     let head = scene.edge.ports.commands.standing().position.0;
     let path = format!("/v1/machines?min_position={head}");
     scene.get(&path, Some(&scene.admin)).await.is(200);
-    let path = format!("/v1/machines?min_position={}", head + 1);
+    scene.known.behind.store(true, Ordering::Relaxed);
     let later = scene.get(&path, Some(&scene.admin)).await;
     assert!(later.headers.contains_key("retry-after"));
     later.problem(503, "CRL-1020");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_is_not_in_the_log() {
+    let scene = Scene::new().await;
+    let head = scene.edge.ports.commands.standing().position.0;
+    for of in ["machines", "machines/gold", "operations/0198c0de-0000-7000-8000-000000000001"] {
+        let path = format!("/v1/{of}?min_position={}", head + 1);
+        let problem = scene.get(&path, Some(&scene.admin)).await.problem(400, "CRL-1002");
+        assert!(problem["detail"].as_str().is_some_and(|it| it.contains("ends at")), "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn expected(access: Access, role: &str) -> Option<u16> {
         Access::Open => true,
         Access::SignedIn => role != "nobody",
         Access::Client => role == "client",
-        Access::Subject => role == "client" || runs(Role::Operator),
+        Access::Subject(wanted) => role == "client" || runs(wanted),
         Access::Role(wanted) => runs(wanted),
         Access::Nobody => false,
     };

@@ -23,7 +23,8 @@ use carrel_model::ids::LogId;
 use carrel_model::name::Org;
 use carrel_model::record::{Position, Timestamp};
 use carrel_projections::{
-    Count, Item, Kind, Page, ProjectionState, Query, ReadModelError, ReadModels,
+    Count, FollowError, Item, Kind, Page, ProjectionState, Purpose, Query, ReadModelError,
+    ReadModels, Rebuilt,
 };
 use carrel_testkit::random::Random;
 use carrel_testkit::site::BEGINNING;
@@ -92,6 +93,8 @@ impl Commands for Faulty {
 pub(crate) struct Known {
     log: Arc<MemoryLog>,
     pub(crate) fails: AtomicBool,
+    /// It has seen nothing of the log yet.
+    pub(crate) behind: AtomicBool,
 }
 
 impl fmt::Debug for Known {
@@ -119,7 +122,8 @@ impl Known {
         let finished = facts.iter().any(|record| record.kind.as_str() == "operation.finished");
         let over = finished || data.get("task").is_none();
         let state = if over { "succeeded" } else { "running" };
-        Some(json!({ "id": id, "version": facts.len(), "state": state }))
+        let actor = first.unit.origin.actor.id;
+        Some(json!({ "id": id, "version": facts.len(), "state": state, "actor": actor }))
     }
 }
 
@@ -151,12 +155,20 @@ impl ReadModels for Known {
 
     async fn seen(&self, _: Kind, position: Position, _: Duration) -> Result<(), ReadModelError> {
         self.works()?;
-        let at = self.log.head().await.expect("a head").position;
+        let at = match self.behind.load(Ordering::Relaxed) {
+            true => Position::START,
+            false => self.log.head().await.expect("a head").position,
+        };
         let retry_after = Duration::from_secs(1);
         match position <= at {
             true => Ok(()),
             false => Err(ReadModelError::NotYet { wanted: position, at, retry_after }),
         }
+    }
+
+    async fn rebuild(&self, _: Purpose) -> Result<Rebuilt, FollowError> {
+        let position = self.log.head().await.expect("a head").position;
+        Ok(Rebuilt { position, differences: Vec::new() })
     }
 
     fn state(&self) -> Vec<ProjectionState> {
@@ -241,7 +253,11 @@ impl Scene {
             desk.run().await.expect("what it meets in the log");
         });
         let faulty = Arc::new(Faulty { decider, refuses: Mutex::default() });
-        let known = Arc::new(Known { log: Arc::clone(&log), fails: AtomicBool::default() });
+        let known = Arc::new(Known {
+            log: Arc::clone(&log),
+            fails: AtomicBool::default(),
+            behind: AtomicBool::default(),
+        });
         let edge = Edge::new(Ports {
             commands: Arc::clone(&faulty) as _,
             reads: Arc::clone(&known) as _,

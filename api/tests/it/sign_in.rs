@@ -136,3 +136,30 @@ async fn odd_sign_ins_are_malformed_or_refused() {
         scene.post("/v1/login", None, &body).await.is(status);
     }
 }
+
+#[tokio::test]
+async fn whatever_ends_somebodys_right_ends_their_tokens_at_once() {
+    let scene = Scene::new().await;
+    let ends = [
+        ("BlockClient", json!({ "client": "anna" })),
+        ("SetClientPassword", json!({ "client": "jonas", "password": "another long password" })),
+        ("DeleteClient", json!({ "client": "ona" })),
+    ];
+    for (name, data) in ends {
+        let who = data["client"].as_str().expect("a name").to_owned();
+        let token = scene.client(&who).await;
+        scene.get("/v1/me", Some(&token)).await.is(200);
+        scene.given(name, &data).await;
+        scene.get("/v1/me", Some(&token)).await.problem(401, "CRL-1003");
+    }
+    let ends = [
+        ("SetAdminPassword", json!({ "admin": "viewer", "password": "another long password" })),
+        ("DeleteAdmin", json!({ "admin": "operator" })),
+    ];
+    for (name, data) in ends {
+        let token = scene.with_role(data["admin"].as_str().expect("a name")).await;
+        scene.get("/v1/me", Some(&token)).await.is(200);
+        scene.given(name, &data).await;
+        scene.get("/v1/me", Some(&token)).await.problem(401, "CRL-1003");
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use carrel_model::command::About;
+use carrel_projections::Kind;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Where `carrel up` listens unless it is told otherwise.
 pub(crate) const SERVER: &str = "http://127.0.0.1:8480";
@@ -63,7 +66,7 @@ Examples:
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) server: Server,
-    #[arg(value_enum)]
+    #[arg(value_parser = kinds())]
     pub(crate) kind: Kind,
     /// One thing, by its id or its name
     #[arg(value_name = "ID|NAME")]
@@ -87,45 +90,9 @@ pub(crate) struct Get {
     pub(crate) output: Shape,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    Hypervisors,
-    Storages,
-    Networks,
-    Media,
-    Templates,
-    Machines,
-    Images,
-    Pools,
-    Clients,
-    Groups,
-    Labs,
-    Terminals,
-    Sessions,
-    Operations,
-    Admins,
-}
-
-impl Kind {
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::Hypervisors => "hypervisors",
-            Self::Storages => "storages",
-            Self::Networks => "networks",
-            Self::Media => "media",
-            Self::Templates => "templates",
-            Self::Machines => "machines",
-            Self::Images => "images",
-            Self::Pools => "pools",
-            Self::Clients => "clients",
-            Self::Groups => "groups",
-            Self::Labs => "labs",
-            Self::Terminals => "terminals",
-            Self::Sessions => "sessions",
-            Self::Operations => "operations",
-            Self::Admins => "admins",
-        }
-    }
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let names = Kind::ALL.map(Kind::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Kind>())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -157,15 +124,38 @@ pub(crate) struct Watch {
     pub(crate) output: Shape,
 }
 
-/// Ask for a command
-///
-/// What a command takes follows from its schema (schemas/commands): `carrel do Populate --help`.
-/// Lists may be given more than once or with commas; what is more than a word is JSON. @FILE stands
-/// for what is in a file, @- for standard input; a password is asked for, or comes from a file.
+/// What can be read of Carrel is a copy of what the log says, and can be made again
+#[derive(Debug, Subcommand)]
+pub(crate) enum Projections {
+    /// Build everything anew from the log, and use that from then on
+    ///
+    /// It is built beside what is in use, which is read meanwhile, and takes its place when it has
+    /// caught up. A million facts take about ten seconds.
+    #[command(after_help = "Example:\n  carrel projections rebuild")]
+    Rebuild(Rebuilding),
+    /// Compare everything with what the log says
+    ///
+    /// It is built anew beside what is in use, brought to the same position, compared row for row,
+    /// and thrown away. What is in use is not changed; what happens meanwhile is seen a moment
+    /// later. Ends with 1 if something differs.
+    #[command(after_help = "Example:\n  carrel projections verify && echo sound")]
+    Verify(Rebuilding),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rebuilding {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A command to ask for: `ask.rs` says what its arguments are.
 #[derive(Debug)]
 pub(crate) struct Do {
     pub(crate) server: Server,
-    pub(crate) name: &'static str,
+    pub(crate) about: &'static About,
     pub(crate) data: serde_json::Map<String, serde_json::Value>,
     pub(crate) how: How,
 }

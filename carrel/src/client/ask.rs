@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use carrel_model::command::About;
 use carrel_model::wire;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value, json};
@@ -62,7 +61,7 @@ impl FromArgMatches for Do {
             None => Map::new(),
         };
         data.extend(fields::data(about, matches).map_err(wrong)?);
-        Ok(Self { server: Server::from_arg_matches(matches)?, name: about.name, data, how })
+        Ok(Self { server: Server::from_arg_matches(matches)?, about, data, how })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -82,7 +81,7 @@ pub(crate) fn run(asked: &Do) -> Result<Outcome, Failure> {
     let mut headers = Vec::new();
     headers.extend(id.as_deref().map(|id| ("idempotency-key", id)));
     let dry_run = if asked.how.dry_run { "?dry_run=true" } else { "" };
-    let path = format!("/v1/commands/{}{dry_run}", asked.name);
+    let path = format!("/v1/commands/{}{dry_run}", asked.about.name);
     let answer = http.post(&path, Some(&data), &headers)?.fine()?;
     if asked.how.wait
         && let Some(operation) = answer["command_id"].as_str()
@@ -94,7 +93,7 @@ pub(crate) fn run(asked: &Do) -> Result<Outcome, Failure> {
         Shape::Table if asked.how.dry_run => printed(&answer, true)?,
         Shape::Table => {
             let id = answer["command_id"].as_str().unwrap_or_default();
-            writeln!(io::stdout(), "{} is accepted: {id}", asked.name)?;
+            writeln!(io::stdout(), "{} is accepted: {id}", asked.about.name)?;
         }
     }
     Ok(Outcome::Fine)
@@ -104,17 +103,15 @@ pub(crate) fn run(asked: &Do) -> Result<Outcome, Failure> {
 /// mistake is told before anything is sent.
 fn complete(asked: &Do) -> Result<Value, Failure> {
     let mut data = asked.data.clone();
-    let about = fields::asked().find(|about| about.name == asked.name);
-    let missing = about.map(|about: &About| fields::passwords_missing(about, &data));
-    for password in missing.unwrap_or_default() {
+    let name = asked.about.name;
+    for password in fields::passwords_missing(asked.about, &data) {
         let typed = fields::ask_password(&password).map_err(Failure::usage)?;
         data.insert(password, Value::String(typed));
     }
     let data = Value::Object(data);
-    let command = json!({ "type": asked.name, "data": &data });
+    let command = json!({ "type": name, "data": &data });
     let read = serde_json::from_value::<wire::Command>(command);
-    let wrong =
-        |why| Failure::usage(format!("{} is not asked for like that", asked.name)).because(why);
-    read.map_err(wrong).map_err(|it| it.next(format!("carrel do {} --help", asked.name)))?;
+    let wrong = || Failure::usage(format!("{name} is not asked for like that"));
+    read.map_err(|why| wrong().because(why).next(format!("carrel do {name} --help")))?;
     Ok(data)
 }

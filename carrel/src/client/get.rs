@@ -15,7 +15,7 @@ const PAGE_MAX: u32 = 1_000;
 
 pub(crate) fn run(get: &Get) -> Result<Outcome, Failure> {
     let http = session::signed_in(&get.server)?;
-    let kind = get.kind.path();
+    let kind = get.kind.name();
     if let Some(which) = &get.which {
         let thing = http.get(&format!("/v1/{kind}/{}", escaped(which)), &[])?.fine()?;
         // One thing has more to it than a line.
@@ -53,7 +53,7 @@ fn items(http: &Http, get: &Get) -> Result<(Vec<Value>, bool), Failure> {
         query.extend(get.sort.as_deref().map(|sort| ("sort", sort)));
         query.extend(get.filter.iter().map(|(field, value)| (field.as_str(), value.as_str())));
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = http.get(&format!("/v1/{}", get.kind.path()), &query)?.fine()?;
+        let page = http.get(&format!("/v1/{}", get.kind.name()), &query)?.fine()?;
         let Value::Object(mut page) = page else { return Ok((items, false)) };
         if let Some(Value::Array(more)) = page.remove("items") {
             items.extend(more);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::session::Token;
 use crate::failure::Failure;
@@ -26,8 +26,6 @@ pub(super) fn pause(so_long: Duration) {
 #[derive(Debug)]
 pub(super) struct Http {
     agent: Agent,
-    /// For what has no end.
-    patient: Agent,
     url: String,
     token: Option<Token>,
 }
@@ -38,7 +36,7 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
-fn agent(ca: Option<&str>, seconds_max: Option<u64>) -> Result<Agent, Failure> {
+fn agent(ca: Option<&str>) -> Result<Agent, Failure> {
     let roots = match ca {
         None => RootCerts::PlatformVerifier,
         Some(pem) => {
@@ -57,28 +55,35 @@ fn agent(ca: Option<&str>, seconds_max: Option<u64>) -> Result<Agent, Failure> {
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_connect(Some(Duration::from_secs(10)))
-        .timeout_global(seconds_max.map(Duration::from_secs))
+        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
         .user_agent(concat!("carrel/", env!("CARGO_PKG_VERSION")));
     Ok(config.build().into())
 }
 
 impl Http {
     pub(super) fn new(url: &str, ca: Option<&str>, token: Option<Token>) -> Result<Self, Failure> {
-        let (agent, patient) = (agent(ca, Some(ANSWER_SECONDS_MAX))?, agent(ca, None)?);
-        Ok(Self { agent, patient, url: url.to_owned(), token })
+        Ok(Self { agent: agent(ca)?, url: url.to_owned(), token })
     }
 
-    fn bearer(&self) -> Option<String> {
-        self.token.as_ref().map(|token| format!("Bearer {}", token.0))
+    /// By whoever is signed in, with these headers.
+    fn with<B>(
+        &self,
+        mut request: RequestBuilder<B>,
+        headers: &[(&str, &str)],
+    ) -> RequestBuilder<B> {
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.0)),
+            None => request,
+        }
     }
 
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
-        request = request.query_pairs(query.iter().copied());
-        if let Some(bearer) = self.bearer() {
-            request = request.header("authorization", bearer);
-        }
-        self.answered(request.call())
+        let request = self.agent.get(format!("{}{path}", self.url));
+        let request = request.query_pairs(query.iter().copied());
+        self.answered(self.with(request, &[]).call())
     }
 
     pub(super) fn post(
@@ -87,13 +92,7 @@ impl Http {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
-        let mut request = self.agent.post(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(bearer) = self.bearer() {
-            request = request.header("authorization", bearer);
-        }
+        let request = self.with(self.agent.post(format!("{}{path}", self.url)), headers);
         let sent = match body {
             None => request.send_empty(),
             Some(body) => request.send_json(body),
@@ -108,15 +107,11 @@ impl Http {
         query: &[(&str, &str)],
         headers: &[(&str, &str)],
     ) -> Result<impl BufRead + use<>, Failure> {
-        let mut request = self.patient.get(format!("{}{path}", self.url));
-        request = request.query_pairs(query.iter().copied());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(bearer) = self.bearer() {
-            request = request.header("authorization", bearer);
-        }
-        let answer = request.call().map_err(|why| self.unreachable(&why))?;
+        let request = self.agent.get(format!("{}{path}", self.url));
+        let request = request.query_pairs(query.iter().copied());
+        // They may have no end.
+        let request = request.config().timeout_global(None).build();
+        let answer = self.with(request, headers).call().map_err(|why| self.unreachable(&why))?;
         if answer.status() != 200 {
             return Err(self.answered(Ok(answer))?.refused());
         }

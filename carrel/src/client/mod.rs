@@ -6,6 +6,7 @@
 //!   carrel do Populate ..   ask: the arguments of each command follow from its schema
 //!   carrel get machines ..  get: pages of what is known, as a table, JSON or YAML
 //!   carrel watch            watch: facts, as they happen
+//!   carrel projections ..   projections: what can be read, built anew or compared with the log
 //! ```
 
 mod arguments;
@@ -14,11 +15,13 @@ mod fields;
 mod get;
 mod http;
 mod operation;
+mod projections;
 mod session;
 mod table;
 mod watch;
 
-pub(crate) use self::arguments::{Do, Get, Login, Logout, SERVER, Watch};
+pub(crate) use self::arguments::{Do, Get, Login, Logout, Projections, SERVER, Watch};
 pub(crate) use self::{
-    ask::run as ask, get::run as get, session::login, session::logout, watch::run as watch,
+    ask::run as ask, get::run as get, projections::run as projections, session::login,
+    session::logout, watch::run as watch,
 };

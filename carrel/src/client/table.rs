@@ -1,10 +1,9 @@
 //! Things as a table that fits a terminal.
 
+use carrel_projections::Kind;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::Value;
-
-use super::arguments::Kind;
 
 /// What is worth a column, most worth first.
 const fn columns(kind: Kind) -> &'static [&'static str] {

@@ -25,8 +25,15 @@ use crate::failure::{Failure, Outcome};
 /// Holds the first administrator's password and nothing else.
 const PASSWORD_FILE: &str = "admin-password";
 
+/// A failpoint, and how many times it is reached: `relay.tail_read:3`.
+const KILL_AT: &str = "CARREL_KILL_AT";
+
 pub(crate) fn run(given: Given) -> Result<Outcome, Failure> {
     let config = Config::of(given)?;
+    if let Some(moment) = given_moment() {
+        let wrong = |why| Failure::usage(format!("{KILL_AT} can't be heeded")).because(why);
+        carrel_failpoint::arm(&moment).map_err(wrong)?;
+    }
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
@@ -44,9 +51,18 @@ async fn up(config: Config) -> Result<(), Failure> {
     let made = first_admin(running.edge(), |password| keep(&config.data, password)).await;
     let failed = |why| Failure::new("there is no administrator").because(why);
     let first = made.map_err(failed)?;
-    say_ready(&config, &running.url(), &first)?;
+    if let Err(error) = say_ready(&config, &running.url(), &first) {
+        // Whoever has started it may have gone; those whom it serves have not.
+        tracing::warn!(%error, "nobody reads how to sign in");
+    }
     running.until_told().await?;
     running.end().await
+}
+
+/// Where a test wants this process to end. It is no option: nobody else ever does.
+#[expect(clippy::disallowed_methods, reason = "this is the composition root")]
+fn given_moment() -> Option<String> {
+    std::env::var(KILL_AT).ok()
 }
 
 /// Before anybody is made whose password is nowhere.

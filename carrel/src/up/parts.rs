@@ -47,6 +47,7 @@ impl Parts {
         let log: Arc<dyn EventLog> = Arc::new(open_log(config)?);
         let keys = open_keys(config)?;
         let snapshots = Snapshots::new(Arc::new(OsDisk), data.join("snapshots"));
+        let snapshots = snapshots.every(config.snapshot_every);
         let opened = carrel_decider::open(
             Arc::clone(&log),
             keys.clone(),

@@ -1,7 +1,6 @@
 //! Everything that runs, and how it ends: first nobody is let in any more, then what is under way
 //! comes to its end, and the log is closed last.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use carrel_api::tls::Tls;
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
 use carrel_driver::Hypervisor;
-use carrel_driver::sim::{OsTimer, Pace, World};
+use carrel_driver::sim::World;
 use carrel_keys::{Keys, OsEntropy, VerifyingKeys};
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
@@ -54,7 +53,8 @@ pub(super) struct Running {
 /// Starts from the inside out: whoever comes in finds everything there.
 pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Failure> {
     let org = Org::new(ORG).map_err(|why| Failure::new("the organisation").because(why))?;
-    let bound = serve::bind(&served(config)).map_err(|why| {
+    let served = served(config);
+    let bound = serve::bind(&served).map_err(|why| {
         let failure = Failure::new("the API can't be served").because(why);
         failure.next("say another address with --listen")
     })?;
@@ -104,9 +104,9 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     let hosts = match config.driver {
         Driver::Sim => simulated::hosts(&decider, &org, config.sim_hypervisors).await?,
     };
-    let site = config.data.join("simulated.json");
     let work_keys = watch::Sender::new(keys.verifying_keys());
-    for worker in workers(&hosts, (&keys, &work_keys), &bus, (&ledger, &site))? {
+    let world = simulated::world(config)?;
+    for worker in workers(&hosts, (&keys, &work_keys), &bus, (&ledger, &world))? {
         let stopped = ending.subscribe();
         behind.spawn(async move { ("a worker", text(worker.run(stopped).await)) });
     }
@@ -121,12 +121,12 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         org,
     };
     let edge = Edge::new(ports);
-    let address = url(&bound, config);
+    let address = url(&bound, &served);
     let mut server = JoinSet::new();
-    let (mut closed, served) = (closing.subscribe(), edge.clone());
+    let (mut closed, inside) = (closing.subscribe(), edge.clone());
     server.spawn(async move {
         let stop = async { drop(closed.wait_for(|closing| *closing).await) };
-        ("the API", text(bound.serve(&served, stop).await))
+        ("the API", text(bound.serve(&inside, stop).await))
     });
     Ok(Running { edge, address, closing, ending, server, behind, desks, _work_keys: work_keys })
 }
@@ -150,8 +150,8 @@ fn served(config: &Config) -> serve::Config {
     serve::Config { listen, tls }
 }
 
-fn url(bound: &Bound, config: &Config) -> String {
-    let scheme = if served(config).tls == Tls::Off { "http" } else { "https" };
+fn url(bound: &Bound, served: &serve::Config) -> String {
+    let scheme = if served.tls == Tls::Off { "http" } else { "https" };
     format!("{scheme}://{}", bound.address())
 }
 
@@ -159,13 +159,8 @@ fn workers(
     hosts: &[HypervisorId],
     (keys, work_keys): (&Keys, &watch::Sender<VerifyingKeys>),
     bus: &Arc<dyn Bus>,
-    (ledger, site): (&Ledger, &Path),
+    (ledger, world): (&Ledger, &World),
 ) -> Result<Vec<Worker>, Failure> {
-    // Times of guests are kept, and mean the same to the next process.
-    let timer = OsTimer::begin_at(Duration::from_millis(millis()));
-    let world = World::new(Drawn::seed(), Pace::USUAL, Arc::new(timer));
-    let unkept = |why| Failure::new("the simulated site can't be read").because(why);
-    let world = world.kept_in(site).map_err(unkept)?;
     let pool = Pool::default();
     let each = hosts.iter().map(|host| {
         let unkept = |why| Failure::new("a host can't be enrolled").because(why);

@@ -1,14 +1,19 @@
-//! Hosts and a storage to begin with, where hypervisors are simulated: nobody has to describe what
-//! isn't there.
+//! Where hypervisors are simulated: the site that they are, and hosts and a storage to begin with,
+//! since nobody has to describe what isn't there.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use carrel_decider::{Answered, Decider, Refusal, Sent};
+use carrel_driver::sim::{OsTimer, Pace, World};
 use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, HypervisorId};
 use carrel_model::name::{Method, Org};
 use carrel_model::record::Actor;
 use carrel_model::wire::Command;
 use serde_json::{Value, json};
 
-use super::outside::fresh_id;
+use super::outside::{Drawn, fresh_id, millis};
+use crate::config::Config;
 use crate::failure::Failure;
 
 /// A large server: 500 desktops of 2 GiB, four virtual CPUs for each real one.
@@ -18,6 +23,16 @@ const VCPUS: u32 = 256;
 /// The one storage that all of them see.
 const STORAGE: &str = "main";
 const PATH: &str = "/var/lib/carrel";
+
+/// As it was when the process before this one ended, however it did.
+pub(super) fn world(config: &Config) -> Result<World, Failure> {
+    // Times of guests are kept, and mean the same to the next process.
+    let timer = OsTimer::begin_at(Duration::from_millis(millis()));
+    let world = World::new(Drawn::seed(), Pace::USUAL.faster(config.sim_speed), Arc::new(timer));
+    let world = if config.sim_counts { world.counting() } else { world };
+    let unkept = |why| Failure::new("the simulated site can't be read").because(why);
+    world.kept_in(&config.data.join("simulated.json")).map_err(unkept)
+}
 
 fn name(number: u16) -> String {
     format!("sim-{number:03}")

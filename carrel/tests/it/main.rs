@@ -1,13 +1,27 @@
-//! `carrel log` as people and scripts call it: the real binary, on real logs.
+//! The real binary, as people and scripts call it.
 
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod full;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod look;
+#[cfg(test)]
+mod once;
 #[cfg(test)]
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod twice;

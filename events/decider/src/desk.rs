@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use carrel_failpoint::{Point, reached};
 use carrel_keys::Keys;
 use carrel_log::{Answer as First, AppendError, EventLog};
 use carrel_model::command::Command;
@@ -182,6 +183,7 @@ impl Desk {
             }
             match turn.append(units, None).await {
                 Ok(appended) => {
+                    reached(Point::Appended);
                     let last = appended.last().map_or(self.standing.position, |it| it.last);
                     self.standing = Standing { position: last, ..batch.standing.clone() };
                     self.show();

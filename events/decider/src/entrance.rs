@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use carrel_failpoint::{Point, reached};
 use carrel_keys::{Keys, SealError, SealedCommand, Token};
 use carrel_log::EventLog;
 use carrel_model::client::Provider;
@@ -84,11 +85,15 @@ impl Entrance {
         let turn = self.turns.acquire().await;
         let (keys, command) = (self.keys.clone(), command.clone());
         let (now, drawn) = (self.clock.now(), self.entropy.draw());
-        let sealing = tokio::task::spawn_blocking(move || {
+        let beside = self.keys.clone();
+        let sealing = beside.beside(move || {
             let mut numbers = 0_u16..;
             let mut fresh = || fresh_id(now, drawn, numbers.next().unwrap_or(u16::MAX));
             let sealed = keys.seal_command(command, &fleet, &mut fresh)?;
             let SealedCommand { command, token, newcomers } = sealed;
+            if !newcomers.is_empty() {
+                reached(Point::KeysMade);
+            }
             // Nobody may wait for them any more, and then they are dropped here.
             Ok(Sealed { command, token, newcomers: Newcomers::of(keys, newcomers, place) })
         });

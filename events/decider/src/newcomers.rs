@@ -4,7 +4,6 @@
 //! waits for its answer any more. They stay from the moment in which the command may be in the log.
 
 use carrel_keys::Keys;
-use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -58,7 +57,8 @@ impl Newcomers {
     pub(crate) async fn settle(mut self) {
         if let Some(made) = self.left_over() {
             // It goes on when nobody waits; and a runtime that ends leaves a key that is nobody's.
-            let _ = tokio::task::spawn_blocking(move || made.forget()).await;
+            let keys = made.keys.clone();
+            let _ = keys.beside(move || made.forget()).await;
         }
     }
 }
@@ -66,9 +66,7 @@ impl Newcomers {
 impl Drop for Newcomers {
     fn drop(&mut self) {
         let Some(made) = self.left_over() else { return };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || made.forget())),
-            Err(_) => made.forget(),
-        }
+        let keys = made.keys.clone();
+        keys.leave(move || made.forget());
     }
 }

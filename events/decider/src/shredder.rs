@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use carrel_failpoint::{Point, reached};
 use carrel_keys::{Keys, KeysError, shredded_by};
 use carrel_log::{CursorError, EventLog, PageLimit, ReadError, Refused};
 use carrel_model::name::{ConsumerName, NameError};
@@ -106,6 +107,9 @@ impl Shredder {
             };
             let gone = self.shred(page.records).await?;
             self.done = last;
+            if gone > 0 {
+                reached(Point::KeysDestroyed);
+            }
             if gone > 0 || self.done.0 - self.saved.0 >= SHREDDER_SAVES_EVERY {
                 self.log.save_cursor(&self.name, self.done, Epoch::default()).await?;
                 self.saved = self.done;
@@ -133,7 +137,7 @@ impl Shredder {
     /// Says how many facts of a page take a key away.
     async fn shred(&self, records: Vec<Record>) -> Result<usize, ShredError> {
         let keys = self.keys.clone();
-        let shredding = tokio::task::spawn_blocking(move || {
+        let shredding = self.keys.beside(move || {
             let mut people = Vec::new();
             for record in &records {
                 people.extend(shredded_by(&decoded(record)?));

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
+
 use crate::cache::Cache;
 use crate::entropy::Entropy;
 use crate::error::OpenError;
@@ -39,6 +42,9 @@ impl fmt::Debug for Keys {
 impl Keys {
     /// Takes up what a store keeps, and makes the keys of the installation where it is new. So many
     /// passwords are hashed at once: from 1 to [`HASHERS_MAX`].
+    ///
+    /// With 0 there is no thread at all: whatever may wait is done where it is asked for. That is
+    /// for keys in memory, where somebody wants the same to happen in the same order each time.
     pub fn start(
         store: Arc<dyn KeyStore>,
         entropy: Arc<dyn Entropy>,
@@ -62,9 +68,28 @@ impl Keys {
             people: Cache::new(CACHED_KEYS_MAX),
             hashes: HashKeys::derive(&installation),
             work: RwLock::new(work),
-            hashers: Hashers::start(hashers.clamp(1, HASHERS_MAX))?,
+            hashers: Hashers::start(hashers.min(HASHERS_MAX))?,
             dummy,
         })))
+    }
+
+    /// Does what may wait for a disk or a hash: on a thread that may wait, if there is one.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        if self.0.hashers.are_here() {
+            return Ok(job());
+        }
+        tokio::task::spawn_blocking(job).await
+    }
+
+    /// The same for what nobody waits for, also outside of any runtime.
+    pub fn leave(&self, job: impl FnOnce() + Send + 'static) {
+        match Handle::try_current() {
+            Ok(runtime) if !self.0.hashers.are_here() => drop(runtime.spawn_blocking(job)),
+            Ok(_) | Err(_) => job(),
+        }
     }
 
     pub(crate) fn store(&self) -> &dyn KeyStore {

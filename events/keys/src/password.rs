@@ -44,7 +44,8 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads that hash. They end when whoever started them is gone.
 pub(crate) struct Hashers {
-    queue: SyncSender<Job>,
+    /// Nothing: each password is hashed where it is asked for.
+    queue: Option<SyncSender<Job>>,
 }
 
 impl fmt::Debug for Hashers {
@@ -55,6 +56,9 @@ impl fmt::Debug for Hashers {
 
 impl Hashers {
     pub(crate) fn start(count: usize) -> Result<Self, OpenError> {
+        if count == 0 {
+            return Ok(Self { queue: None });
+        }
         let (queue, jobs) = sync_channel(HASHING_QUEUE_MAX);
         let jobs = Arc::new(Mutex::new(jobs));
         for nth in 1..=count {
@@ -64,11 +68,19 @@ impl Hashers {
                 .spawn(move || work(&jobs))
                 .map_err(|error| OpenError::NoThread(error.to_string()))?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue: Some(queue) })
+    }
+
+    pub(crate) const fn are_here(&self) -> bool {
+        self.queue.is_none()
     }
 
     fn enqueue(&self, job: Job) -> Result<(), KeysError> {
-        self.queue.try_send(job).map_err(|error| match error {
+        let Some(queue) = &self.queue else {
+            job();
+            return Ok(());
+        };
+        queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => KeysError::Busy { max: HASHING_QUEUE_MAX },
             TrySendError::Disconnected(_) => gone(),
         })

@@ -213,3 +213,6 @@ fn runs_no_more(machine: &Machine, boot_epoch: u64) -> Option<Outcome> {
     let cause = if machine.power.wish.is_off() { StopCause::Command } else { StopCause::Guest };
     is_news.then_some(Outcome::Stopped { boot_epoch, cause })
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,9 @@ impl Form for Sealed {
 #[serde(transparent)]
 pub struct PersonName(SmolStr);
 
+/// [`PersonName::new`] as a regular expression (ECMA 262), but for lengths and ids.
+const PERSON_NAME: &str = r"[^/\s\u0000-\u001f\u007f-\u009f](?:[^/\u0000-\u001f\u007f-\u009f]*[^/\s\u0000-\u001f\u007f-\u009f])?";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the name of a person is 1 to 128 bytes without '/', blanks at its ends or control characters, and not a UUID"
@@ -118,7 +121,12 @@ impl JsonSchema for PersonName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1, "maxLength": Self::LENGTH_MAX, "pattern": "^[^/]+$" })
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": Self::LENGTH_MAX,
+            "pattern": format!("^{PERSON_NAME}$"),
+        })
     }
 }
 
@@ -187,6 +195,8 @@ impl JsonSchema for PersonRef {
         json_schema!({
             "type": "string",
             "minLength": 1,
+            "maxLength": Name::LENGTH_MAX + 1 + PersonName::LENGTH_MAX,
+            "pattern": format!("^(?:[A-Za-z0-9._-]{{1,63}}/)?{PERSON_NAME}$"),
             "description": "A person: an id, a name, or `<provider>/<name>`.",
         })
     }

@@ -123,6 +123,7 @@ impl<I: NamedId> JsonSchema for Ref<I> {
             "type": "string",
             "minLength": 1,
             "maxLength": LENGTH_MAX,
+            "pattern": "^[!-~]+$",
             "description": format!("The id or the name of a {}.", I::KIND),
         })
     }

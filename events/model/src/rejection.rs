@@ -34,6 +34,22 @@ pub struct Page {
     pub clears: &'static str,
 }
 
+impl Page {
+    /// Its name as people read it: `NoSuchMachine` is "No such machine".
+    pub fn title(&self) -> String {
+        let mut words = String::new();
+        for (at, letter) in self.name.chars().enumerate() {
+            if letter.is_uppercase() && at > 0 {
+                words.push(' ');
+                words.extend(letter.to_lowercase());
+            } else {
+                words.push(letter);
+            }
+        }
+        words
+    }
+}
+
 macro_rules! rejections {
     ($(
         $(#[doc = $meaning:literal])*

@@ -126,6 +126,7 @@ impl Clockwork {
         let next = next.into_iter().chain([self.chores.next_time()]).min();
         let sleep = next.map_or(LOOK_AT_THE_CLOCK, |next| until(next, now));
         tokio::select! {
+            biased;
             () = tokio::time::sleep(sleep.min(LOOK_AT_THE_CLOCK)) => true,
             changed = self.shown.changed() => changed.is_ok(),
         }

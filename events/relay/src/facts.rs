@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use carrel_bus::{Address, Bus, Headers, Message};
+use carrel_failpoint::{Point, reached};
 use carrel_log::{CursorError, EventLog, PageLimit, ReadError, Refused};
 use carrel_model::name::ConsumerName;
 use carrel_model::record::{Epoch, Position, Record, Timestamp};
@@ -65,8 +66,10 @@ impl Facts {
             let upto = *self.ordered.borrow_and_update();
             while self.told < upto {
                 let Some(last) = self.tell(upto).await? else { return Ok(()) };
+                reached(Point::FactsTold);
                 self.told = last;
                 self.keep().await?;
+                reached(Point::CursorSaved);
             }
         }
         Ok(())

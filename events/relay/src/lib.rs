@@ -181,6 +181,7 @@ impl Relay {
         tasks.spawn(async move { Ok(clockwork.run().await?) });
         tasks.spawn(async move { Ok(silences.run().await?) });
         let ended = tokio::select! {
+            biased;
             // One of them never ends alone while the others have something to do.
             Some(ended) = tasks.join_next() => ended,
             _ = ending.wait_for(|ending| *ending) => Ok(Ok(())),

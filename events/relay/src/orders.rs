@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use carrel_bus::{Address, Bus, Headers, Message};
+use carrel_failpoint::{Point, reached};
 use carrel_keys::{Keys, Purpose, Signature};
 use carrel_model::contract::Order;
 use carrel_model::fleet::Fleet;
@@ -115,7 +116,8 @@ impl Orders {
         }
         let (keys, incarnation) = (self.keys.clone(), self.incarnation);
         // Opening what is personal may wait for a disk.
-        let made = tokio::task::spawn_blocking(move || {
+        let beside = keys.clone();
+        let made = beside.beside(move || {
             let made = due.into_iter().filter_map(|due| outgoing(&keys, incarnation, due));
             made.collect::<Vec<_>>()
         });
@@ -149,6 +151,7 @@ impl Orders {
             self.counters.alarms();
             return Ok(());
         }
+        reached(Point::OrderConfirmed);
         self.counters.orders_sent();
         if said == Said::Again {
             self.counters.orders_again();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use carrel_bus::{Bus, BusError, Delivery, Headers, Queue, Receipt};
 use carrel_decider::Answer;
+use carrel_failpoint::{Point, reached};
 use carrel_model::contract::{Inventory, Report};
 use carrel_model::ids::{CommandId, HypervisorId};
 use carrel_model::machine::Reported;
@@ -97,6 +98,7 @@ impl Reports {
         let mut behind: BTreeMap<About, VecDeque<Heard>> = BTreeMap::new();
         loop {
             tokio::select! {
+                biased;
                 Some(ended) = under_way.join_next() => {
                     let about = ended?;
                     match behind.get_mut(&about).and_then(VecDeque::pop_front) {
@@ -196,8 +198,12 @@ impl Hearing {
             told(receipt.done().await);
             return;
         };
+        reached(Point::ReportRead);
         match self.asking.ask(saying).await {
-            Ok(Answer::Accepted(_)) => self.counters.reports_decided(),
+            Ok(Answer::Accepted(_)) => {
+                reached(Point::ReportDecided);
+                self.counters.reports_decided();
+            }
             Ok(Answer::Known(_) | Answer::Unchanged { .. }) => self.counters.reports_idle(),
             Err(refused @ Refused::Rejected(_)) => {
                 tracing::warn!(%refused, command.id = %message, "a report was refused");

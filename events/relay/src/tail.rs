@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use carrel_decider::limits::PACKED_AFTER;
 use carrel_decider::{FoldError, Snapshots};
+use carrel_failpoint::{Point, reached};
 use carrel_log::{Cursor, EventLog, Page, PageLimit, ReadError, each_page};
 use carrel_model::event::Stream;
 use carrel_model::fleet::Fleet;
@@ -129,6 +130,7 @@ impl Tail {
                 }
                 Err(error) => return Err(error.into()),
             };
+            reached(Point::TailRead);
             back_off = BackOff::default();
             let mut things = Things::new();
             let mut is_anew = false;

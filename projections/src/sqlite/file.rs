@@ -68,9 +68,6 @@ impl Files {
             return Ok(None);
         };
         let mut writer = connect(&path).await?;
-        // Whoever wrote before may be in the midst of a commit, if it was given up a moment ago:
-        // what it has written is read only when it is over.
-        sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut writer).await?;
         let shape: Result<i64, _> = sqlx::query("PRAGMA user_version")
             .fetch_one(&mut writer)
             .await
@@ -98,7 +95,7 @@ impl Files {
             .max_connections(READERS_MAX)
             .min_connections(0)
             .connect_lazy_with(options(&path).read_only(true).create_if_missing(false));
-        Ok(Opened { path, writer: Writer::new(writer), readers })
+        Ok(Opened { writer: Writer::new(path.clone(), writer), path, readers })
     }
 
     /// From now on this file is the one in use, also after a crash. Others are removed; who still
@@ -157,12 +154,19 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+/// A connection that nobody else is in the way of any more.
+pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = options(path)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("wal_autocheckpoint", WAL_PAGES)
         // What is deleted is overwritten: rows hold names of people.
         .pragma("secure_delete", "ON")
+        // What a statement may have to take back lies nowhere else, and is gone with it.
+        .pragma("temp_store", "MEMORY")
         .pragma("cache_size", CACHE_PAGES);
-    Ok(options.connect().await?)
+    let mut connection = options.connect().await?;
+    // Whoever wrote before may be in the midst of a commit, if it was given up a moment ago: what
+    // it has written is read only when it is over.
+    sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut connection).await?;
+    Ok(connection)
 }

@@ -2,15 +2,17 @@
 //! come, all in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
+use carrel_failpoint::{Point, reached};
 use carrel_model::ids::LogId;
 use carrel_model::record::Timestamp;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row as _, Transaction};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::file::INDEXES;
+use super::file::{INDEXES, connect};
 use crate::kind::Kind;
 use crate::limits::{PRUNED_AT_ONCE, SCHEMA, STATEMENT_ROWS};
 use crate::memo::Memo;
@@ -24,14 +26,52 @@ pub(crate) enum Change {
     Gone,
 }
 
+/// The connection of the one who writes.
+///
+/// `SQLite` ends a transaction by itself when the disk is full, and whoever counts transactions
+/// does not hear of it: from then on a commit may end a savepoint within one that nobody ends, and
+/// nothing is written. So after a write that is not known to have come to its end, whatever was in
+/// the way, nothing of the connection is believed and a new one is made.
 #[derive(Debug)]
-pub(crate) struct Writer(SqliteConnection);
+pub(crate) struct Writer {
+    path: PathBuf,
+    connection: Option<SqliteConnection>,
+    /// A write has begun and is not known to have come to its end.
+    is_doubtful: bool,
+}
 
 type Counts = BTreeMap<(Kind, String, String), i64>;
 
 impl Writer {
-    pub(super) const fn new(connection: SqliteConnection) -> Self {
-        Self(connection)
+    pub(super) const fn new(path: PathBuf, connection: SqliteConnection) -> Self {
+        Self { path, connection: Some(connection), is_doubtful: false }
+    }
+
+    /// One that can be believed.
+    pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if self.is_doubtful
+            && let Some(before) = self.connection.take()
+        {
+            close(before).await;
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(&self.path).await?,
+        };
+        self.is_doubtful = false;
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Whoever commits says so by [`Self::ends`].
+    async fn begins(&mut self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+        self.connection().await?;
+        self.is_doubtful = true;
+        let connection = self.connection.as_mut().ok_or_else(|| unconnected(&self.path))?;
+        Ok(connection.begin().await?)
+    }
+
+    const fn ends(&mut self) {
+        self.is_doubtful = false;
     }
 
     /// What is kept beside rows, of those that are there.
@@ -49,7 +89,7 @@ impl Writer {
                     list.push_bind(*id);
                 }
                 query.push(")");
-                for row in query.build().fetch_all(&mut self.0).await? {
+                for row in query.build().fetch_all(self.connection().await?).await? {
                     let (id, memo): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
                     let memo = serde_json::from_str(&memo);
                     let memo = memo.map_err(|error| StoreError::Sql(error.to_string()))?;
@@ -68,7 +108,8 @@ impl Writer {
         id: Uuid,
     ) -> Result<Vec<Key>, StoreError> {
         let sql = format!("SELECT id FROM {kind} WHERE {column} = ?");
-        let found = sqlx::query_scalar(AssertSqlSafe(sql)).bind(id).fetch_all(&mut self.0).await?;
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(id);
+        let found = query.fetch_all(self.connection().await?).await?;
         Ok(found.into_iter().map(|id| Key { kind, id }).collect())
     }
 
@@ -80,7 +121,7 @@ impl Writer {
         progress: &Progress,
         log_id: LogId,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.begins().await?;
         let mut counts = Counts::new();
         let mut gone = Vec::new();
         let mut put: BTreeMap<Kind, Vec<(Row, Kept)>> = BTreeMap::new();
@@ -103,8 +144,12 @@ impl Writer {
         }
         delete(&mut transaction, gone).await?;
         add_counts(&mut transaction, counts).await?;
+        reached(Point::RowsWritten);
         save_places(&mut transaction, progress, log_id).await?;
-        Ok(transaction.commit().await?)
+        reached(Point::PlaceWritten);
+        transaction.commit().await?;
+        self.ends();
+        Ok(())
     }
 
     /// Rows of a file that is being built: none of them is there yet.
@@ -113,7 +158,7 @@ impl Writer {
         kind: Kind,
         rows: Vec<(Row, Memo)>,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.begins().await?;
         let rows: Vec<(Row, Kept)> =
             rows.into_iter().map(|(row, memo)| beside(row, memo)).collect();
         let mut counts = Counts::new();
@@ -125,7 +170,9 @@ impl Writer {
         insert(&mut transaction, kind, &rows, OnConflict::Fail).await?;
         insert_facets(&mut transaction, kind, &facets).await?;
         add_counts(&mut transaction, counts).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.ends();
+        Ok(())
     }
 
     /// The last step of building: from here on it can be read.
@@ -134,20 +181,22 @@ impl Writer {
         progress: &Progress,
         log_id: LogId,
     ) -> Result<(), StoreError> {
-        sqlx::raw_sql(INDEXES).execute(&mut self.0).await?;
-        let mut transaction = self.0.begin().await?;
+        sqlx::raw_sql(INDEXES).execute(self.connection().await?).await?;
+        let mut transaction = self.begins().await?;
         save_places(&mut transaction, progress, log_id).await?;
         transaction.commit().await?;
+        self.ends();
         let shape = format!("PRAGMA user_version = {SCHEMA}");
-        sqlx::raw_sql(AssertSqlSafe(shape)).execute(&mut self.0).await?;
-        sqlx::raw_sql("PRAGMA optimize=0x10002").execute(&mut self.0).await?;
+        sqlx::raw_sql(AssertSqlSafe(shape)).execute(self.connection().await?).await?;
+        sqlx::raw_sql("PRAGMA optimize=0x10002").execute(self.connection().await?).await?;
         Ok(())
     }
 
     /// Brings everything into the file and empties the WAL, so that what was overwritten is in
     /// neither. Says whether no reader was in the way.
     pub(crate) async fn erase(&mut self) -> Result<bool, StoreError> {
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut self.0).await?;
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        let row = emptied.fetch_one(self.connection().await?).await?;
         let busy: i64 = row.try_get(0)?;
         Ok(busy == 0)
     }
@@ -160,7 +209,8 @@ impl Writer {
         most: u64,
     ) -> Result<Vec<Key>, StoreError> {
         let all = format!("SELECT count(*) FROM {kind} WHERE left_at IS NOT NULL");
-        let all: i64 = sqlx::query_scalar(AssertSqlSafe(all)).fetch_one(&mut self.0).await?;
+        let all = sqlx::query_scalar(AssertSqlSafe(all));
+        let all: i64 = all.fetch_one(self.connection().await?).await?;
         let too_many = u64::try_from(all).unwrap_or_default().saturating_sub(most);
         let sql = format!(
             "SELECT id FROM (SELECT id, left_at, row_number() OVER (ORDER BY left_at, id) AS nr \
@@ -170,20 +220,26 @@ impl Writer {
         let found = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(before.0)
             .bind(i64::try_from(too_many).unwrap_or(i64::MAX))
-            .fetch_all(&mut self.0)
+            .fetch_all(self.connection().await?)
             .await?;
         Ok(found.into_iter().map(|id| Key { kind, id }).collect())
     }
 
     pub(crate) async fn close(self) {
-        if let Err(error) = self.0.close().await {
-            tracing::debug!(%error, "a file of read models was not closed cleanly");
+        if let Some(connection) = self.connection {
+            close(connection).await;
         }
     }
+}
 
-    pub(crate) const fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+async fn close(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "a file of read models was not closed cleanly");
     }
+}
+
+fn unconnected(path: &Path) -> StoreError {
+    StoreError::Sql(format!("{} has no connection", path.display()))
 }
 
 fn by_kind(keys: impl Iterator<Item = Key>) -> BTreeMap<Kind, Vec<Uuid>> {

@@ -3,7 +3,7 @@
 use carrel_model::clockwork;
 use carrel_model::fleet::Silence;
 use carrel_model::wire;
-use carrel_projections::ReadModels;
+use carrel_projections::{Purpose, ReadModels};
 use carrel_testkit::commands::Commands;
 use carrel_testkit::purposeful::purposeful;
 use carrel_testkit::world::World;
@@ -134,8 +134,8 @@ fn what_is_built_anew_beside_the_living_takes_its_place() {
         scene.seen().await;
         let before = scene.models.path();
         let (models, rebuilt) = (scene.models.clone(), scene.models.clone());
-        let rebuilding = async move { rebuilt.rebuild().await };
-        let second = async move { models.rebuild().await };
+        let rebuilding = async move { rebuilt.rebuild(Purpose::Use).await };
+        let second = async move { models.rebuild(Purpose::Use).await };
         let (first, second, ()) =
             tokio::join!(rebuilding, second, scene.append(&world.log[half..]));
         assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
@@ -145,6 +145,34 @@ fn what_is_built_anew_beside_the_living_takes_its_place() {
         assert!(!before.exists(), "the old one is gone");
         scene.same_as_rebuilt().await;
         scene.crash().await;
+        scene.seen().await;
+        scene.same_as_rebuilt().await;
+    });
+}
+
+#[test]
+fn the_living_are_compared_while_they_follow_and_a_row_that_is_wrong_is_found() {
+    multi(async {
+        let mut world = founded(2);
+        let mut scene = Scene::new().await;
+        let (mut told, commands) = (0, Commands::default());
+        for _ in 0..40 {
+            let models = scene.models.clone();
+            let verifying = async move { models.rebuild(Purpose::Comparison).await };
+            let before = scene.models.path();
+            (0..5).for_each(|_| step_of(&mut world, &commands));
+            let (compared, ()) = tokio::join!(verifying, scene.append(&world.log[told..]));
+            told = world.log.len();
+            let compared = compared.expect("both can be read");
+            assert_eq!(compared.differences, Vec::<String>::new());
+            assert_eq!(scene.models.path(), before, "those in use stay");
+        }
+        scene.seen().await;
+        scene.spoil("UPDATE machines SET name = 'other' WHERE name = 'gold'").await;
+        let compared = scene.models.rebuild(Purpose::Comparison).await.expect("both can be read");
+        let told = compared.differences.join(" ");
+        assert!(told.contains("machines, only in the first"), "{told}");
+        scene.models.rebuild(Purpose::Use).await.expect("built");
         scene.seen().await;
         scene.same_as_rebuilt().await;
     });

@@ -18,6 +18,8 @@ use carrel_projections::{Kind, Open, Page, Query, ReadModels, Sources, SqliteMod
 use carrel_testkit::random::Random;
 use carrel_testkit::site::BEGINNING;
 use serde_json::Value;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -103,6 +105,13 @@ impl Scene {
 
     pub(crate) async fn head(&self) -> Position {
         self.log.head().await.expect("a head").position
+    }
+
+    /// Changes rows behind the projector's back.
+    pub(crate) async fn spoil(&self, sql: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.models.path());
+        let mut connection = options.connect().await.expect("the file in use");
+        sqlx::raw_sql(sql).execute(&mut connection).await.expect("it is changed");
     }
 
     /// Returns when all that can follow have.

@@ -5,8 +5,6 @@
 
 #![expect(clippy::expect_used, reason = "what a test needs is there, or it fails")]
 
-mod invariants;
-mod left;
 mod properties;
 mod rest;
 mod stories;

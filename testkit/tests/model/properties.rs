@@ -13,8 +13,8 @@ use carrel_testkit::told::again;
 use carrel_testkit::world::World;
 use serde_json::json;
 
-use crate::invariants::{check, everything_stands, indexes_follow_from_things};
 use crate::rest::comes_to_rest;
+use carrel_testkit::invariants::{check, everything_stands, indexes_follow_from_things};
 
 const SEEDS: std::ops::Range<u64> = 0..200;
 const STEPS: u32 = 2_000;

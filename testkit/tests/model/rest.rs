@@ -13,8 +13,10 @@ use carrel_model::session::{SERVE_SECONDS, Session, Target};
 use carrel_testkit::world::World;
 use serde_json::{Value, json};
 
-use crate::invariants::check;
-use crate::left::{nothing_goes_on_for_ever, nothing_is_overdue};
+use carrel_testkit::invariants::check;
+use carrel_testkit::left::{
+    no_disk_is_kept_for_nothing, nothing_goes_on_for_ever, nothing_is_overdue,
+};
 
 /// It is accepted.
 #[track_caller]
@@ -222,8 +224,9 @@ pub(crate) fn comes_to_rest(world: &mut World) {
         world.wait(3_600);
         world.settle(&mut check);
     }
-    nothing_is_overdue(world);
-    nothing_goes_on_for_ever(world);
+    nothing_is_overdue(&world.fleet, world.now);
+    nothing_goes_on_for_ever(&world.fleet, &world.log);
+    no_disk_is_kept_for_nothing(&world.fleet);
 }
 
 /// As many as each host had at first, so that it has none promised that it has not.

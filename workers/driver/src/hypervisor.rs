@@ -41,6 +41,12 @@ pub trait Hypervisor: Send + Sync + Debug {
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble>;
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble>;
+
+    /// Whether everything but steps is answered without waiting for anything, so that nobody has to
+    /// lend a thread for it.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// What somebody wants to know.

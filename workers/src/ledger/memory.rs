@@ -71,4 +71,8 @@ impl Store for MemoryStore {
         self.memory().bytes = bytes.to_vec();
         Ok(())
     }
+
+    fn waits(&self) -> bool {
+        false
+    }
 }

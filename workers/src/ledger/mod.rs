@@ -4,7 +4,8 @@
 //! ```text
 //!   enter(host, thing, changes) --> writer --> Store::append, durable --> shown, answered
 //!                                     |
-//!                                     +--> Store::replace, when it has grown too long
+//!                                     +--> Store::replace, when it has grown too long, or says
+//!                                          of people what no entry says any more
 //! ```
 //!
 //! Many hosts may share one ledger, and with it one sync for all that is entered at the same time.
@@ -12,15 +13,19 @@
 //! nothing more, its worker ends, and the next one believes only what it can read.
 
 use std::collections::BTreeMap;
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carrel_model::ids::HypervisorId;
 use carrel_model::work::Thing;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Sleep, sleep};
 
 use crate::entry::{Change, Entry, apply};
 use crate::limits::{
-    LEDGER_COMPACT_BYTES, LEDGER_COMPACT_TIMES, LEDGER_GROUP_MAX, LEDGER_WAITING_MAX,
+    LEDGER_COMPACT_BYTES, LEDGER_COMPACT_TIMES, LEDGER_ERASED_WITHIN, LEDGER_GROUP_MAX,
+    LEDGER_WAITING_MAX,
 };
 
 mod file;
@@ -45,6 +50,11 @@ pub trait Store: Send + std::fmt::Debug {
 
     /// In the place of everything that is there; all of it or nothing.
     fn replace(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+
+    /// Whether its calls may wait for a disk. What doesn't is called where it is needed.
+    fn waits(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,8 +90,9 @@ pub fn open(mut store: Box<dyn Store>) -> Result<(Ledger, LedgerWriter), LedgerE
     let bytes = store.read().map_err(unreadable)?;
     let mut entries = Entries::new();
     let mut reader = frame::Reader::new(&bytes);
+    let mut is_stale = false;
     for (host, thing, change) in &mut reader {
-        put(&mut entries, (host, thing), change);
+        is_stale |= put(&mut entries, (host, thing), change);
     }
     let whole = reader.whole();
     let torn = bytes.len() as u64 - whole;
@@ -92,17 +103,34 @@ pub fn open(mut store: Box<dyn Store>) -> Result<(Ledger, LedgerWriter), LedgerE
     let (writing, waiting) = mpsc::channel(LEDGER_WAITING_MAX);
     let entries = Arc::new(Mutex::new(entries));
     let ledger = Ledger { entries: Arc::clone(&entries), writing };
+    let waits = store.waits();
     let store = Arc::new(Mutex::new(store));
-    let written = whole;
-    Ok((ledger, LedgerWriter { entries, waiting, store, written, compacted: 0, broken: None }))
+    let writer = LedgerWriter {
+        entries,
+        waiting,
+        store,
+        waits,
+        written: whole,
+        compacted: 0,
+        is_stale,
+        erases: None,
+        broken: None,
+    };
+    Ok((ledger, writer))
 }
 
-fn put(entries: &mut Entries, (host, thing): (HypervisorId, Thing), change: Change) {
+/// Whether the bytes now say something of people that no entry says any more.
+fn put(entries: &mut Entries, (host, thing): (HypervisorId, Thing), change: Change) -> bool {
     let of_host = entries.entry(host).or_default();
     let before = of_host.remove(&thing);
-    if let Some(entry) = apply(before, change) {
+    let personal = before.as_ref().and_then(Entry::personal).cloned();
+    let entry = apply(before, change);
+    let is_stale =
+        personal.is_some() && entry.as_ref().and_then(Entry::personal) != personal.as_ref();
+    if let Some(entry) = entry {
         of_host.insert(thing, entry);
     }
+    is_stale
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -166,9 +194,15 @@ pub struct LedgerWriter {
     entries: Arc<Mutex<Entries>>,
     waiting: mpsc::Receiver<Write>,
     store: Arc<Mutex<Box<dyn Store>>>,
+    waits: bool,
     written: u64,
     /// How long it was when it was last written anew.
     compacted: u64,
+    /// It says something of people that no entry says any more.
+    is_stale: bool,
+    /// When it is written anew for their sake. Not at once: many people leave at the same time, and
+    /// one new ledger does for all of them.
+    erases: Option<Pin<Box<Sleep>>>,
     broken: Option<LedgerError>,
 }
 
@@ -183,19 +217,39 @@ impl LedgerWriter {
     pub async fn run(mut self) -> Result<(), LedgerError> {
         while self.write_group().await {
             if self.broken.is_none()
-                && let Err(error) = self.compact_if_long().await
+                && let Err(error) = self.compact_if_due().await
             {
                 self.broken = Some(error);
             }
         }
+        if self.broken.is_none() && self.is_stale {
+            self.compact().await?;
+        }
         self.broken.map_or(Ok(()), Err)
     }
 
-    /// Writes what waits, as soon as something does. False: nobody writes any more.
+    /// Writes what waits, as soon as something does, unless something has to be erased first.
+    /// False: nobody writes any more.
     async fn write_group(&mut self) -> bool {
         let mut group = Vec::new();
-        if self.waiting.recv_many(&mut group, LEDGER_GROUP_MAX).await == 0 {
-            return false;
+        let erases = match self.is_stale && self.broken.is_none() {
+            true => Some(self.erases.get_or_insert_with(|| Box::pin(sleep(LEDGER_ERASED_WITHIN)))),
+            false => None,
+        };
+        let due = async {
+            match erases {
+                Some(erases) => erases.as_mut().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = due => return true,
+            taken = self.waiting.recv_many(&mut group, LEDGER_GROUP_MAX) => {
+                if taken == 0 {
+                    return false;
+                }
+            }
         }
         let result = match self.broken.clone() {
             Some(error) => Err(error),
@@ -205,7 +259,7 @@ impl LedgerWriter {
             if result.is_ok() {
                 let mut entries = locked(&self.entries);
                 for change in write.changes {
-                    put(&mut entries, (write.host, write.thing), change);
+                    self.is_stale |= put(&mut entries, (write.host, write.thing), change);
                 }
             }
             // Whoever has stopped waiting finds it in the ledger.
@@ -232,18 +286,23 @@ impl LedgerWriter {
         &self,
         call: impl FnOnce(&mut dyn Store) -> std::io::Result<()> + Send + 'static,
     ) -> Result<(), LedgerError> {
+        let broken = |error: String| LedgerError::Broken(error);
+        if !self.waits {
+            return call(&mut **locked(&self.store)).map_err(|error| broken(error.to_string()));
+        }
         let store = Arc::clone(&self.store);
         let called = tokio::task::spawn_blocking(move || call(&mut **locked(&store)));
-        let broken = |error: String| LedgerError::Broken(error);
         called.await.map_err(|error| broken(error.to_string()))?.map_err(|e| broken(e.to_string()))
     }
 
-    async fn compact_if_long(&mut self) -> Result<(), LedgerError> {
+    async fn compact_if_due(&mut self) -> Result<(), LedgerError> {
         let most = LEDGER_COMPACT_BYTES.max(self.compacted.saturating_mul(LEDGER_COMPACT_TIMES));
-        if self.written <= most { Ok(()) } else { self.compact().await }
+        let erases = self.erases.as_ref().is_some_and(|erases| erases.is_elapsed());
+        if self.written > most || erases { self.compact().await } else { Ok(()) }
     }
 
     async fn compact(&mut self) -> Result<(), LedgerError> {
+        (self.is_stale, self.erases) = (false, None);
         let mut bytes = Vec::new();
         for (host, things) in locked(&self.entries).iter() {
             for (thing, entry) in things {

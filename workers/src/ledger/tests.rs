@@ -4,12 +4,15 @@ use carrel_model::contract::Order;
 use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::machine::{Outcome, Reported};
 use carrel_model::record::Incarnation;
+use carrel_model::text::Text;
 use carrel_model::work::{Lane, Shall, Thing, Work};
 use tokio::task::JoinSet;
+use tokio::time::advance;
 use uuid::Uuid;
 
 use super::{FileStore, Ledger, LedgerError, MemoryStore, Store, open};
 use crate::entry::{Age, Change, Said};
+use crate::limits::LEDGER_ERASED_WITHIN;
 
 const HOST: HypervisorId = HypervisorId::new(Uuid::from_u128(1));
 
@@ -23,6 +26,20 @@ fn heard(thing: Thing, generation: u64) -> Change {
     let incarnation = Incarnation(1);
     let personal = Default::default();
     Change::Heard(Box::new(Order { incarnation, work, personal, operation: None }))
+}
+
+/// Something about people who sit there.
+const CANARY: &str = "ona.petrauskaite@example.org";
+
+fn heard_of(thing: Thing, generation: u64) -> Change {
+    let Change::Heard(mut order) = heard(thing, generation) else { unreachable!("it is heard") };
+    let label = "mail".parse().expect("a label");
+    order.personal.insert(label, Text::new(CANARY).expect("a text"));
+    Change::Heard(order)
+}
+
+fn holds_canary(store: &MemoryStore) -> bool {
+    store.bytes().windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes())
 }
 
 fn says(id: u128) -> Change {
@@ -144,9 +161,51 @@ async fn compaction_changes_nothing_that_is_said() {
     assert_eq!(again.entry(HOST, thing(1)), before);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_said_of_people_is_erased_soon_after_it_is_over() {
+    let store = MemoryStore::default();
+    let (ledger, _tasks) = begun(store.clone());
+    let enter = async |change| ledger.enter(HOST, thing(1), vec![change]).await.expect("entered");
+    enter(heard_of(thing(1), 1)).await;
+    advance(2 * LEDGER_ERASED_WITHIN).await;
+    enter(says(7)).await;
+    assert!(holds_canary(&store), "they are still there");
+    enter(heard(thing(1), 2)).await;
+    advance(LEDGER_ERASED_WITHIN).await;
+    enter(says(8)).await;
+    assert!(!holds_canary(&store));
+    assert_eq!(ledger.entry(HOST, thing(1)).map(|entry| entry.generation), Some(2));
+}
+
+#[tokio::test]
+async fn what_was_said_of_people_does_not_outlive_its_worker() {
+    let store = MemoryStore::default();
+    let changes = [heard_of(thing(1), 1), Change::Settled(age(1, 1))];
+    let (ledger, tasks) = begun(store.clone());
+    ledger.enter(HOST, thing(1), changes.to_vec()).await.expect("entered");
+    drop(ledger);
+    tasks.join_all().await.into_iter().for_each(|ended| ended.expect("it ends well"));
+    assert!(!holds_canary(&store));
+    // One that was killed leaves it to the next.
+    let mut killed = MemoryStore::default();
+    let mut bytes = Vec::new();
+    for change in &changes {
+        super::frame::write(&mut bytes, HOST, thing(1), change).expect("a frame");
+    }
+    killed.append(&bytes).expect("written");
+    assert!(holds_canary(&killed));
+    let (ledger, tasks) = begun(killed.clone());
+    drop(ledger);
+    tasks.join_all().await.into_iter().for_each(|ended| ended.expect("it ends well"));
+    assert!(!holds_canary(&killed));
+}
+
+fn age(incarnation: u32, generation: u64) -> Age {
+    Age { incarnation: Incarnation(incarnation), generation }
+}
+
 #[test]
 fn a_log_that_begins_anew_counts_anew() {
-    let age = |incarnation, generation| Age { incarnation: Incarnation(incarnation), generation };
     assert!(age(2, 1) > age(1, 9));
     assert!(age(1, 2) > age(1, 1));
 }

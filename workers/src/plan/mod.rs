@@ -36,6 +36,7 @@ mod tests;
 
 pub use gone::leftovers;
 pub(crate) use power::cause;
+pub use snapshot::snapshot_at_work;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {

@@ -4,9 +4,44 @@ use carrel_driver::place::snapshot_file;
 use carrel_driver::{Frozen, Step};
 use carrel_model::ids::SnapshotId;
 use carrel_model::machine::{Outcome, Reported};
-use carrel_model::work::{SnapshotShall, SnapshotSpec};
+use carrel_model::work::{Shall, SnapshotShall, SnapshotSpec};
+
+use crate::entry::Entry;
 
 use super::{Case, Fails, Next, Then, doable, files, unseen};
+
+/// The snapshot for which something is yet to be done and to be said.
+pub fn snapshot_at_work(entry: &Entry) -> Option<SnapshotId> {
+    let Shall::Present(spec) = &entry.order.as_deref()?.work.shall else { return None };
+    let says = |snapshot: SnapshotId, shall: SnapshotShall| match shall {
+        SnapshotShall::BeThere | SnapshotShall::BeThereQuiesced => {
+            entry.told.snapshots.contains(&snapshot)
+        }
+        SnapshotShall::BeRevertedTo | SnapshotShall::BeGone => entry.said().any(|said| {
+            matches!(
+                &said.what,
+                Reported::Machine {
+                    outcome: Outcome::SnapshotReverted { snapshot: it }
+                        | Outcome::SnapshotDeleted { snapshot: it },
+                    ..
+                } if *it == snapshot
+            )
+        }),
+    };
+    let at_work =
+        spec.snapshots.iter().find(|it| !has_failed(entry, it.id) && !says(it.id, it.shall));
+    at_work.map(|it| it.id)
+}
+
+/// It came to nothing, and is not tried again before something newer is asked for.
+fn has_failed(entry: &Entry, id: SnapshotId) -> bool {
+    entry.said().any(|said| match &said.what {
+        Reported::Machine { outcome: Outcome::SnapshotFailed { snapshot, .. }, .. } => {
+            *snapshot == id
+        }
+        Reported::Machine { .. } | Reported::Image { .. } => false,
+    })
+}
 
 impl Case<'_> {
     pub(super) fn snapshots(&self) -> Option<Next> {
@@ -22,19 +57,9 @@ impl Case<'_> {
         disks.collect()
     }
 
-    /// It came to nothing, and is not tried again before something newer is asked for.
-    fn has_failed(&self, id: SnapshotId) -> bool {
-        self.entry.said().any(|said| match &said.what {
-            Reported::Machine { outcome: Outcome::SnapshotFailed { snapshot, .. }, .. } => {
-                *snapshot == id
-            }
-            Reported::Machine { .. } | Reported::Image { .. } => false,
-        })
-    }
-
     fn snapshot(&self, it: &SnapshotSpec) -> Option<Next> {
         let snapshot = it.id;
-        if self.has_failed(snapshot) {
+        if has_failed(self.entry, snapshot) {
             return None;
         }
         let Some(disks) = self.frozen(snapshot) else { return Some(unseen("a snapshot")) };

@@ -1,14 +1,14 @@
 //! Messages that come twice, out of order or forged; hosts that hang, go down and come back.
 
 use carrel_bus::{Bus, Message, Queue};
-use carrel_driver::StepKind;
 use carrel_driver::sim::{Fault, Often};
+use carrel_driver::{End, StepKind};
 use carrel_model::machine::{Outcome, Reported, StopCause};
 use serde_json::json;
 use std::time::Duration;
 
 use crate::scene::Scene;
-use crate::spec::{HOST, MACHINE, OTHER, disk, machine, off, on, present};
+use crate::spec::{HOST, MACHINE, OTHER, VOLATILE, disk, machine, off, on, present};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_that_comes_twice_is_answered_by_the_same_messages() {
@@ -25,6 +25,71 @@ async fn an_order_that_comes_twice_is_answered_by_the_same_messages() {
     assert_eq!(scene.times(&Outcome::Applied), 1);
     assert_eq!(scene.times(&Outcome::Started { boot_epoch: 1 }), 1);
     scene.nothing_was_done_twice();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_tried_again_when_it_is_ordered_again() {
+    let mut scene = Scene::begin().await;
+    let fault = Fault::fails_for_good(StepKind::MakeDisk);
+    scene.world.inject(HOST, Some(StepKind::MakeDisk), fault, Often::Once);
+    let shall = present(&on(1), &[disk(0)], &json!({}));
+    scene.order(machine(MACHINE), 1, shall.clone()).await;
+    let failed = |scene: &Scene| scene.heard.iter().any(|(_, it)| is_failed(&it.thing));
+    scene.until(failed).await;
+    assert_eq!(scene.world.running(HOST), 0);
+    scene.order(machine(MACHINE), 1, shall).await;
+    scene.until_applied(1).await;
+    assert_eq!(scene.world.running(HOST), 1);
+    scene.nothing_was_done_twice();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_snapshot_of_a_disk_that_is_gone() {
+    let mut scene = Scene::begin().await;
+    scene.order(machine(MACHINE), 1, present(&off(0, "hard"), &[disk(0)], &json!({}))).await;
+    scene.until_applied(1).await;
+    let files: Vec<_> = scene.world.files().into_keys().collect();
+    let root = carrel_driver::Root {
+        storage: files[0].0,
+        path: carrel_model::name::HostPath::new("/srv").expect("a path"),
+    };
+    let lost = carrel_driver::Place { root, file: files[0].1.clone() };
+    assert!(scene.world.loses_file(&lost));
+    let snapshot = carrel_model::ids::SnapshotId::MIN;
+    let taken = json!({ "snapshots": [{ "id": snapshot, "shall": "be_there" }] });
+    scene.order(machine(MACHINE), 2, present(&off(0, "hard"), &[disk(0)], &taken)).await;
+    let failed = |scene: &Scene| {
+        scene.heard.iter().any(|(_, it)| match &it.thing {
+            Reported::Machine { outcome: Outcome::SnapshotFailed { snapshot: it, .. }, .. } => {
+                *it == snapshot
+            }
+            Reported::Machine { .. } | Reported::Image { .. } => false,
+        })
+    };
+    scene.until(failed).await;
+    let last = scene.heard.last().map(|(_, it)| is_failed(&it.thing));
+    assert_eq!(last, Some(true), "{:#?}", scene.heard);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_goes_before_what_is_only_cleared_up() {
+    let mut scene = Scene::begin().await;
+    let throwaway = json!({ "throwaway": {
+        "storage": VOLATILE, "path": "/run/volatile", "size_mib": 1024, "on_reboot": "keep",
+    } });
+    scene.order(machine(MACHINE), 1, present(&on(1), &[disk(0)], &throwaway)).await;
+    scene.until_applied(1).await;
+    scene.world.inject(HOST, Some(StepKind::RemoveFiles), Fault::Hung, Often::Once);
+    assert!(scene.world.guest_ends((HOST, MACHINE), End::Crash));
+    turn_until(|| scene.world.under_way(HOST) == 1).await;
+    scene.order(machine(MACHINE), 2, present(&on(2), &[disk(0)], &throwaway)).await;
+    turn_until(|| scene.world.under_way(HOST) == 0).await;
+    scene.until_applied(2).await;
+    assert_eq!(scene.world.running(HOST), 1);
+}
+
+fn is_failed(what: &Reported) -> bool {
+    matches!(what, Reported::Machine { outcome: Outcome::Failed { .. }, .. })
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use carrel_failpoint::{Point, reached};
 use carrel_model::ids::HypervisorId;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -55,7 +56,9 @@ impl Bus for MemoryBus {
         if given > BODY_BYTES_MAX {
             return Err(BusError::TooLong { given, max: BODY_BYTES_MAX });
         }
-        self.shared.state().publish(to, message)
+        self.shared.state().publish(to, message)?;
+        queued(to);
+        Ok(())
     }
 
     async fn consume(&self, from: &Queue, ahead: u16) -> Result<Box<dyn Consumer>, BusError> {
@@ -90,6 +93,16 @@ impl Bus for MemoryBus {
         let (ask, asked) = mpsc::channel(QUESTIONS_MAX);
         self.shared.state().asked.insert(host, ask);
         Ok(Box::new(MemoryQuestions { asked }))
+    }
+}
+
+/// A message is where it shall be, and whoever published it does not know yet.
+fn queued(to: &Address) {
+    match to {
+        Address::Work(..) => reached(Point::OrderQueued),
+        Address::Outcomes => reached(Point::ReportQueued),
+        Address::Event(_) => reached(Point::FactQueued),
+        Address::Command(_) | Address::Progress | Address::Reply(_) => {}
     }
 }
 

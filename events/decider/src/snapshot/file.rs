@@ -21,6 +21,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use carrel_failpoint::{Point, reached};
 use carrel_log::chain::Link;
 use carrel_log::disk::{Access, Disk, DiskFile};
 use carrel_log::limits::SNAPSHOT_BYTES_MAX;
@@ -172,9 +173,11 @@ pub(super) fn save(disk: &dyn Disk, path: &Path, of: Of, fleet: &Fleet) -> io::R
     let mut body = Body::behind_the_header(&*file);
     fleet.write_snapshot(&mut body)?;
     body.flush()?;
+    reached(Point::SnapshotBody);
     let header = Header { of, bytes: body.at - HEADER_BYTES as u64, crc: body.crc };
     file.write_all_at(&header.written(), 0)?;
     file.sync_all()?;
+    reached(Point::SnapshotSynced);
     disk.rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use carrel_log::disk::Disk;
 use carrel_log::{EventLog, Head, ReadError};
 use carrel_model::record::Position;
+use tokio::task::JoinError;
 
 pub use self::keeper::Keeper;
 
@@ -32,6 +33,7 @@ pub struct Snapshots {
     disk: Arc<dyn Disk>,
     dir: Arc<Path>,
     every: u64,
+    waits: bool,
 }
 
 /// Why a snapshot was not written. There will be another.
@@ -49,13 +51,19 @@ pub enum NotSaved {
 
 impl Snapshots {
     pub fn new(disk: Arc<dyn Disk>, dir: impl Into<PathBuf>) -> Self {
-        Self { disk, dir: dir.into().into(), every: SNAPSHOT_EVERY }
+        Self { disk, dir: dir.into().into(), every: SNAPSHOT_EVERY, waits: true }
     }
 
     /// After how many facts the next one is written.
     #[must_use]
     pub fn every(self, facts: u64) -> Self {
         Self { every: facts.max(1), ..self }
+    }
+
+    /// For a disk in memory, for which nobody waits: it is read and written where that is asked.
+    #[must_use]
+    pub fn in_memory(self) -> Self {
+        Self { waits: false, ..self }
     }
 
     /// The newest that is of this log and whole, and does not go beyond `at_most`.
@@ -88,7 +96,7 @@ impl Snapshots {
         path: &Path,
     ) -> Result<Result<Standing, Unusable>, ReadError> {
         let (disk, at) = (Arc::clone(&self.disk), path.to_owned());
-        let header = match blocking(move || file::look(&*disk, &at)).await {
+        let header = match self.blocking(move || file::look(&*disk, &at)).await {
             Ok(header) => header,
             Err(unusable) => return Ok(Err(unusable)),
         };
@@ -101,13 +109,13 @@ impl Snapshots {
             Some(_) => {}
         }
         let (disk, at) = (Arc::clone(&self.disk), path.to_owned());
-        Ok(blocking(move || file::load(&*disk, &at, &header)).await)
+        Ok(self.blocking(move || file::load(&*disk, &at, &header)).await)
     }
 
     /// Those that are there, the newest first.
     async fn found(&self) -> Vec<(Position, PathBuf)> {
         let (disk, dir) = (Arc::clone(&self.disk), Arc::clone(&self.dir));
-        match blocking(move || Ok(found(&*disk, &dir)?)).await {
+        match self.blocking(move || Ok(found(&*disk, &dir)?)).await {
             Ok(found) => found,
             Err(Unusable::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(unusable) => {
@@ -117,6 +125,21 @@ impl Snapshots {
         }
     }
 
+    async fn beside<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        if self.waits { tokio::task::spawn_blocking(job).await } else { Ok(job()) }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, Unusable> + Send + 'static,
+    ) -> Result<T, Unusable> {
+        let ended = |_| Unusable::Io(io::Error::other("reading was broken off"));
+        self.beside(job).await.map_err(ended)?
+    }
+
     /// Writes one of what is in the log, and removes those that nobody needs any more.
     pub async fn save(&self, log: &dyn EventLog, standing: Standing) -> Result<(), NotSaved> {
         let Standing { fleet, position, at } = standing;
@@ -124,7 +147,7 @@ impl Snapshots {
         let link = log.link_at(position).await?.ok_or(NotSaved::BeyondEnd(position))?;
         let of = Of { log_id: head.log_id, incarnation: head.incarnation, position, link, at };
         let (disk, dir) = (Arc::clone(&self.disk), Arc::clone(&self.dir));
-        let saving = tokio::task::spawn_blocking(move || {
+        let saving = self.beside(move || {
             disk.create_dir_all(&dir)?;
             file::save(&*disk, &dir.join(file_name(position)), of, &fleet)?;
             remove_others(&*disk, &dir, position)
@@ -147,13 +170,6 @@ fn fits(header: &Header, head: &Head, position: Position) -> Result<(), Unusable
         return Err(Unusable::OtherIncarnation { given, ours });
     }
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(
-    job: impl FnOnce() -> Result<T, Unusable> + Send + 'static,
-) -> Result<T, Unusable> {
-    let ended = |_| Unusable::Io(io::Error::other("reading was broken off"));
-    tokio::task::spawn_blocking(job).await.map_err(ended)?
 }
 
 /// Of equal length, so that they sort by position.

@@ -44,6 +44,7 @@ pub struct Fleet {
     pub networks: Table<Network>,
     pub media: Table<Media>,
     pub templates: Table<Template>,
+    #[serde(deserialize_with = "snapshot::machines")]
     pub machines: Table<Machine>,
     pub images: Table<Image>,
     pub pools: Table<Pool>,

@@ -4,12 +4,14 @@
 //! promise. Only the very model that wrote them reads them ([`MODEL`]); any other folds the log.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fleet, Index, Table, Thing};
+use crate::image::Image;
 use crate::machine::Machine;
 
 /// Which model this is: a hash of its sources, in hexadecimal digits.
@@ -28,30 +30,52 @@ impl Fleet {
     /// In as little memory as a fleet takes that was folded and packed.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let mut fleet: Self = serde_json::from_slice(bytes)?;
-        fleet.share();
         fleet.index = Index::of(&fleet);
+        fleet.share_with_images();
         fleet.pack();
         Ok(fleet)
     }
 
-    /// What was the same for many machines is there once again.
-    fn share(&mut self) {
+    /// New machines get the settings of their image, as those that stand on it have.
+    fn share_with_images(&mut self) {
+        let shared = self.images.iter().filter_map(|(id, image)| {
+            let first = self.machines.get(self.on_image(id).next()?)?;
+            (first.settings == image.settings).then(|| (id, Arc::clone(&first.settings)))
+        });
+        for (id, settings) in shared.collect::<Vec<_>>() {
+            self.change::<Image>(id, |image| image.settings = settings);
+        }
+    }
+}
+
+/// Reads machines one after the other. What they have in common is shared at once: all of it apart
+/// would take several times as much memory as the fleet.
+pub(super) fn machines<'de, D: Deserializer<'de>>(from: D) -> Result<Table<Machine>, D::Error> {
+    from.deserialize_map(Machines)
+}
+
+struct Machines;
+
+impl<'de> Visitor<'de> for Machines {
+    type Value = Table<Machine>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("machines by id")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
         let mut settings = Alike::default();
         let mut reserved = Alike::default();
         let mut recipes = Alike::default();
-        for (_, image) in self.images.iter() {
-            settings.one(&image.settings);
-        }
-        let machines = std::mem::take(&mut self.machines.0);
-        let shared = machines.into_iter().map(|(id, machine)| {
-            let mut machine: Machine = Arc::unwrap_or_clone(machine);
+        let mut table = Table::default();
+        while let Some((id, mut machine)) = from.next_entry::<_, Machine>()? {
             machine.settings = settings.one(&machine.settings);
             machine.running_with = machine.running_with.map(|it| settings.one(&it));
             machine.reserved = reserved.one(&machine.reserved);
             machine.recipe = machine.recipe.map(|it| recipes.one(&it));
-            (id, Arc::new(machine))
-        });
-        self.machines.0 = shared.collect();
+            table.0.insert(id, Arc::new(machine));
+        }
+        Ok(table)
     }
 }
 
@@ -130,6 +154,8 @@ mod tests {
         };
         assert_eq!(settings(0), settings(39));
         assert_ne!(settings(0), None);
+        let image = fleet.images.iter().next().map(|(_, image)| Arc::as_ptr(&image.settings));
+        assert_eq!(settings(0), image);
     }
 
     #[test]

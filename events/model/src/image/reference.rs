@@ -160,6 +160,7 @@ impl JsonSchema for ImageRef {
             "type": "string",
             "minLength": 1,
             "maxLength": LENGTH_MAX,
+            "pattern": "^(?:[A-Za-z0-9._-]{1,63}(?:@[0-9]{1,9}|:[A-Za-z0-9._-]{1,63})|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
             "description": "A version: `<initial>@<number>`, `<initial>:<tag>`, or its id.",
         })
     }

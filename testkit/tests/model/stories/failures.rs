@@ -5,7 +5,7 @@ use carrel_model::machine::{Outcome, Reason, State};
 use serde_json::json;
 
 use super::{asks, desktops, given, given_without, machine, pool, refused, site, wait};
-use crate::invariants::check;
+use carrel_testkit::invariants::check;
 
 #[test]
 fn node_loss() {

@@ -8,7 +8,7 @@ use carrel_model::rejection::Rejection;
 use carrel_testkit::world::World;
 use serde_json::{Value, json};
 
-use crate::invariants::check;
+use carrel_testkit::invariants::check;
 
 mod failures;
 mod images;

@@ -7,7 +7,7 @@ use carrel_model::fleet::Silence;
 use serde_json::json;
 
 use super::{asks, desktops, given, pool, refused, session, site, wait, waiting};
-use crate::invariants::check;
+use carrel_testkit::invariants::check;
 
 #[test]
 fn pool_exhaustion_and_race() {

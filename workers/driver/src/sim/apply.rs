@@ -40,7 +40,9 @@ impl World {
             && is_counted(step.kind())
             && let Some(effects) = &mut state.effects
         {
-            *effects.entry((on, *doing, step.kind(), file(step))).or_default() += 1;
+            let effect = (on, *doing, step.kind(), file(step));
+            let times = effects.get(&effect).copied().unwrap_or_default();
+            effects.insert(effect, times + 1);
         }
         Ok(done)
     }

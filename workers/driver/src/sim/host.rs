@@ -212,6 +212,10 @@ impl Hypervisor for SimHost {
         self.up(&mut state)?;
         Ok(state.free_mib.get(&storage.storage).copied().unwrap_or(FREE_MIB))
     }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
 }
 
 fn files_of(state: &State, root: &Root, machine: MachineId) -> Vec<Place> {

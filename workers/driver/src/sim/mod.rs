@@ -59,7 +59,9 @@ pub struct World {
 }
 
 /// What was done on which host for what, to which file if it was one, and how often.
-pub type Effects = BTreeMap<(HypervisorId, Doing, StepKind, String), u32>;
+pub type Effects = BTreeMap<Effect, u32>;
+
+type Effect = (HypervisorId, Doing, StepKind, String);
 
 #[derive(Debug)]
 struct State {
@@ -68,7 +70,7 @@ struct State {
     free_mib: BTreeMap<StorageId, u64>,
     random: Random,
     /// Nothing: nobody counts.
-    effects: Option<Effects>,
+    effects: Option<OrdMap<Effect, u32>>,
     /// Nothing: it ends with its process.
     kept: Option<Kept>,
 }
@@ -104,7 +106,8 @@ impl World {
         Self { timer, pace, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Counts every effect, so that tests can say "at most once".
+    /// Counts every effect, so that tests can say "at most once". Where the site is kept, so are
+    /// they, from one process to the next.
     #[must_use]
     pub fn counting(self) -> Self {
         self.state().effects.get_or_insert_default();
@@ -243,7 +246,7 @@ impl World {
 
     /// Everything that was changed since counting began.
     pub fn effects(&self) -> Effects {
-        self.state().effects.clone().unwrap_or_default()
+        self.state().effects.clone().unwrap_or_default().into_iter().collect()
     }
 
     /// Which files there are, what each stands on, and whether it is sealed.

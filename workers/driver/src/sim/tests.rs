@@ -185,6 +185,35 @@ fn a_site_that_is_kept_is_the_same_in_the_next_process_also_after_a_torn_line() 
     assert_eq!(found(&kept(), "d"), found(&host, "d"));
 }
 
+#[test]
+fn what_was_done_is_kept_with_its_count_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("site.json");
+    let kept = || begun(Pace::INSTANT).0.kept_in(&path).expect("a site");
+    let host = kept().host(HOST);
+    for step in [blank("a"), overlay("b", "a"), remove("b")] {
+        does(&host, &step).expect("done");
+    }
+    drop(host);
+    let whole = std::fs::read(&path).expect("it is there");
+    for length in 0..=whole.len() {
+        std::fs::write(&path, &whole[..length]).expect("written");
+        let world = kept();
+        let effects = world.effects();
+        let times = |did: StepKind, file: &str| {
+            let those =
+                effects.iter().filter(|((_, _, kind, name), _)| *kind == did && name == file);
+            those.map(|(_, times)| *times).sum::<u32>()
+        };
+        let files = world.files();
+        let is_there = |file: &str| u32::from(files.keys().any(|(_, path)| path.as_str() == file));
+        assert_eq!(times(StepKind::MakeDisk, "a"), is_there("a"), "{length}");
+        let left = times(StepKind::MakeDisk, "b") - times(StepKind::RemoveFiles, "b");
+        assert_eq!(left, is_there("b"), "{length}");
+    }
+    assert_eq!(kept().effects().len(), 3, "and the whole of it says all");
+}
+
 fn remove(file: &str) -> Step {
     Step::RemoveFiles { files: vec![place(file)] }
 }

@@ -1,6 +1,7 @@
 //! What holds of every decision, whatever came before.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "each looks at the facts that it is about")]
+#![expect(clippy::expect_used, reason = "what does not hold ends the run")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +16,18 @@ use carrel_model::machine::{Machine, Reservation, Subject, Task};
 use carrel_model::operation;
 use carrel_model::version::latest::machine::Placed;
 use carrel_model::version::latest::storage::Medium;
-use carrel_testkit::world::Told;
+
+use crate::world::Told;
 
 mod files;
 
-pub(crate) use files::{everything_stands, users};
+pub use files::{everything_stands, users};
 
 /// What holds of every decision.
-pub(crate) fn check(told: &Told<'_>) {
+///
+/// # Panics
+/// If something doesn't.
+pub fn check(told: &Told<'_>) {
     assert!(told.events.len() <= EVENTS_MAX);
     let mut fleet = told.before.clone();
     for event in told.events {
@@ -255,7 +260,10 @@ fn finished_operations_are_gone(fleet: &Fleet) {
 }
 
 /// Costs more than the rest together: now and then.
-pub(crate) fn indexes_follow_from_things(fleet: &Fleet) {
+///
+/// # Panics
+/// If the index is another one than the things make.
+pub fn indexes_follow_from_things(fleet: &Fleet) {
     let made = Index::of(fleet);
     macro_rules! same {
         ($($field:ident)*) => {$(

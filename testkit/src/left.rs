@@ -7,33 +7,43 @@ use carrel_model::ids::ImageId;
 use carrel_model::image::{Image, State as Content};
 use carrel_model::machine::Ready;
 use carrel_model::operation::State;
-use carrel_testkit::world::World;
+use carrel_model::record::Timestamp;
 
 use crate::invariants::users;
 
-pub(crate) fn nothing_goes_on_for_ever(world: &World) {
-    operations_have_ended(world);
-    for (id, image) in world.fleet.images.iter() {
-        let sees = |host| image.nearest_file(&world.fleet, host).is_some();
-        let is_read = world.fleet.hypervisors.iter().any(|(id, host)| host.enabled() && sees(id));
+/// # Panics
+/// If something does.
+pub fn nothing_goes_on_for_ever(fleet: &Fleet, log: &[Event]) {
+    operations_have_ended(fleet, log);
+    for (id, image) in fleet.images.iter() {
+        let sees = |host| image.nearest_file(fleet, host).is_some();
+        let is_read = fleet.hypervisors.iter().any(|(id, host)| host.enabled() && sees(id));
         let known = image.state != Content::Sealed || !is_read;
         assert!(known, "nobody says what is in {id}: {image:#?}");
         assert_ne!(image.state, Content::Sealing, "{id} is sealed for ever: {image:#?}");
-        let goes = image.state == Content::Retired && may_go(&world.fleet, id, image);
+        let goes = image.state == Content::Retired && may_go(fleet, id, image);
         assert!(!goes, "{id} is retired, of no use to anything, and still there: {image:#?}");
     }
-    for (id, machine) in world.fleet.machines.iter() {
+    for (id, machine) in fleet.machines.iter() {
         assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");
         assert_eq!(machine.task, None, "{id} works for ever: {machine:#?}");
         assert!(!machine.deleting, "{id} is deleted for ever: {machine:#?}");
         assert_eq!(machine.leaving, None, "{id} leaves for ever: {machine:#?}");
         assert_eq!(machine.snapshot_at_work(), None, "a snapshot of {id} is at work for ever");
-        // Until its new disk has proved itself it can go back to the one before.
+    }
+    ended_sessions_are_gone(fleet, log);
+}
+
+/// Until its new disk has proved itself a machine can go back to the one before.
+///
+/// # Panics
+/// If one keeps it longer.
+pub fn no_disk_is_kept_for_nothing(fleet: &Fleet) {
+    for (id, machine) in fleet.machines.iter() {
         let proved_itself = machine.observed.ready == Ready::Yes && !machine.half_made;
         let kept = machine.disk_before.is_some();
         assert!(!kept || !proved_itself, "{id} keeps a disk of no use: {machine:#?}");
     }
-    ended_sessions_are_gone(world);
 }
 
 /// Nothing stands on it, and its files can be removed.
@@ -47,26 +57,22 @@ fn may_go(fleet: &Fleet, id: ImageId, image: &Image) -> bool {
     !stood_on && can_be_removed && users(fleet, id).next().is_none()
 }
 
-fn ended_sessions_are_gone(world: &World) {
-    for event in &world.log {
+fn ended_sessions_are_gone(fleet: &Fleet, log: &[Event]) {
+    for event in log {
         let Event::Session(ended, SessionFact::LeaseEnded(_) | SessionFact::Left(_)) = event else {
             continue;
         };
-        assert!(
-            world.fleet.sessions.get(*ended).is_none(),
-            "{ended} has ended, and is still there"
-        );
+        assert!(fleet.sessions.get(*ended).is_none(), "{ended} has ended, and is still there");
     }
 }
 
-fn operations_have_ended(world: &World) {
-    for (id, operation) in world.fleet.operations.iter() {
+fn operations_have_ended(fleet: &Fleet, log: &[Event]) {
+    for (id, operation) in fleet.operations.iter() {
         let ended = matches!(operation.state, State::Ended { .. });
         if !ended {
             let part = operation.parts.iter().next();
             let machine = part.map(|(machine, _)| *machine);
-            let facts = world
-                .log
+            let facts = log
                 .iter()
                 .filter(|event| matches!(event, Event::Machine(id, _) if Some(*id) == machine));
             let facts: Vec<_> = facts.map(|event| format!("{event:?}")).collect();
@@ -80,8 +86,10 @@ fn operations_have_ended(world: &World) {
 const LAST_FACTS: usize = 40;
 
 /// Whatever had a time has been looked at when that time came.
-pub(crate) fn nothing_is_overdue(world: &World) {
-    let (fleet, now) = (&world.fleet, world.now);
+///
+/// # Panics
+/// If something is late.
+pub fn nothing_is_overdue(fleet: &Fleet, now: Timestamp) {
     for (id, token) in fleet.tokens.iter() {
         assert!(token.expires_at > now, "the token {id} has expired, and is still there");
     }

@@ -60,13 +60,16 @@ fn versions(machine: &Machine) -> impl Iterator<Item = ImageId> {
 }
 
 /// Machines that have, had or are to have a disk on it.
-pub(crate) fn users(fleet: &Fleet, image: ImageId) -> impl Iterator<Item = MachineId> {
+pub fn users(fleet: &Fleet, image: ImageId) -> impl Iterator<Item = MachineId> {
     let uses = move |machine: &Machine| versions(machine).any(|it| it == image);
     fleet.machines.iter().filter(move |(_, machine)| uses(machine)).map(|(id, _)| id)
 }
 
 /// Every file that a machine's disk can stand on is there, and so are those under it.
-pub(crate) fn everything_stands(fleet: &Fleet) {
+///
+/// # Panics
+/// If one is not.
+pub fn everything_stands(fleet: &Fleet) {
     for (id, machine) in fleet.machines.iter() {
         for version in versions(machine) {
             let image = fleet.images.get(version);

@@ -1,0 +1,7 @@
+//! The edge of a real process: what it lets out, and what stays of somebody who was deleted.
+
+mod canary;
+mod deleted;
+mod ports;
+mod secrets;
+mod server;

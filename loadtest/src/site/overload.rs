@@ -1,0 +1,140 @@
+//! Ten times as many as it lets in at once ask, each again as soon as it has its answer, be it yes
+//! or no; then they go away again.
+
+use std::sync::mpsc::{Sender, channel};
+
+use hyper::StatusCode;
+use hyper::header::RETRY_AFTER;
+use serde_json::json;
+
+use super::Session;
+use super::command::{lockers, machines};
+use super::http::{As, Connection};
+use super::server::Server;
+use super::turn::{Turns, full, paced};
+use crate::figures::{Bound, Goal, Spread};
+use crate::load::{Sample, Writer};
+use crate::report::{Section, Table, number};
+use crate::{Failure, clock, say};
+
+/// Those who are let in at once are at most 512 of one role (`UNDER_WAY_OF_ADMIN_MAX`).
+const CROWD: usize = 5_120;
+
+enum Heard {
+    Taken {
+        nanos: u64,
+    },
+    /// Asked to come again, and told when.
+    Later {
+        nanos: u64,
+    },
+}
+
+/// One of the crowd.
+struct One {
+    connection: Connection,
+    machine: String,
+    heard: Sender<Heard>,
+}
+
+impl Writer for One {
+    async fn append(&mut self) -> Result<(), Failure> {
+        let asked = clock::now();
+        let body = json!({ "machine": self.machine });
+        let answer = self.connection.post("/v1/commands/LockMachine", &body).await?;
+        let nanos = u64::try_from((clock::now() - asked).as_nanos()).unwrap_or(u64::MAX);
+        let heard = match answer.status {
+            StatusCode::ACCEPTED | StatusCode::OK | StatusCode::CONFLICT => Heard::Taken { nanos },
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                if answer.headers.contains_key(RETRY_AFTER) =>
+            {
+                Heard::Later { nanos }
+            }
+            _ => return answer.must_be(StatusCode::ACCEPTED).map(drop),
+        };
+        let _ = self.heard.send(heard);
+        Ok(())
+    }
+}
+
+async fn crowd(server: &Server, admin: &As, heard: &Sender<Heard>) -> Result<Vec<One>, Failure> {
+    let mut crowd = Vec::new();
+    for number in 0..CROWD {
+        let connection = server.connect(admin).await?;
+        let machine = super::command::machine(number % super::CONNECTIONS);
+        crowd.push(One { connection, machine, heard: heard.clone() });
+    }
+    Ok(crowd)
+}
+
+pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
+    let (runtime, load) = (session.runtime()?, session.load());
+    let dir = session.place.fresh()?;
+    let server = session.server(dir.path(), 4)?;
+    let admin = runtime.block_on(server.admin())?;
+    runtime.block_on(machines(&server, &admin))?;
+    let writers = runtime.block_on(lockers(&server, &admin))?;
+    let usual = full(&runtime, &load, server.pid(), writers)?;
+    let rate = usual.rate / 2.0;
+    let (mut before, mut after) = (Turns::of("half load, before"), Turns::of("half load, after"));
+    let (mut crowded, mut shares, mut shed) =
+        (Turns::of("those let in, of the crowd"), vec![], Turns::of("those told to come later"));
+    for round in 1..=session.rounds() {
+        let writers = runtime.block_on(lockers(&server, &admin))?;
+        before.samples.push(paced(&runtime, &load, (server.pid(), rate), writers)?);
+        let (heard, all) = channel();
+        let asking = runtime.block_on(crowd(&server, &admin, &heard))?;
+        drop(heard);
+        let sample = full(&runtime, &load, server.pid(), asking)?;
+        let (mut taken, mut later) =
+            (hdrhistogram::Histogram::new(3)?, hdrhistogram::Histogram::new(3)?);
+        for heard in all {
+            match heard {
+                Heard::Taken { nanos } => taken.record(nanos)?,
+                Heard::Later { nanos } => later.record(nanos)?,
+            }
+        }
+        let whole = taken.len() + later.len();
+        shares.push(taken.len() as f64 / whole as f64);
+        let part = |waited: hdrhistogram::Histogram<u64>| Sample {
+            rate: sample.rate * waited.len() as f64 / whole as f64,
+            waited,
+            ..sample.clone()
+        };
+        crowded.samples.push(part(taken));
+        shed.samples.push(part(later));
+        let writers = runtime.block_on(lockers(&server, &admin))?;
+        after.samples.push(paced(&runtime, &load, (server.pid(), rate), writers)?);
+        say(&format!("round {round}, let in {:.0} ms (p99)", crowded.millis(0.99)));
+    }
+    let share = Spread::of(shares);
+    let recovered = after.millis(0.99) / before.millis(0.99);
+    Ok(Section {
+        name: "overload",
+        goals: vec![Goal {
+            what: String::from("p99 at half load after the crowd ÷ before it"),
+            figure: recovered,
+            unit: "x",
+            bound: Bound::AtMost(2.0),
+        }],
+        figures: json!({
+            "usual": usual.rate, "before": before.figures(), "crowd": crowded.figures(),
+            "later": shed.figures(), "after": after.figures(), "share": share.median,
+        }),
+        tables: vec![Table {
+            title: format!("{CROWD} connections ask for commands, each again at once"),
+            notes: vec![
+                format!(
+                    "- {CONNECTIONS} connections get {} requests/s.",
+                    number(usual.rate),
+                    CONNECTIONS = super::CONNECTIONS
+                ),
+                String::from(
+                    "- Whoever is told to come later gets 429 or 503 with Retry-After; any other refusal would end the test.",
+                ),
+            ],
+            columns: Turns::COLUMNS.to_vec(),
+            rows: vec![before.row(), crowded.row(), shed.row(), after.row()],
+        }],
+    })
+}
