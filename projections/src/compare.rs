@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use crate::kind::Kind;
 use crate::sqlite::StoreError;
@@ -37,5 +37,6 @@ pub async fn compare(a: &Path, b: &Path) -> Result<Vec<String>, StoreError> {
             }
         }
     }
+    connection.close().await?;
     Ok(differences)
 }

@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -28,9 +30,15 @@ pub(crate) struct Opened {
 }
 
 /// The directory of the read models.
+///
+/// No two files have the same name while a process runs. `SQLite` finds a WAL by its name, and a
+/// connection to a file that is gone may still have to be closed: the last one that closes removes
+/// the WAL of that name, whosesoever it is by then.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     directory: PathBuf,
+    /// The highest number that was given.
+    given: Arc<AtomicU64>,
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -42,7 +50,7 @@ impl Files {
     pub(crate) fn new(directory: &Path) -> Result<Self, StoreError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(io("creating", directory))?;
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self { directory: directory.to_owned(), given: Arc::default() })
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -57,6 +65,11 @@ impl Files {
     fn current(&self) -> Option<u64> {
         let name = fs::read_to_string(self.directory.join("current")).ok()?;
         Self::number_of(name.trim())
+    }
+
+    fn next(&self) -> u64 {
+        self.given.fetch_max(self.current().unwrap_or_default(), Ordering::Relaxed);
+        self.given.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The file in use. None: there is none, or none that this version can go on with.
@@ -80,8 +93,7 @@ impl Files {
 
     /// A new file beside the one in use, without indexes. Nobody sees it before [`Files::take`].
     pub(crate) async fn create(&self) -> Result<Opened, StoreError> {
-        let number = self.current().unwrap_or_default() + 1;
-        let path = self.path(number);
+        let path = self.path(self.next());
         remove(&path)?;
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         created.map_err(io("creating", &path))?;
@@ -169,4 +181,22 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError>
     // it has written is read only when it is over.
     sqlx::raw_sql("BEGIN IMMEDIATE; COMMIT").execute(&mut connection).await?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_given_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = Files::new(directory.path()).expect("it can be made");
+        let first = files.create().await.expect("created").path;
+        files.remove_others(None).expect("removed");
+        let second = files.clone().create().await.expect("created").path;
+        assert_ne!(first, second);
+        files.take(&second).expect("taken");
+        let later = Files::new(directory.path()).expect("it is there");
+        assert_ne!(later.create().await.expect("created").path, second);
+    }
 }
