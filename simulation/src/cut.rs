@@ -4,14 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrel_log::memory::MemoryLog;
-use carrel_log::port::PlacedUnit;
-use carrel_log::{
-    Answer, AppendError, Cursor, CursorError, EventLog, Expected, Head, Page, PageLimit, ReadError,
-    Snapshot, SnapshotKey, Turn, chain,
-};
-use carrel_model::ids::CommandId;
-use carrel_model::name::{ConsumerName, LeaseName};
-use carrel_model::record::{CommandUnit, Epoch, Position, StreamId, Version};
+use carrel_log::{EventLog, Head, Page, PageLimit, ReadError};
+use carrel_model::record::Position;
+use carrel_testkit::front::{Front, Fronted};
 use tokio::sync::watch;
 
 #[derive(Debug)]
@@ -21,8 +16,8 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    pub(crate) fn new(log: Arc<MemoryLog>, upto: Position) -> Arc<Self> {
-        Arc::new(Self { log, upto: watch::Sender::new(upto) })
+    pub(crate) fn new(log: Arc<MemoryLog>, upto: Position) -> Arc<Fronted<Self>> {
+        Arc::new(Fronted(Self { log, upto: watch::Sender::new(upto) }))
     }
 
     pub(crate) fn shows(&self, upto: Position) {
@@ -35,7 +30,11 @@ impl Cut {
 }
 
 #[async_trait]
-impl EventLog for Cut {
+impl Front for Cut {
+    fn behind(&self) -> &dyn EventLog {
+        &*self.log
+    }
+
     async fn head(&self) -> Result<Head, ReadError> {
         let (head, position) = (self.log.head().await?, self.upto());
         let link = self.log.link_at(position).await?.unwrap_or(head.link);
@@ -53,75 +52,5 @@ impl EventLog for Cut {
         let mut upto = self.upto.subscribe();
         let past = upto.wait_for(|upto| *upto > position).await.map(|upto| *upto);
         past.map_err(|_| ReadError::Over)
-    }
-
-    async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
-        self.log.turn(have).await
-    }
-
-    async fn append(
-        &self,
-        expected: Expected,
-        units: Vec<CommandUnit>,
-    ) -> Result<Vec<Answer>, AppendError> {
-        self.log.append(expected, units).await
-    }
-
-    async fn lookup(&self, command_id: CommandId) -> Result<Option<Answer>, ReadError> {
-        self.log.lookup(command_id).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        limit: PageLimit,
-    ) -> Result<Page, ReadError> {
-        self.log.read_stream(stream, after, limit).await
-    }
-
-    async fn save_cursor(
-        &self,
-        name: &ConsumerName,
-        position: Position,
-        epoch: Epoch,
-    ) -> Result<(), CursorError> {
-        self.log.save_cursor(name, position, epoch).await
-    }
-
-    async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
-        self.log.cursor(name).await
-    }
-
-    async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
-        self.log.cursors().await
-    }
-
-    async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
-        self.log.raise_epoch(lease).await
-    }
-
-    async fn link_at(&self, position: Position) -> Result<Option<chain::Link>, ReadError> {
-        self.log.link_at(position).await
-    }
-
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
-        self.log.save_snapshot(snapshot).await
-    }
-
-    async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
-        self.log.snapshot(key).await
-    }
-
-    async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
-        self.log.import(units).await
-    }
-
-    async fn finish_import(&self) -> Result<Head, AppendError> {
-        self.log.finish_import().await
-    }
-
-    async fn close(&self) -> Result<(), ReadError> {
-        self.log.close().await
     }
 }

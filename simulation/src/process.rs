@@ -19,6 +19,7 @@ use carrel_keys::{HostKey, Keys, VerifyingKeys};
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::HypervisorId;
 use carrel_relay::{Parts, Relay};
+use carrel_testkit::front::Fronted;
 use carrel_testkit::sim_disk::SimDisk;
 use carrel_workers::{AtOnce, Ids, Ledger, Pool, Setup, Worker, ledger};
 use tokio::sync::watch;
@@ -50,7 +51,7 @@ pub enum Part {
 const SNAPSHOT_EVERY: u64 = 400;
 
 pub(crate) struct Process {
-    pub(crate) log: Arc<Log>,
+    pub(crate) log: Arc<Fronted<Log>>,
     pub(crate) post: Post,
     pub(crate) site: Site,
     pub(crate) fate: Arc<Fate>,

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod commands;
 pub mod described;
 pub mod facts;
+pub mod front;
 pub mod frozen;
 pub mod golden;
 pub mod hosts;

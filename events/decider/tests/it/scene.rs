@@ -8,16 +8,11 @@ use carrel_decider::{
     Answer, Answered, Ask, Clock, Decider, Entropy, Refusal, Sent, Snapshots, Standing, open,
 };
 use carrel_log::memory::MemoryLog;
-use carrel_log::port::PlacedUnit;
-use carrel_log::{
-    Answer as First, AppendError, Cursor, CursorError, EventLog, Expected, Guard, Head, Page,
-    PageLimit, ReadError, Snapshot, SnapshotKey, Turn, chain,
-};
+use carrel_log::{Answer as First, AppendError, EventLog, Guard, Head, ReadError, Turn};
 use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, LogId};
-use carrel_model::name::{ConsumerName, LeaseName, Method, Org};
-use carrel_model::record::{
-    Actor, CommandUnit, Epoch, Fingerprint, Position, Record, StreamId, Timestamp, Version,
-};
+use carrel_model::name::{Method, Org};
+use carrel_model::record::{Actor, CommandUnit, Fingerprint, Position, Record, Timestamp};
+use carrel_testkit::front::{Front, Fronted};
 use carrel_testkit::random::Random;
 use carrel_testkit::site::BEGINNING;
 use serde_json::{Value, json};
@@ -51,16 +46,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Fronted<Self>> {
         Self::called(1)
     }
 
     /// A log with another id.
-    pub(crate) fn called(id: u8) -> Arc<Self> {
+    pub(crate) fn called(id: u8) -> Arc<Fronted<Self>> {
         let kept = MemoryLog::new(LogId::from_bytes([id; 16]));
         let (gate, arrived) = (Semaphore::new(0), Semaphore::new(0));
         let slow_lookups = AtomicUsize::new(0);
-        Arc::new(Self { kept, next: Mutex::new(None), gate, arrived, slow_lookups })
+        Arc::new(Fronted(Self { kept, next: Mutex::new(None), gate, arrived, slow_lookups }))
     }
 
     pub(crate) async fn next_is(&self, next: Next) {
@@ -115,22 +110,14 @@ impl Turn for Turned<'_> {
 }
 
 #[async_trait]
-impl EventLog for Log {
+impl Front for Log {
+    fn behind(&self) -> &dyn EventLog {
+        &self.kept
+    }
+
     async fn turn(&self, have: Position) -> Result<Box<dyn Turn + '_>, AppendError> {
         let turn = self.kept.turn(have).await?;
         Ok(Box::new(Turned { turn, log: self }))
-    }
-
-    async fn head(&self) -> Result<Head, ReadError> {
-        self.kept.head().await
-    }
-
-    async fn append(
-        &self,
-        expected: Expected,
-        units: Vec<CommandUnit>,
-    ) -> Result<Vec<First>, AppendError> {
-        self.kept.append(expected, units).await
     }
 
     async fn lookup(&self, command_id: CommandId) -> Result<Option<First>, ReadError> {
@@ -140,68 +127,6 @@ impl EventLog for Log {
             self.waits().await;
         }
         found
-    }
-
-    async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
-        self.kept.read(after, limit).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        limit: PageLimit,
-    ) -> Result<Page, ReadError> {
-        self.kept.read_stream(stream, after, limit).await
-    }
-
-    async fn wait_past(&self, position: Position) -> Result<Position, ReadError> {
-        self.kept.wait_past(position).await
-    }
-
-    async fn save_cursor(
-        &self,
-        name: &ConsumerName,
-        position: Position,
-        epoch: Epoch,
-    ) -> Result<(), CursorError> {
-        self.kept.save_cursor(name, position, epoch).await
-    }
-
-    async fn cursor(&self, name: &ConsumerName) -> Result<Option<Cursor>, ReadError> {
-        self.kept.cursor(name).await
-    }
-
-    async fn cursors(&self) -> Result<Vec<(ConsumerName, Cursor)>, ReadError> {
-        self.kept.cursors().await
-    }
-
-    async fn raise_epoch(&self, lease: &LeaseName) -> Result<Epoch, CursorError> {
-        self.kept.raise_epoch(lease).await
-    }
-
-    async fn link_at(&self, position: Position) -> Result<Option<chain::Link>, ReadError> {
-        self.kept.link_at(position).await
-    }
-
-    async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), CursorError> {
-        self.kept.save_snapshot(snapshot).await
-    }
-
-    async fn snapshot(&self, key: &SnapshotKey) -> Result<Option<Snapshot>, ReadError> {
-        self.kept.snapshot(key).await
-    }
-
-    async fn import(&self, units: Vec<PlacedUnit>) -> Result<Head, AppendError> {
-        self.kept.import(units).await
-    }
-
-    async fn finish_import(&self) -> Result<Head, AppendError> {
-        self.kept.finish_import().await
-    }
-
-    async fn close(&self) -> Result<(), ReadError> {
-        self.kept.close().await
     }
 }
 
@@ -232,7 +157,7 @@ impl Entropy for Seeded {
 
 pub(crate) struct Scene {
     pub(crate) decider: Decider,
-    pub(crate) log: Arc<Log>,
+    pub(crate) log: Arc<Fronted<Log>>,
     pub(crate) cabinet: Arc<Cabinet>,
     pub(crate) clock: Arc<Hands>,
     desk: JoinSet<()>,
@@ -245,12 +170,12 @@ impl Scene {
     }
 
     /// Another desk over a log, drawing from another seed.
-    pub(crate) async fn on(log: Arc<Log>, seed: u64) -> Self {
+    pub(crate) async fn on(log: Arc<Fronted<Log>>, seed: u64) -> Self {
         Self::with(log, seed, Arc::default(), None).await
     }
 
     pub(crate) async fn with(
-        log: Arc<Log>,
+        log: Arc<Fronted<Log>>,
         seed: u64,
         cabinet: Arc<Cabinet>,
         snapshots: Option<Snapshots>,
@@ -293,7 +218,7 @@ impl Scene {
     }
 
     /// The desk ends when nobody can ask any more.
-    pub(crate) async fn ends(self) -> Arc<Log> {
+    pub(crate) async fn ends(self) -> Arc<Fronted<Log>> {
         let Self { decider, log, mut desk, .. } = self;
         drop(decider);
         while let Some(ended) = desk.join_next().await {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use carrel_decider::{Snapshots, Standing};
 use carrel_log::EventLog;
 use carrel_model::record::Position;
+use carrel_testkit::front::Fronted;
 use carrel_testkit::random::Random;
 use carrel_testkit::sim_disk::SimDisk;
 use serde_json::json;
@@ -27,7 +28,7 @@ async fn logged(groups: u8) -> (Scene, Vec<Standing>) {
     fill(Scene::new().await, groups).await
 }
 
-async fn groups_in(log: Arc<Log>, seed: u64, groups: u8) -> Scene {
+async fn groups_in(log: Arc<Fronted<Log>>, seed: u64, groups: u8) -> Scene {
     fill(Scene::on(log, seed).await, groups).await.0
 }
 
@@ -41,11 +42,11 @@ async fn fill(mut scene: Scene, groups: u8) -> (Scene, Vec<Standing>) {
     (scene, standings)
 }
 
-async fn newest(disk: &SimDisk, log: &Log, at_most: Option<Position>) -> Option<Standing> {
+async fn newest(disk: &SimDisk, log: &Fronted<Log>, at_most: Option<Position>) -> Option<Standing> {
     on(disk).newest(log, at_most).await.expect("a log")
 }
 
-async fn save(disk: &SimDisk, log: &Log, standing: &Standing) {
+async fn save(disk: &SimDisk, log: &Fronted<Log>, standing: &Standing) {
     on(disk).save(log, standing.clone()).await.expect("it is written");
 }
 

@@ -17,6 +17,7 @@ use carrel_model::name::{Method, Org};
 use carrel_model::operation::Operation;
 use carrel_model::record::{Actor, Fingerprint, Timestamp};
 use carrel_relay::{Counters, Counts, Parts, Relay, RelayError};
+use carrel_testkit::front::Fronted;
 use carrel_testkit::random::Random;
 use carrel_testkit::site::BEGINNING;
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ impl Entropy for Seeded {
 }
 
 pub(crate) struct Scene {
-    pub(crate) log: Arc<Log>,
+    pub(crate) log: Arc<Fronted<Log>>,
     pub(crate) bus: Unruly,
     pub(crate) pulse: Arc<MemoryPulse>,
     pub(crate) keys: Keys,
@@ -281,7 +282,7 @@ pub(crate) enum Broker {
 }
 
 async fn desk(
-    (log, keys): (&Arc<Log>, &Keys),
+    (log, keys): (&Arc<Fronted<Log>>, &Keys),
     clock: &Arc<Hands>,
     seed: u64,
 ) -> (Decider, JoinSet<()>) {
