@@ -12,8 +12,9 @@ use carrel_model::sealed::{Purpose, SealedBox};
 use serde_json::{Value, json};
 
 use super::canary::Canary;
-use super::server::{Server, said};
+use super::server::Server;
 use crate::scene::{carrel, open, wait};
+use crate::site::told;
 
 const NAME: &str = "ona.petrauskait\u{117}-von-fl\u{fc}gel-7";
 const DETAILS: &str = "Ona Petrauskait\u{117}, Gedimino 53-2";
@@ -114,5 +115,5 @@ fn nothing_of_somebody_deleted_can_be_read_wherever_one_looks() {
     let log = data.join("log").display().to_string();
     carrel(&["log", "--log", &log, "export", "--to", &file]).fine();
     assert_eq!(found_below(folder.path()), Vec::<String>::new());
-    assert!(said(folder.path()).exists(), "what it has said was looked at, too");
+    assert!(told(folder.path()).exists(), "what it has said was looked at, too");
 }

@@ -38,7 +38,7 @@ fn listens(process: u32) -> Vec<String> {
 fn with_nothing_configured_it_listens_once_and_for_this_machine_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
-    let port: u16 = server.url.rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
+    let port: u16 = server.url().rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
     assert_eq!(listens(server.id()), [format!("0100007F:{port:04X}")]);
 }
 

@@ -6,7 +6,8 @@ use std::fs;
 use serde_json::{Map, Value, json};
 
 use super::canary::Canary;
-use super::server::{Server, said};
+use super::server::Server;
+use crate::site::told;
 
 const TYPED: &str = "typed-by-a-person-7f3a9c";
 const TRIED: &str = "tried-by-somebody-else-51bd";
@@ -85,7 +86,7 @@ fn nothing_secret_is_ever_said() {
     }
     let data = server.data();
     server.stop();
-    let said = fs::read(said(folder.path())).expect("what it said");
+    let said = fs::read(told(folder.path())).expect("what it said");
     let text = String::from_utf8_lossy(&said).into_owned();
     assert!(text.contains("DEBUG"), "it says everything that it can");
     for secret in secrets.iter().chain([&tried]) {

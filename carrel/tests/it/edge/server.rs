@@ -1,36 +1,24 @@
-//! `carrel up` as a process of its own, and asking it.
+//! A server that says everything that it can say, and asking it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::http::{Request, Response};
 
-use crate::scene::{binary, spawn};
+use crate::site::{self, Start};
 
 /// What a wait for something that is bound to happen asks at most; each takes a moment.
 const TRIES_MAX: usize = 2_000;
 
-/// It ends with the test, whatever becomes of it.
+const OPTIONS: &[&str] = &["--sim-hypervisors=2", "--log-level=trace"];
+
 pub(crate) struct Server {
-    child: Child,
-    /// It says more after that, and may find somebody who listens.
-    _told: BufReader<ChildStdout>,
-    pub(crate) url: String,
+    process: site::Server,
     folder: PathBuf,
     agent: Agent,
     /// Of the first administrator.
     pub(crate) admin: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn agent() -> Agent {
@@ -40,25 +28,12 @@ fn agent() -> Agent {
 }
 
 impl Server {
-    /// On a port that is free, saying everything that it can say, with its data in `folder`.
+    /// With its data in `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
-        let said = File::options().create(true).append(true).open(said(folder)).expect("a file");
-        let mut command: Command = binary();
-        for name in ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "XDG_CONFIG_HOME"] {
-            command.env_remove(name);
-        }
-        command.args(["up", "--sim-hypervisors", "2", "--listen", "127.0.0.1:0"]);
-        command.args(["--log-level", "trace", "--data"]).arg(folder.join("data"));
-        let mut child = spawn(command.stdout(Stdio::piped()).stderr(said));
-        let mut told = BufReader::new(child.stdout.take().expect("its output"));
-        let url = told
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("Carrel is ready: ").map(str::to_owned));
-        let url = url.expect("it says where it listens");
+        let start = Start { options: OPTIONS, ..Start::default() };
+        let process = site::Server::start(folder, &start).expect("it starts");
         let (folder, agent, admin) = (folder.to_owned(), agent(), String::new());
-        let mut server = Self { child, _told: told, url, folder, agent, admin };
+        let mut server = Self { process, folder, agent, admin };
         let password = std::fs::read_to_string(server.data().join("admin-password"));
         let password = password.expect("the administrator's password");
         server.admin = server.signs_in("admin", password.trim());
@@ -69,17 +44,18 @@ impl Server {
         self.folder.join("data")
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.process.url
+    }
+
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// As `kill` does it, and until it is gone.
-    pub(crate) fn stop(mut self) {
-        let id = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
-        assert!(told.success());
-        let ended = self.child.wait().expect("it ends");
-        assert!(ended.success(), "{ended}");
+    pub(crate) fn stop(self) {
+        let ended = self.process.end();
+        assert!(ended.status.success(), "{ended:?}");
     }
 
     pub(crate) fn asked(
@@ -100,7 +76,7 @@ impl Server {
         token: Option<&str>,
         body: &Value,
     ) -> Result<(u16, Value), ureq::Error> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url()));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -188,9 +164,4 @@ impl Server {
         });
         session.expect("a session")
     }
-}
-
-/// Everything that it has said for those who run it.
-pub(crate) fn said(folder: &Path) -> PathBuf {
-    folder.join("said")
 }

@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use client::{Answer, Client, Gone};
 pub(crate) use left::left;
-pub(crate) use server::{Ended, Server, Start};
+pub(crate) use server::{Ended, Server, Start, told};
 
 use std::path::{Path, PathBuf};
 

@@ -10,13 +10,29 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::spawn;
 
+/// Three hosts that are fast and count what is done on them, and snapshots within a story.
+const OF_A_STORY: &[&str] = &[
+    "--log-level=info",
+    "--sim-hypervisors=3",
+    "--sim-speed=50",
+    "--sim-counts=true",
+    "--snapshot-every=40",
+];
+
 /// How it is started, beside what all of them have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Start {
+    pub(crate) options: &'static [&'static str],
     /// The moment at which it kills itself, as `relay.tail_read:3`.
     pub(crate) kill_at: Option<String>,
     /// What runs it, before its own name: `prlimit` and its like.
     pub(crate) under: Vec<String>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { options: OF_A_STORY, kill_at: None, under: Vec::new() }
+    }
 }
 
 impl Start {
@@ -35,11 +51,9 @@ impl Start {
             }
         };
         command.arg("up").arg("--data").arg(folder.join("data"));
-        command.args(["--listen", "127.0.0.1:0", "--log-level", "info"]);
-        command.args(["--sim-hypervisors", "3", "--sim-speed", "50", "--sim-counts", "true"]);
-        // So that some are written within a story.
-        command.args(["--snapshot-every", "40"]);
-        for name in ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "CARREL_KILL_AT"] {
+        command.args(["--listen", "127.0.0.1:0"]).args(self.options);
+        let others = ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "XDG_CONFIG_HOME"];
+        for name in others.into_iter().chain(["CARREL_KILL_AT"]) {
             command.env_remove(name);
         }
         command.envs(self.kill_at.as_ref().map(|moment| ("CARREL_KILL_AT", moment)));
@@ -75,8 +89,8 @@ const READY: &str = "  sign in:";
 
 impl Server {
     /// Returns when it is ready, or has ended before.
-    pub(super) fn start(folder: &Path, how: &Start) -> Result<Self, Ended> {
-        let told = folder.join("told");
+    pub(crate) fn start(folder: &Path, how: &Start) -> Result<Self, Ended> {
+        let told = told(folder);
         let append = File::options().create(true).append(true).open(&told).expect("a file");
         let mut command = how.command(folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(append);
@@ -153,6 +167,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Everything that servers in this folder have said for those who run them.
+pub(crate) fn told(folder: &Path) -> PathBuf {
+    folder.join("told")
 }
 
 fn read(path: &Path) -> String {
