@@ -39,6 +39,24 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
+    pub(crate) fn at_least(
+        least: f64,
+        unit: &'static str,
+        what: impl Into<String>,
+        figure: f64,
+    ) -> Self {
+        Self { what: what.into(), figure, unit, bound: Bound::AtLeast(least) }
+    }
+
+    pub(crate) fn at_most(
+        most: f64,
+        unit: &'static str,
+        what: impl Into<String>,
+        figure: f64,
+    ) -> Self {
+        Self { what: what.into(), figure, unit, bound: Bound::AtMost(most) }
+    }
+
     pub(crate) fn is_met(&self) -> bool {
         match self.bound {
             Bound::AtLeast(least) => self.figure >= least,
@@ -60,8 +78,7 @@ mod tests {
 
     #[test]
     fn a_figure_that_is_not_known_meets_no_goal() {
-        let goal = |bound| Goal { what: String::new(), figure: f64::NAN, unit: "", bound };
-        assert!(!goal(Bound::AtLeast(1.0)).is_met());
-        assert!(!goal(Bound::AtMost(1.0)).is_met());
+        assert!(!Goal::at_least(1.0, "x", "unknown", f64::NAN).is_met());
+        assert!(!Goal::at_most(1.0, "x", "unknown", f64::NAN).is_met());
     }
 }

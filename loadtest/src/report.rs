@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -29,18 +29,27 @@ pub(crate) struct Section {
     pub(crate) figures: Value,
 }
 
-/// Prints what was found out, and says how many goals were missed.
-pub(crate) fn finish(
-    machine: &str,
-    sections: &[Section],
-    file: Option<&Path>,
+/// How often it is measured, and where the figures go.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Given {
+    /// How often each contestant has its turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// Prints only what docs/performance.md holds
+    #[arg(long)]
     markdown: bool,
-) -> Result<(), Failure> {
-    if let Some(file) = file {
+    /// Writes the figures here, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Prints what was found out, and says how many goals were missed.
+pub(crate) fn finish(machine: &str, sections: &[Section], given: &Given) -> Result<(), Failure> {
+    if let Some(file) = &given.json {
         fs::write(file, serde_json::to_string_pretty(&json(machine, sections))?)?;
     }
     print(&text(machine, sections));
-    if !markdown {
+    if !given.markdown {
         let goals = sections.iter().flat_map(|section| &section.goals);
         say(&format!("{} goals missed", goals.filter(|goal| !goal.is_met()).count()));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::Failure;
 use crate::bare::Bare;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::ours::{Ours, frame_bytes};
 use crate::peer;
 use crate::peer::postgres::{PgBench, Server, SqlxClient};
@@ -76,11 +76,8 @@ fn goals(writers: usize, standings: &[Standing]) -> Vec<Goal> {
     let times =
         |peer: Option<&Standing>| peer.map_or(f64::NAN, |peer| ours(standings).times(peer).median);
     let who = if writers == 1 { String::from("1 writer") } else { format!("{writers} writers") };
-    let goal = |peer: &str, against: f64, least: f64| Goal {
-        what: format!("appends of {who} ÷ those of {peer}"),
-        figure: against,
-        unit: "x",
-        bound: Bound::AtLeast(least),
+    let goal = |peer: &str, against: f64, least: f64| {
+        Goal::at_least(least, "x", format!("appends of {who} ÷ those of {peer}"), against)
     };
     let postgres = times(fastest(standings, POSTGRES));
     let bare = times(fastest(standings, BARE));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Session;
 use super::big::filled;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::load::{Load, Sample};
 use crate::ours::{Filling, appends_to, open};
 use crate::report::{Section, Table, number};
@@ -48,16 +48,16 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
         columns: vec!["events before", "events/s", "min..max", "CPU µs/event"],
         rows: vec![row(SMALL, &few), row(session.arguments.events, &many)],
     };
-    let goals = vec![Goal {
-        what: format!(
+    let goals = vec![Goal::at_least(
+        0.9,
+        "x",
+        format!(
             "appends at {} events ÷ at {}",
             number(session.arguments.events as f64),
             number(SMALL as f64)
         ),
-        figure: times.median,
-        unit: "x",
-        bound: Bound::AtLeast(0.9),
-    }];
+        times.median,
+    )];
     let figures = json!({
         "few_per_second": few.rates, "many_per_second": many.rates,
         "few_cpu_micros_per_event": few.cpu_micros, "many_cpu_micros_per_event": many.cpu_micros,

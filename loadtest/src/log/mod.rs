@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 use self::big::Big;
 use crate::place::{self, Place};
-use crate::report::{self, Section};
+use crate::report::{self, Given, Section};
 use crate::{Failure, load, machine};
 
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,6 @@ pub(crate) struct Arguments {
     /// Only these rows
     #[arg(long, value_name = "NAME")]
     only: Vec<Row>,
-    /// How often each contestant has its turn
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
-    rounds: u16,
     /// How long one turn is counted, in seconds
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=60))]
     seconds: u16,
@@ -41,12 +38,8 @@ pub(crate) struct Arguments {
     /// Counts the syncs of all, by strace, in a turn after the rounds
     #[arg(long)]
     count_syncs: bool,
-    /// Prints only what docs/performance.md holds
-    #[arg(long)]
-    markdown: bool,
-    /// Writes the figures here, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -93,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "{}; half of all single writes with fdatasync take less than {sync:.0} µs",
         machine::describe()?
     );
-    report::finish(&machine, &sections, arguments.json.as_deref(), arguments.markdown)
+    report::finish(&machine, &sections, &arguments.given)
 }
 
 impl Session<'_> {
@@ -114,7 +107,7 @@ impl Session<'_> {
     }
 
     fn rounds(&self) -> usize {
-        usize::from(self.arguments.rounds)
+        usize::from(self.arguments.given.rounds)
     }
 
     fn load(&self, writers: usize) -> load::Load {

@@ -10,7 +10,7 @@ use carrel_log::embedded::Layout;
 use serde_json::{Value, json};
 
 use super::Session;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::place::{evict, files};
 use crate::report::{self, Section, Table, number};
 use crate::{Failure, clock, machine, ours, say};
@@ -86,27 +86,25 @@ pub(super) fn row(session: &Session<'_>) -> Result<Section, Failure> {
             line("resident at most while rebuilding, MB", of(&rebuilt, "resident_bytes_max"), 1e-6),
         ],
     };
-    let goal =
-        |what: &str, figure, unit, bound| Goal { what: what.to_owned(), figure, unit, bound };
     let at = format!("{} events", number(events));
     let goals = vec![
-        goal(
-            &format!("open after a clean stop, evicted, {at}"),
-            of(&cold, "open_seconds").median,
+        Goal::at_most(
+            1.0,
             "s",
-            Bound::AtMost(1.0),
+            format!("open after a clean stop, evicted, {at}"),
+            of(&cold, "open_seconds").median,
         ),
-        goal(
-            &format!("resident memory, {at}"),
-            of(&cold, "resident_bytes_max").median * 1e-6,
+        Goal::at_most(
+            200.0,
             "MB",
-            Bound::AtMost(200.0),
+            format!("resident memory, {at}"),
+            of(&cold, "resident_bytes_max").median * 1e-6,
         ),
-        goal(
-            &format!("everything but the chunks rebuilt, {at}"),
-            rate.median,
+        Goal::at_least(
+            500_000.0,
             "events/s",
-            Bound::AtLeast(500_000.0),
+            format!("everything but the chunks rebuilt, {at}"),
+            rate.median,
         ),
     ];
     let figures = json!({ "warm": warm, "evicted": cold, "rebuilt": rebuilt });

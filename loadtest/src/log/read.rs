@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Session;
 use super::big::filled;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::load::cpu_of;
 use crate::ours::{Filling, open};
 use crate::peer::postgres::{Format, Server, copy_in, copy_out};
@@ -56,12 +56,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
         rows: rates.iter().map(row).collect(),
     };
     // COPY's default; its binary form, which nobody can read without decoding it, is in the table.
-    let goals = vec![Goal {
-        what: String::from("reading everything ÷ PostgreSQL's COPY"),
-        figure: times(&text).median,
-        unit: "x",
-        bound: Bound::AtLeast(2.0),
-    }];
+    let goals = vec![Goal::at_least(
+        2.0,
+        "x",
+        "reading everything ÷ PostgreSQL's COPY",
+        times(&text).median,
+    )];
     let figures = json!({
         "events": EVENTS, "ours_per_second": ours, "cpu_micros_per_event": cpu,
         "copy_text_per_second": text, "copy_binary_per_second": binary,

@@ -12,7 +12,7 @@ use super::Session;
 use super::big::filled;
 use crate::Failure;
 use crate::events::PAYLOAD_BYTES;
-use crate::figures::{Bound, Goal};
+use crate::figures::Goal;
 use crate::ours::Filling;
 use crate::place::bytes_on_disk;
 use crate::report::{Section, Table, number};
@@ -37,12 +37,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
             number(sealed.indexes),
             number(all),
         ]);
-        goals.push(Goal {
-            what: format!("bytes stored ÷ bytes of payload, {records} of 400 B in a command"),
-            figure: whole,
-            unit: "x",
-            bound: Bound::AtMost(most),
-        });
+        goals.push(Goal::at_most(
+            most,
+            "x",
+            format!("bytes stored ÷ bytes of payload, {records} of 400 B in a command"),
+            whole,
+        ));
         figures.push(json!({
             "records_per_command": records, "sealed_chunks": sealed.chunks,
             "sealed_indexes": sealed.indexes, "everything": all,

@@ -15,7 +15,7 @@ use carrel_testkit::site::{self, BEGINNING, Site};
 use serde_json::{Value, json};
 
 use super::fold::{as_f64, line};
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table};
 use crate::{Failure, clock, say};
 
@@ -201,18 +201,13 @@ pub(super) fn run(rounds: u16) -> Result<Section, Failure> {
             rows: vec![line("20,000 machines", small), line("1,000,000 machines", large)],
         }],
         goals: vec![
-            Goal {
-                what: String::from("mixed commands decided, 20,000 machines"),
-                figure: small.median,
-                unit: "commands/s",
-                bound: Bound::AtLeast(50_000.0),
-            },
-            Goal {
-                what: String::from("1,000,000 machines against 20,000"),
-                figure: ratio.median,
-                unit: "x",
-                bound: Bound::AtLeast(0.5),
-            },
+            Goal::at_least(
+                50_000.0,
+                "commands/s",
+                "mixed commands decided, 20,000 machines",
+                small.median,
+            ),
+            Goal::at_least(0.5, "x", "1,000,000 machines against 20,000", ratio.median),
         ],
         figures: json!({ "small": small.median, "large": large.median, "ratio": ratio.median }),
     })

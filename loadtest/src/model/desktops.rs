@@ -8,7 +8,7 @@ use serde_json::json;
 use super::decide::{Desk, request_in};
 use super::fold::line;
 use crate::Failure;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table};
 
 /// Of one turn.
@@ -53,12 +53,12 @@ pub(super) fn run(rounds: u16) -> Result<Section, Failure> {
             columns: vec!["", "µs", "min..max"],
             rows: vec![line("10 machines", small), line("100,000 machines", large)],
         }],
-        goals: vec![Goal {
-            what: String::from("RequestDesktop with 100,000 machines against 10"),
-            figure: ratio.median,
-            unit: "x",
-            bound: Bound::AtMost(2.0),
-        }],
+        goals: vec![Goal::at_most(
+            2.0,
+            "x",
+            "RequestDesktop with 100,000 machines against 10",
+            ratio.median,
+        )],
         figures: json!({ "small": small.median, "large": large.median, "ratio": ratio.median }),
     })
 }

@@ -10,7 +10,7 @@ use carrel_testkit::site::{self, Site};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table, number};
 use crate::{Failure, clock, say};
 
@@ -47,12 +47,8 @@ pub(super) fn run(rounds: u16) -> Result<Section, Failure> {
         say(&format!("round {round}, folding: {}", number(typed[typed.len() - 1])));
     }
     let (typed, decoded, plain) = (Spread::of(typed), Spread::of(decoded), Spread::of(plain));
-    let goal = |what: &str, spread: Spread, least| Goal {
-        what: what.to_owned(),
-        figure: spread.median,
-        unit: "events/s",
-        bound: Bound::AtLeast(least),
-    };
+    let goal =
+        |what: &str, spread: Spread, least| Goal::at_least(least, "events/s", what, spread.median);
     Ok(Section {
         name: "fold",
         tables: vec![Table {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fold::line;
 use crate::Failure;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table};
 
 const MACHINES: u32 = 1_000_000;
@@ -49,12 +49,7 @@ pub(super) fn run(rounds: u16) -> Result<Section, Failure> {
                 line("resident after both", resident),
             ],
         }],
-        goals: vec![Goal {
-            what: String::from("memory of a machine, all included"),
-            figure: packed.median,
-            unit: "B",
-            bound: Bound::AtMost(1536.0),
-        }],
+        goals: vec![Goal::at_most(1536.0, "B", "memory of a machine, all included", packed.median)],
         figures: json!({
             "folded": folded.median, "packed": packed.median, "resident": resident.median,
         }),

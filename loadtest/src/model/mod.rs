@@ -5,11 +5,10 @@ mod desktops;
 mod fold;
 mod memory;
 
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::report::{self, Section};
+use crate::report::{self, Given, Section};
 use crate::{Failure, machine};
 
 #[derive(Debug, clap::Args)]
@@ -17,15 +16,8 @@ pub(crate) struct Arguments {
     /// Only these rows
     #[arg(long, value_name = "NAME")]
     only: Vec<Row>,
-    /// How often each row is measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
-    rounds: u16,
-    /// Prints only what docs/performance.md holds
-    #[arg(long)]
-    markdown: bool,
-    /// Writes the figures here, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,12 +37,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for row in Row::value_variants() {
         if arguments.only.is_empty() || arguments.only.contains(row) {
             sections.push(match row {
-                Row::Fold => fold::run(arguments.rounds)?,
-                Row::Decide => decide::run(arguments.rounds)?,
-                Row::Desktops => desktops::run(arguments.rounds)?,
-                Row::Memory => memory::run(arguments.rounds)?,
+                Row::Fold => fold::run(arguments.given.rounds)?,
+                Row::Decide => decide::run(arguments.given.rounds)?,
+                Row::Desktops => desktops::run(arguments.given.rounds)?,
+                Row::Memory => memory::run(arguments.given.rounds)?,
             });
         }
     }
-    report::finish(&machine::describe()?, &sections, arguments.json.as_deref(), arguments.markdown)
+    report::finish(&machine::describe()?, &sections, &arguments.given)
 }

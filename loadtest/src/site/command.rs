@@ -10,7 +10,7 @@ use super::http::{As, Connection};
 use super::server::{Server, done};
 use super::turn::{Turns, full, paced};
 use super::{CONNECTIONS, Session};
-use crate::figures::{Bound, Goal};
+use crate::figures::Goal;
 use crate::load::Writer;
 use crate::report::{Section, Table};
 use crate::{Failure, say};
@@ -117,12 +117,11 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
         ));
     }
     let times = ours.times(&theirs);
-    let goal = |what: &str, figure, unit, bound| Goal { what: what.into(), figure, unit, bound };
     Ok(Section {
         name: "command",
         goals: vec![
-            goal("commands over HTTP ÷ a bare handler", times.median, "x", Bound::AtLeast(0.25)),
-            goal("p99 of a command at half load", half.millis(0.99), "ms", Bound::AtMost(5.0)),
+            Goal::at_least(0.25, "x", "commands over HTTP ÷ a bare handler", times.median),
+            Goal::at_most(5.0, "ms", "p99 of a command at half load", half.millis(0.99)),
         ],
         figures: json!([ours.figures(), theirs.figures(), half.figures()]),
         tables: vec![Table {

@@ -10,7 +10,7 @@ use super::http::{As, Connection};
 use super::page;
 use super::server::{Server, done, over};
 use super::turn::Turns;
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table, number};
 use crate::{Failure, clock, place, say};
 
@@ -116,12 +116,6 @@ fn anew(session: &Session<'_>, data: &std::path::Path) -> Result<f64, Failure> {
 }
 
 fn section(told: &Told) -> Section {
-    let goal = |what: &str, figure: f64, unit, most| Goal {
-        what: what.into(),
-        figure,
-        unit,
-        bound: Bound::AtMost(most),
-    };
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let resident = megabytes(told.resident.0);
     let rows = [
@@ -139,16 +133,21 @@ fn section(told: &Told) -> Section {
     Section {
         name: "life",
         goals: vec![
-            goal(
+            Goal::at_most(
+                1.2,
+                "x",
                 "starting 20,000 ÷ what 40 hosts need at least",
                 told.started / shortest(),
-                "x",
-                1.2,
             ),
-            goal("memory with 20,000 desktops", resident, "MB", 250.0),
-            goal("p99 of the first of 20,000 machines, 300/s", told.page.millis(0.99), "ms", 20.0),
-            goal("a start with a snapshot, a million facts", told.with.median, "s", 1.0),
-            goal("a start without one, a million facts", told.without.median, "s", 5.0),
+            Goal::at_most(250.0, "MB", "memory with 20,000 desktops", resident),
+            Goal::at_most(
+                20.0,
+                "ms",
+                "p99 of the first of 20,000 machines, 300/s",
+                told.page.millis(0.99),
+            ),
+            Goal::at_most(1.0, "s", "a start with a snapshot, a million facts", told.with.median),
+            Goal::at_most(5.0, "s", "a start without one, a million facts", told.without.median),
         ],
         figures: json!({
             "populated": told.populated, "started": told.started, "shortest": shortest(),

@@ -10,7 +10,7 @@ use super::php::Php;
 use super::server::{Server, done, over};
 use super::turn::{Turns, full, readers};
 use super::{CONNECTIONS, Session};
-use crate::figures::{Bound, Goal};
+use crate::figures::Goal;
 use crate::report::{Section, Table};
 use crate::{Failure, say};
 
@@ -150,18 +150,22 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
 
 fn section(turns: &[Turns; 4]) -> Section {
     let [few, many, hello, page] = turns;
-    let goal = |what: &str, figure: f64, least| Goal {
-        what: what.into(),
-        figure,
-        unit: "x",
-        bound: Bound::AtLeast(least),
-    };
     Section {
         name: "lookup",
         goals: vec![
-            goal("a lookup ÷ a bare hello", few.times(hello).median, 0.6),
-            goal("a lookup with 200,000 clients ÷ with 1,000", many.times(few).median, 0.9),
-            goal("a lookup ÷ a page of PHP and MariaDB", few.times(page).median, 20.0),
+            Goal::at_least(0.6, "x", "a lookup ÷ a bare hello", few.times(hello).median),
+            Goal::at_least(
+                0.9,
+                "x",
+                "a lookup with 200,000 clients ÷ with 1,000",
+                many.times(few).median,
+            ),
+            Goal::at_least(
+                20.0,
+                "x",
+                "a lookup ÷ a page of PHP and MariaDB",
+                few.times(page).median,
+            ),
         ],
         figures: turns.iter().map(Turns::figures).collect(),
         tables: vec![Table {

@@ -5,7 +5,7 @@ use carrel_testkit::site::Site;
 use serde_json::json;
 
 use super::{Session, facts, page};
-use crate::figures::{Bound, Goal};
+use crate::figures::Goal;
 use crate::report::Section;
 use crate::{Failure, say};
 
@@ -32,12 +32,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let turns = page::turns(session, &server, &admin, "1,000,000 machines")?;
     Ok(Section {
         name: "million",
-        goals: vec![Goal {
-            what: String::from("p99 of the first of 1,000,000 machines, 300/s"),
-            figure: turns.millis(0.99),
-            unit: "ms",
-            bound: Bound::AtMost(20.0),
-        }],
+        goals: vec![Goal::at_most(
+            20.0,
+            "ms",
+            "p99 of the first of 1,000,000 machines, 300/s",
+            turns.millis(0.99),
+        )],
         figures: json!({ "page": turns.figures(), "resident": server.resident()?.0 }),
         tables: vec![page::table("The first page of 1,000,000 machines, 300 requests/s", &turns)],
     })

@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 use self::server::Server;
 use crate::load::Load;
 use crate::place::{self, Place};
-use crate::report::{self, Section};
+use crate::report::{self, Given, Section};
 use crate::{Failure, machine};
 
 /// As many as a busy site has clients that ask at the same moment.
@@ -37,9 +37,6 @@ pub(crate) struct Arguments {
     /// Only these rows
     #[arg(long, value_name = "NAME")]
     only: Vec<Row>,
-    /// How often each contestant has its turn
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
-    rounds: u16,
     /// How long one turn is counted, in seconds
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=60))]
     seconds: u16,
@@ -49,12 +46,8 @@ pub(crate) struct Arguments {
     /// On which disk; a directory in cargo's target directory if nothing is said
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Prints only what docs/performance.md holds
-    #[arg(long)]
-    markdown: bool,
-    /// Writes the figures here, too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     let machine = machine::describe()?;
-    report::finish(&machine, &sections, arguments.json.as_deref(), arguments.markdown)
+    report::finish(&machine, &sections, &arguments.given)
 }
 
 impl Session<'_> {
@@ -129,7 +122,7 @@ impl Session<'_> {
     }
 
     fn rounds(&self) -> u16 {
-        self.arguments.rounds
+        self.arguments.given.rounds
     }
 
     /// With an empty directory, or with what is in one.

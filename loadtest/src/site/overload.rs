@@ -12,7 +12,7 @@ use super::command::{lockers, machines};
 use super::http::{As, Connection};
 use super::server::Server;
 use super::turn::{Turns, full, paced};
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::load::{Sample, Writer};
 use crate::report::{Section, Table, number};
 use crate::{Failure, clock, say};
@@ -111,12 +111,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let recovered = after.millis(0.99) / before.millis(0.99);
     Ok(Section {
         name: "overload",
-        goals: vec![Goal {
-            what: String::from("p99 at half load after the crowd ÷ before it"),
-            figure: recovered,
-            unit: "x",
-            bound: Bound::AtMost(2.0),
-        }],
+        goals: vec![Goal::at_most(
+            2.0,
+            "x",
+            "p99 at half load after the crowd ÷ before it",
+            recovered,
+        )],
         figures: json!({
             "usual": usual.rate, "before": before.figures(), "crowd": crowded.figures(),
             "later": shed.figures(), "after": after.figures(), "share": share.median,

@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::{Session, facts};
-use crate::figures::{Bound, Goal, Spread};
+use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table, number};
 use crate::{Failure, clock, say};
 
@@ -56,17 +56,16 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let line = |who: &str, it: Spread| {
         vec![who.to_owned(), number(it.median), format!("{}..{}", number(it.min), number(it.max))]
     };
-    let goal = |what: &str, figure, unit, least| Goal {
-        what: what.into(),
-        figure,
-        unit,
-        bound: Bound::AtLeast(least),
-    };
     Ok(Section {
         name: "rebuild",
         goals: vec![
-            goal("read models built from a million facts", ours.median, "facts/s", 100_000.0),
-            goal("building read models ÷ row by row", times.median, "x", 10.0),
+            Goal::at_least(
+                100_000.0,
+                "facts/s",
+                "read models built from a million facts",
+                ours.median,
+            ),
+            Goal::at_least(10.0, "x", "building read models ÷ row by row", times.median),
         ],
         figures: json!({ "ours": ours.median, "row_by_row": rows.median, "times": times.median }),
         tables: vec![Table {

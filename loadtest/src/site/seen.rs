@@ -8,7 +8,7 @@ use super::Session;
 use super::command::{Locker, lockers, machines};
 use super::http::Connection;
 use super::turn::{Turns, paced};
-use crate::figures::{Bound, Goal};
+use crate::figures::Goal;
 use crate::load::{Sample, Writer};
 use crate::report::{Section, Table};
 use crate::{Failure, clock, say};
@@ -66,12 +66,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     }
     Ok(Section {
         name: "seen",
-        goals: vec![Goal {
-            what: String::from("p99 of a fact until a read shows it, at 500 facts/s"),
-            figure: turns.millis(0.99),
-            unit: "ms",
-            bound: Bound::AtMost(50.0),
-        }],
+        goals: vec![Goal::at_most(
+            50.0,
+            "ms",
+            "p99 of a fact until a read shows it, at 500 facts/s",
+            turns.millis(0.99),
+        )],
         figures: json!(turns.figures()),
         tables: vec![Table {
             title: String::from("From a durable fact to a read that shows it"),

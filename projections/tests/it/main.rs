@@ -8,5 +8,4 @@ mod paging;
 mod people;
 mod random;
 mod scene;
-mod speed;
 mod unknown;

@@ -4,7 +4,6 @@
 
 mod asked;
 mod cabinet;
-mod restart;
 mod scene;
 mod shredded;
 mod snapshots;
