@@ -10,7 +10,7 @@ use tokio::sync::RwLockWriteGuard;
 
 use super::inner::Inner;
 use super::note::Note;
-use super::view::View;
+use super::view::{self, View};
 use super::writer::Writer;
 use super::{EmbeddedLog, into_append_error, snapshot};
 use crate::chain::Link;
@@ -73,7 +73,14 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn read(&self, after: Position, limit: PageLimit) -> Result<Page, ReadError> {
-        let view = self.inner.writer().view(after);
+        let view = {
+            let writer = self.inner.writer();
+            if let Some(groups) = writer.recent.after(after, writer.durable.position) {
+                drop(writer);
+                return Ok(view::page_of(&groups, after, limit));
+            }
+            writer.view(after)
+        };
         self.reading(move |_| view.read(after, limit)).await
     }
 

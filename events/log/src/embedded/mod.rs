@@ -40,6 +40,7 @@ mod known;
 pub mod note;
 mod open;
 mod reader;
+mod recent;
 pub mod repair;
 mod roll;
 mod scan;

@@ -55,6 +55,19 @@ impl Source<'_> {
     }
 }
 
+/// A page of records that are at hand.
+pub(crate) fn page_of(groups: &[Arc<[Record]>], after: Position, limit: PageLimit) -> Page {
+    let records = groups.iter().flat_map(|group| group.iter());
+    let left = groups.last().and_then(|group| group.last()).map_or(0, |last| last.position.0);
+    let mut builder = PageBuilder::new(limit, left.saturating_sub(after.0));
+    for record in records.skip_while(|record| record.position <= after) {
+        if !builder.push(record.clone()) {
+            break;
+        }
+    }
+    builder.page
+}
+
 /// Collects records until a page is full.
 struct PageBuilder {
     page: Page,

@@ -14,13 +14,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use carrel_model::ids::LogId;
-use carrel_model::record::{CommandUnit, Incarnation, StreamId, UnitHeader, Version};
+use carrel_model::record::{
+    CommandUnit, Incarnation, NewRecord, Position, Record, StreamId, UnitHeader, Version,
+};
 use tokio::sync::oneshot;
 
 use super::chunk::Header;
 use super::fresh::{FreshIndex, Place};
 use super::horizon::Horizon;
 use super::note::{Note, Notes};
+use super::recent::Recent;
 use super::roll::Next;
 use super::sealed::SealedChunk;
 use super::standing::{Standing, Unknowable};
@@ -65,6 +68,8 @@ pub(crate) struct Group {
     pub(crate) segments: Vec<Segment>,
     pub(crate) waiters: Vec<Waiter>,
     pub(crate) notes: Vec<Note>,
+    /// The records in the segments.
+    pub(crate) records: Vec<Record>,
 }
 
 #[derive(Debug)]
@@ -84,6 +89,7 @@ pub(crate) struct Writer {
     pub(crate) notes: Notes,
     pub(crate) durable_notes: Notes,
     pub(crate) group: Group,
+    pub(crate) recent: Recent,
     pub(crate) spare: Vec<u8>,
     pub(crate) failed: Option<String>,
     pub(crate) low_space: Option<Refused>,
@@ -131,6 +137,7 @@ impl Writer {
             durable_notes: opened.notes.clone(),
             notes: opened.notes,
             group: Group::default(),
+            recent: Recent::default(),
             spare: Vec::new(),
             failed: None,
             low_space: None,
@@ -273,7 +280,7 @@ impl Writer {
 
     #[expect(clippy::cast_possible_truncation, reason = "a chunk is at most CHUNK_BYTES_MAX long")]
     fn write_unit(&mut self, unit: &CommandUnit, versions: &[(StreamId, Version)]) -> Answer {
-        let header = header_of(unit, self.notes.incarnation);
+        let header = Arc::new(header_of(unit, self.notes.incarnation));
         let first = self.accepted.position.next();
         let mut end = self.accepted;
         let mut scratch = mem::take(&mut self.scratch);
@@ -293,6 +300,12 @@ impl Writer {
             unit::put_link(out, start, end.link);
         });
         let written = (segment.bytes.len() - before) as u64;
+        let places = (first.0..).map(Position).zip(versions);
+        let records =
+            unit.records.iter().zip(places).map(|(record, (position, (_, version)))| {
+                placed(record, position, *version, &header)
+            });
+        self.group.records.extend(records);
         self.scratch = scratch;
         self.active.end += written;
         self.accepted = end;
@@ -333,6 +346,7 @@ impl Writer {
     /// Says whether the next chunk has its name now, so that another one is needed.
     pub(crate) fn made_durable(&mut self, group: &mut Group, end: End, offset: u64) -> bool {
         self.durable = end;
+        self.recent.add(mem::take(&mut group.records));
         group.notes.drain(..).for_each(|note| self.durable_notes.apply(note));
         let number = group.segments.last().map(|segment| segment.number);
         if number == Some(self.active.header.number) {
@@ -350,6 +364,24 @@ impl Writer {
             self.next = Next::Making;
         }
         named
+    }
+}
+
+fn placed(
+    record: &NewRecord,
+    position: Position,
+    version: Version,
+    unit: &Arc<UnitHeader>,
+) -> Record {
+    Record {
+        position,
+        stream: record.stream.clone(),
+        version,
+        event_id: record.event_id,
+        kind: record.kind.clone(),
+        schema: record.schema,
+        unit: Arc::clone(unit),
+        data: record.data.clone(),
     }
 }
 
