@@ -2,8 +2,21 @@
 
 use std::fmt;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// As many digits as the longest that is written has: one hash.
+const PIECE: usize = 64;
+
 pub(crate) fn write(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    for bytes in bytes.chunks(PIECE / 2) {
+        let mut text = [0; PIECE];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
+        }
+        let digits = std::str::from_utf8(&text[..2 * bytes.len()]);
+        f.write_str(digits.map_err(|_| fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
