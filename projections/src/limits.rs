@@ -31,6 +31,9 @@ pub(crate) const SCHEMA: i64 = 1;
 /// wait for each other.
 pub(crate) const READERS_MAX: u32 = 8;
 
+/// Rows that `SQLite`'s thread hands over before it waits for whoever asked: a page and one more.
+pub(crate) const ROWS_AHEAD: usize = 1_024;
+
 /// How long a statement waits for a lock. Readers never wait for the writer, so that only copies
 /// of the file and the truncation of the WAL come into it.
 pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -52,7 +55,7 @@ pub(crate) const BATCH_FACTS_MAX: usize = 1_000;
 /// Facts that come close behind one another are gathered for so long, since a transaction of one
 /// fact costs nearly as much as one of twenty. Whoever waits for a position waits by this much
 /// longer.
-pub(crate) const GATHERED_FOR: Duration = Duration::from_millis(4);
+pub(crate) const GATHERED_FOR: Duration = Duration::from_millis(8);
 
 /// Rows after which a batch ends early: some 20 ms of writing. What one single fact changes is not
 /// divided, such as all machines of a pool that gets another name.

@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::{StoreError, Writer};
-use crate::limits::{BUSY_WAIT, CACHE_PAGES, READERS_MAX, SCHEMA, WAL_PAGES};
+use crate::limits::{BUSY_WAIT, CACHE_PAGES, READERS_MAX, ROWS_AHEAD, SCHEMA, WAL_PAGES};
 
 const TABLES: &str = include_str!("../../../migrations/read/sqlite/0001_tables.sql");
 pub(super) const INDEXES: &str = include_str!("../../../migrations/read/sqlite/0002_indexes.sql");
@@ -163,6 +163,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_WAIT)
         .synchronous(SqliteSynchronous::Normal)
         .statement_cache_capacity(256)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 

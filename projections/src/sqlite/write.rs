@@ -270,21 +270,17 @@ fn count(counts: &mut Counts, kind: Kind, before: Option<&Kept>, after: Option<&
 }
 
 async fn add_counts(connection: &mut SqliteConnection, counts: Counts) -> Result<(), StoreError> {
-    let mut emptied = false;
-    for ((kind, by, value), change) in counts.into_iter().filter(|(_, change)| *change != 0) {
-        emptied |= change < 0;
-        sqlx::query(
-            "INSERT INTO counts (kind, facet, value, count) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        )
-        .bind(kind.name())
-        .bind(by)
-        .bind(value)
-        .bind(change)
-        .execute(&mut *connection)
-        .await?;
+    let changes: Vec<_> = counts.into_iter().filter(|(_, change)| *change != 0).collect();
+    for changes in changes.chunks(STATEMENT_ROWS) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT INTO counts (kind, facet, value, count) ");
+        query.push_values(changes, |mut values, ((kind, by, value), change)| {
+            values.push_bind(kind.name()).push_bind(by).push_bind(value).push_bind(*change);
+        });
+        query.push(" ON CONFLICT DO UPDATE SET count = count + excluded.count");
+        query.build().execute(&mut *connection).await?;
     }
-    if emptied {
+    if changes.iter().any(|(_, change)| *change < 0) {
         sqlx::query("DELETE FROM counts WHERE count = 0").execute(connection).await?;
     }
     Ok(())
@@ -295,21 +291,19 @@ async fn save_places(
     progress: &Progress,
     log_id: LogId,
 ) -> Result<(), StoreError> {
-    for state in &progress.0 {
-        sqlx::query(
-            "INSERT INTO projections (name, version, log_id, incarnation, position)
-             VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET version = excluded.version, log_id = excluded.log_id,
-                 incarnation = excluded.incarnation, position = excluded.position",
-        )
-        .bind(state.name)
-        .bind(i64::from(state.version))
-        .bind(log_id.uuid())
-        .bind(i64::from(state.incarnation.0))
-        .bind(i64::try_from(state.position.0).unwrap_or(i64::MAX))
-        .execute(&mut *connection)
-        .await?;
-    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO projections (name, version, log_id, incarnation, position) ",
+    );
+    query.push_values(&progress.0, |mut values, state| {
+        values.push_bind(state.name).push_bind(i64::from(state.version));
+        values.push_bind(log_id.uuid()).push_bind(i64::from(state.incarnation.0));
+        values.push_bind(i64::try_from(state.position.0).unwrap_or(i64::MAX));
+    });
+    query.push(
+        " ON CONFLICT DO UPDATE SET version = excluded.version, log_id = excluded.log_id,
+             incarnation = excluded.incarnation, position = excluded.position",
+    );
+    query.build().execute(connection).await?;
     Ok(())
 }
 
