@@ -1,4 +1,5 @@
-//! Tells every fact to whoever listens, in the order of the log, and keeps how far that has come.
+//! Tells every fact to whoever listens, in the order of the log, and keeps now and then how far that
+//! has come: what was told since is told again after a crash.
 //!
 //! A fact is told after the orders that it gave rise to were confirmed, so that the cursor vouches
 //! for both.
@@ -13,11 +14,13 @@ use carrel_model::record::{Epoch, Position, Record, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::RelayError;
 use crate::back_off::BackOff;
 use crate::counters::Counters;
+use crate::limits::CURSOR_EVERY;
 use crate::send::send;
 
 pub(crate) struct Facts {
@@ -28,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) epoch: Epoch,
     /// Up to where facts were told.
     pub(crate) told: Position,
+    /// Up to where that is kept.
+    pub(crate) kept: Position,
     /// Up to where they may be told.
     pub(crate) ordered: watch::Receiver<Position>,
 }
@@ -62,17 +67,32 @@ struct Actor<'a> {
 impl Facts {
     /// Tells until those who order have ended.
     pub(crate) async fn run(mut self) -> Result<(), RelayError> {
-        while self.ordered.changed().await.is_ok() {
-            let upto = *self.ordered.borrow_and_update();
-            while self.told < upto {
-                let Some(last) = self.tell(upto).await? else { return Ok(()) };
-                reached(Point::FactsTold);
-                self.told = last;
-                self.keep().await?;
-                reached(Point::CursorSaved);
+        let mut due = interval(CURSOR_EVERY);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                changed = self.ordered.changed() => {
+                    if changed.is_err() || !self.tell_all().await? {
+                        return Ok(());
+                    }
+                }
+                _ = due.tick(), if self.kept < self.told => {
+                    self.keep().await?;
+                    reached(Point::CursorSaved);
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Tells what may be told. Says whether the log is still open.
+    async fn tell_all(&mut self) -> Result<bool, RelayError> {
+        let upto = *self.ordered.borrow_and_update();
+        while self.told < upto {
+            let Some(last) = self.tell(upto).await? else { return Ok(false) };
+            reached(Point::FactsTold);
+            self.told = last;
+        }
+        Ok(true)
     }
 
     /// Tells a page, and answers where it ended; nothing if the log was closed.
@@ -89,11 +109,14 @@ impl Facts {
         let mut last = self.told;
         for record in page.records.iter().take_while(|record| record.position <= upto) {
             last = record.position;
+            let to = Address::Event(record.kind.to_string());
+            if !self.bus.may_be_heard(&to) {
+                continue;
+            }
             let Some(message) = message(record) else {
                 self.counters.malformed();
                 continue;
             };
-            let to = Address::Event(record.kind.to_string());
             // What can't be sent was said there, and is in the log for whoever misses it.
             if send(&*self.bus, &to, message).await.is_ok() {
                 self.counters.facts_sent();
@@ -102,11 +125,14 @@ impl Facts {
         Ok(Some(last))
     }
 
-    async fn keep(&self) -> Result<(), RelayError> {
+    async fn keep(&mut self) -> Result<(), RelayError> {
         let mut back_off = BackOff::default();
         loop {
             let error = match self.log.save_cursor(&self.cursor, self.told, self.epoch).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.kept = self.told;
+                    return Ok(());
+                }
                 Err(CursorError::Fenced { given, current }) => {
                     return Err(RelayError::Superseded { given, current });
                 }

@@ -64,7 +64,7 @@ use crate::silences::Silences;
 use crate::tail::{Started, Tail};
 
 /// The cursor, and the lease whose epoch guards it.
-const NAME: &str = "relay";
+pub const NAME: &str = "relay";
 
 /// What the relay stands between.
 pub struct Parts {
@@ -134,8 +134,16 @@ impl Relay {
         let asking = Asking::new(decider, clock, entropy)?;
         let (orders, ordered) =
             Orders::new((Arc::clone(&bus), keys), Arc::clone(&touched), counted());
-        let facts =
-            Facts { log, bus: Arc::clone(&bus), counters: counted(), cursor, epoch, told, ordered };
+        let facts = Facts {
+            log,
+            bus: Arc::clone(&bus),
+            counters: counted(),
+            cursor,
+            epoch,
+            told,
+            kept: told,
+            ordered,
+        };
         let inventories = Inventories::new(asking.clone(), Arc::clone(&pulse), touched, counted());
         let hearing = Hearing {
             asking: asking.clone(),

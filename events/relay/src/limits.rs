@@ -8,9 +8,16 @@ pub const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
 /// But at least so often: whoever waits for a broker that is back waits no longer than this.
 pub const BACK_OFF_MOST: Duration = Duration::from_secs(5);
 
+/// How often it is kept how far facts were told. Each time is a note in the log and takes part in a
+/// sync; what was told since is told again after a crash.
+pub const CURSOR_EVERY: Duration = Duration::from_millis(100);
+
 /// Orders that are signed in one go on a thread that may wait: an Ed25519 signature and the body
 /// take about 0.1 ms together, so that the first of them is out after a few milliseconds.
 pub const SIGNED_AT_ONCE: usize = 64;
+
+/// So few orders are signed where they are made: it takes less than handing them to a thread.
+pub const SIGNED_IN_PLACE: usize = 2;
 
 /// Orders that wait for the broker's confirm at the same time. A confirm takes a round trip and a
 /// sync of the broker's, and so many in one go take hardly longer than one.

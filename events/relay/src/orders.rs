@@ -19,7 +19,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::counters::Counters;
 use crate::derived;
-use crate::limits::{CONFIRMS_AT_ONCE, SIGNED_AT_ONCE};
+use crate::limits::{CONFIRMS_AT_ONCE, SIGNED_AT_ONCE, SIGNED_IN_PLACE};
 use crate::send::send;
 use crate::touched::{Cause, Said, Taken, Touch, Touched};
 
@@ -45,6 +45,12 @@ struct Due {
     operation: Option<CommandId>,
     trace_parent: Option<TraceParent>,
     said: Said,
+}
+
+impl Due {
+    fn is_personal(&self) -> bool {
+        matches!(&self.work.shall, Shall::Present(spec) if !spec.personal.is_empty())
+    }
 }
 
 /// An order on its way, and what is remembered of it.
@@ -114,15 +120,8 @@ impl Orders {
         if due.is_empty() {
             return Ok(());
         }
-        let (keys, incarnation) = (self.keys.clone(), self.incarnation);
-        // Opening what is personal may wait for a disk.
-        let beside = keys.clone();
-        let made = beside.beside(move || {
-            let made = due.into_iter().filter_map(|due| outgoing(&keys, incarnation, due));
-            made.collect::<Vec<_>>()
-        });
         let mut under_way = JoinSet::new();
-        for out in made.await? {
+        for out in self.signed(due).await? {
             let bus = Arc::clone(&self.bus);
             under_way.spawn(async move {
                 let sent = send(&*bus, &out.to, out.message).await;
@@ -136,6 +135,18 @@ impl Orders {
             self.confirmed(&mut under_way).await?;
         }
         Ok(())
+    }
+
+    /// On a thread that may wait, if these are many or something personal has to be opened.
+    async fn signed(&self, due: Vec<Due>) -> Result<Vec<Outgoing>, JoinError> {
+        let (keys, incarnation) = (self.keys.clone(), self.incarnation);
+        let is_quick = due.len() <= SIGNED_IN_PLACE && !due.iter().any(Due::is_personal);
+        let beside = keys.clone();
+        let make = move || {
+            let made = due.into_iter().filter_map(|due| outgoing(&keys, incarnation, due));
+            made.collect()
+        };
+        if is_quick { Ok(make()) } else { beside.beside(make).await }
     }
 
     async fn confirmed(

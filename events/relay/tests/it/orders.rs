@@ -68,6 +68,9 @@ async fn each_generation_is_ordered_once_whatever_else_happens() {
     assert_eq!(orders(&sent).len(), 0, "and nothing that its host is told");
 }
 
+/// By then it is kept how far facts were told.
+const CURSOR_KEPT_SECONDS: u64 = 1;
+
 #[tokio::test(start_paused = true)]
 async fn every_fact_is_told_in_order_after_its_orders() {
     let mut scene = Scene::founded(Way::Arrives).await;
@@ -86,6 +89,7 @@ async fn every_fact_is_told_in_order_after_its_orders() {
     assert_eq!(body["data"]["boot_epoch"], 1);
     assert_eq!(body["actor"]["method"], "test");
     assert_eq!(body["event_id"], message.id.to_string());
+    scene.waits(CURSOR_KEPT_SECONDS).await;
     let name = ConsumerName::new("relay").expect("a name");
     use carrel_log::EventLog as _;
     let cursor = scene.log.cursor(&name).await.expect("a log").expect("a cursor");
@@ -143,6 +147,7 @@ async fn another_incarnation_orders_everything_anew() {
     let mut scene = Scene::founded(Way::Arrives).await;
     scene.runs("m").await;
     scene.runs("n").await;
+    scene.waits(CURSOR_KEPT_SECONDS).await;
     let before = scene.decider.standing().position;
     scene.bus.sent();
     scene.log.finish_import().await.expect("an incarnation");
