@@ -70,6 +70,14 @@ pub const LEDGER_WAITING_MAX: usize = 8_192;
 /// So many entries become durable by one sync at most.
 pub const LEDGER_GROUP_MAX: usize = 1_024;
 
+/// Notes that nobody waits for are written without an entry when they are this long: those of a
+/// thousand reports.
+pub const LEDGER_HELD_BYTES: usize = 128 << 10;
+
+/// A ledger's file is zeros so far ahead of what is in it. A write into bytes that are there takes
+/// a sync of these bytes alone; one that makes a file longer also takes the file system's journal.
+pub const LEDGER_RESERVE_BYTES: usize = 1 << 20;
+
 /// The longest entry: an order of a megabyte, the bus's longest, with what is around it.
 pub const LEDGER_FRAME_MAX: usize = 2 << 20;
 

@@ -1,16 +1,23 @@
 //! A ledger in a file, beside which a lock says whose it is.
+//!
+//! Behind what was written the file is zeros, which no frame ends with.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{LedgerError, Store};
+use crate::limits::LEDGER_RESERVE_BYTES;
 
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,
     file: File,
+    /// Where the next entry goes.
+    end: u64,
+    /// The length of the file.
+    reserved: u64,
     /// Held until it is dropped or the process ends.
     _lock: File,
 }
@@ -50,7 +57,26 @@ impl FileStore {
         lock.set_len(0).and_then(|()| writeln!(lock, "{owner}")).map_err(unreadable)?;
         let file = opened(path).map_err(unreadable)?;
         sync_folder(path).map_err(unreadable)?;
-        Ok(Self { path: path.to_owned(), file, _lock: lock })
+        let end = file.metadata().map_err(unreadable)?.len();
+        Ok(Self { path: path.to_owned(), file, end, reserved: end, _lock: lock })
+    }
+
+    /// Makes room for so many bytes and some more. Where that fails there may be room for them.
+    fn reserve(&mut self, bytes: u64) {
+        let least = self.end + bytes;
+        if least <= self.reserved {
+            return;
+        }
+        let to = least + LEDGER_RESERVE_BYTES as u64;
+        let zeros = vec![0; LEDGER_RESERVE_BYTES];
+        while self.reserved < to {
+            let length = zeros.len().min(usize::try_from(to - self.reserved).unwrap_or(usize::MAX));
+            if let Err(error) = self.file.write_all_at(&zeros[..length], self.reserved) {
+                tracing::debug!(%error, "the ledger has no room ahead");
+                return;
+            }
+            self.reserved += length as u64;
+        }
     }
 }
 
@@ -59,19 +85,26 @@ impl Store for FileStore {
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(0))?;
         self.file.read_to_end(&mut bytes)?;
+        self.reserved = bytes.len() as u64;
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(written);
+        self.end = written as u64;
         Ok(bytes)
     }
 
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes)?;
-        self.file.seek(SeekFrom::Start(bytes))?;
+        (self.end, self.reserved) = (bytes, bytes);
         self.file.sync_all()
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(bytes)?;
-        self.file.sync_data()
+        self.reserve(bytes.len() as u64);
+        self.file.write_all_at(bytes, self.end)?;
+        self.file.sync_data()?;
+        self.end += bytes.len() as u64;
+        self.reserved = self.reserved.max(self.end);
+        Ok(())
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -83,6 +116,7 @@ impl Store for FileStore {
         std::fs::rename(&new, &self.path)?;
         sync_folder(&self.path)?;
         self.file = file;
+        (self.end, self.reserved) = (bytes.len() as u64, bytes.len() as u64);
         Ok(())
     }
 }

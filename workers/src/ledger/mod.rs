@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Many hosts may share one ledger, and with it one sync for all that is entered at the same time.
-//! Nobody sees what is not durable. An append that failed is never tried again: the ledger takes
+//! Nobody sees what is not durable, but for notes: they go to the disk with the next entry that
+//! somebody waits for. An append that failed is never tried again: the ledger takes
 //! nothing more, its worker ends, and the next one believes only what it can read.
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use tokio::time::{Sleep, sleep};
 use crate::entry::{Change, Entry, apply};
 use crate::limits::{
     LEDGER_COMPACT_BYTES, LEDGER_COMPACT_TIMES, LEDGER_ERASED_WITHIN, LEDGER_GROUP_MAX,
-    LEDGER_WAITING_MAX,
+    LEDGER_HELD_BYTES, LEDGER_WAITING_MAX,
 };
 
 mod file;
@@ -81,7 +82,8 @@ struct Write {
     host: HypervisorId,
     thing: Thing,
     changes: Vec<Change>,
-    entered: oneshot::Sender<Result<(), LedgerError>>,
+    /// Nobody waits for a note.
+    entered: Option<oneshot::Sender<Result<(), LedgerError>>>,
 }
 
 /// Reads what is there. Whoever opens it drives [`LedgerWriter::run`].
@@ -110,6 +112,7 @@ pub fn open(mut store: Box<dyn Store>) -> Result<(Ledger, LedgerWriter), LedgerE
         waiting,
         store,
         waits,
+        held: Vec::new(),
         written: whole,
         compacted: 0,
         is_stale,
@@ -168,8 +171,7 @@ impl Ledger {
         thing: Thing,
         changes: Vec<Change>,
     ) -> Result<(), LedgerError> {
-        let (entered, _) = oneshot::channel();
-        let write = Write { host, thing, changes, entered };
+        let write = Write { host, thing, changes, entered: None };
         let ended = |_| LedgerError::Broken("its writer has ended".to_owned());
         self.writing.send(write).await.map_err(ended)
     }
@@ -183,7 +185,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let ended = || LedgerError::Broken("its writer has ended".to_owned());
         let (entered, answer) = oneshot::channel();
-        let write = Write { host, thing, changes, entered };
+        let write = Write { host, thing, changes, entered: Some(entered) };
         self.writing.send(write).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
@@ -195,6 +197,8 @@ pub struct LedgerWriter {
     waiting: mpsc::Receiver<Write>,
     store: Arc<Mutex<Box<dyn Store>>>,
     waits: bool,
+    /// Notes that go to the disk with the next entry.
+    held: Vec<u8>,
     written: u64,
     /// How long it was when it was last written anew.
     compacted: u64,
@@ -222,8 +226,13 @@ impl LedgerWriter {
                 self.broken = Some(error);
             }
         }
-        if self.broken.is_none() && self.is_stale {
-            self.compact().await?;
+        if self.broken.is_none() {
+            // Whoever opens it next reads what it says, and not how that came to be.
+            if self.is_stale || self.written > LEDGER_COMPACT_BYTES {
+                self.compact().await?;
+            } else if !self.held.is_empty() {
+                self.append().await?;
+            }
         }
         self.broken.map_or(Ok(()), Err)
     }
@@ -262,8 +271,10 @@ impl LedgerWriter {
                     self.is_stale |= put(&mut entries, (write.host, write.thing), change);
                 }
             }
-            // Whoever has stopped waiting finds it in the ledger.
-            let _ = write.entered.send(result.clone());
+            if let Some(entered) = write.entered {
+                // Whoever has stopped waiting finds it in the ledger.
+                let _ = entered.send(result.clone());
+            }
         }
         if let Err(error) = result {
             self.broken.get_or_insert(error);
@@ -272,12 +283,20 @@ impl LedgerWriter {
     }
 
     async fn write(&mut self, group: &[Write]) -> Result<(), LedgerError> {
-        let mut bytes = Vec::new();
         for write in group {
             for change in &write.changes {
-                frame::write(&mut bytes, write.host, write.thing, change)?;
+                frame::write(&mut self.held, write.host, write.thing, change)?;
             }
         }
+        let is_waited_for = group.iter().any(|write| write.entered.is_some());
+        if is_waited_for || self.held.len() > LEDGER_HELD_BYTES {
+            self.append().await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self) -> Result<(), LedgerError> {
+        let bytes = std::mem::take(&mut self.held);
         self.written += bytes.len() as u64;
         self.blocking(move |store| store.append(&bytes)).await
     }
@@ -303,6 +322,7 @@ impl LedgerWriter {
 
     async fn compact(&mut self) -> Result<(), LedgerError> {
         (self.is_stale, self.erases) = (false, None);
+        self.held.clear();
         let mut bytes = Vec::new();
         for (host, things) in locked(&self.entries).iter() {
             for (thing, entry) in things {

@@ -62,25 +62,39 @@ pub(super) struct Kept {
 }
 
 /// The world in somebody's hands.
-pub(super) struct Held<'a>(pub(super) MutexGuard<'a, State>);
+pub(super) struct Held<'a> {
+    state: MutexGuard<'a, State>,
+    /// Somebody may have changed something.
+    is_touched: bool,
+}
+
+impl<'a> Held<'a> {
+    pub(super) const fn new(state: MutexGuard<'a, State>) -> Self {
+        Self { state, is_touched: false }
+    }
+}
 
 impl Deref for Held<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        &self.0
+        &self.state
     }
 }
 
 impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        &mut self.0
+        self.is_touched = true;
+        &mut self.state
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let state = &mut *self.0;
+        if !self.is_touched {
+            return;
+        }
+        let state = &mut *self.state;
         let Some(mut kept) = state.kept.take() else { return };
         let changed = kept.changed(state);
         if !changed.is_empty() {
@@ -106,6 +120,9 @@ impl Kept {
         self.files = is.clone();
         for (host, it) in &state.hosts {
             let before = self.domains.entry(*host).or_default();
+            if before.ptr_eq(&it.domains) {
+                continue;
+            }
             lines.extend(differences(before, &it.domains, |machine, domain| {
                 Line::Domain(*host, *machine, domain.cloned())
             }));

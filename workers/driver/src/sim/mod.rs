@@ -128,7 +128,7 @@ impl World {
     }
 
     fn state(&self) -> Held<'_> {
-        Held(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        Held::new(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn inject(&self, on: HypervisorId, step: Option<StepKind>, fault: Fault, often: Often) {
