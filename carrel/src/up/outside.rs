@@ -1,8 +1,10 @@
 //! The world outside of the process, for parts that may not look at it themselves.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use carrel_decider::{Clock, Entropy};
+use carrel_keys::{DrawnAhead, Entropy as _};
 use carrel_model::record::Timestamp;
 use uuid::{Builder, Uuid};
 
@@ -21,16 +23,15 @@ impl Clock for WallClock {
     }
 }
 
-/// What the operating system draws.
-#[derive(Debug)]
-pub(super) struct Drawn;
+/// What the operating system draws. A clone draws from the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Drawn(pub(super) Arc<DrawnAhead>);
 
 impl Entropy for Drawn {
-    #[expect(clippy::disallowed_methods, reason = "this is the composition root")]
     fn draw(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
         // Without it no id is new, and nothing can be decided: rather no Carrel than a wrong one.
-        if let Err(error) = getrandom::fill(&mut bytes) {
+        if let Err(error) = self.0.fill(&mut bytes) {
             tracing::error!(%error, "the operating system gives no random bytes");
             std::process::abort();
         }
@@ -40,7 +41,7 @@ impl Entropy for Drawn {
 
 impl Drawn {
     pub(super) fn seed() -> u64 {
-        let bytes = Self.draw();
+        let bytes = Self::default().draw();
         u64::from_be_bytes(std::array::from_fn(|at| bytes[at]))
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn millis() -> u64 {
 
 /// Of version 7.
 pub(super) fn fresh_id() -> Uuid {
-    let drawn = Drawn.draw();
+    let drawn = Drawn::default().draw();
     let bytes = std::array::from_fn(|at| drawn[at]);
     Builder::from_unix_timestamp_millis(millis(), &bytes).into_uuid()
 }

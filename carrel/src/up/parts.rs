@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use carrel_decider::shredder::Begin;
 use carrel_decider::{Decider, Desk, Shredder, Snapshots};
+use carrel_driver::sim::World;
 use carrel_keys::directory::{DirectoryStore, OsDisk as KeyDisk};
 use carrel_keys::{Keys, OsEntropy};
 use carrel_log::EventLog;
@@ -14,11 +15,14 @@ use carrel_log::disk::OsDisk;
 use carrel_log::embedded::{CHUNK_BYTES_DEFAULT, EmbeddedLog, Options, RESERVE_BYTES_DEFAULT};
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::LogId;
+use carrel_model::name::ConsumerName;
 use carrel_model::record::Position;
 use carrel_projections::{FleetSnapshots, Projector, Sources, SqliteModels};
 use carrel_workers::{FileStore, Ledger, LedgerWriter};
+use tokio::task::spawn_blocking;
 
 use super::outside::{Drawn, WallClock, fresh_id};
+use super::simulated;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -36,6 +40,7 @@ pub(super) struct Parts {
     pub(super) projector: Projector,
     pub(super) ledger: Ledger,
     pub(super) ledger_writer: LedgerWriter,
+    pub(super) world: World,
 }
 
 impl Parts {
@@ -46,13 +51,18 @@ impl Parts {
         made.map_err(cannot)?;
         let log: Arc<dyn EventLog> = Arc::new(open_log(config)?);
         let keys = open_keys(config)?;
+        // What hosts and their workers have kept is read while the log is folded.
+        let of = config.clone();
+        let beside =
+            spawn_blocking(move || Ok::<_, Failure>((open_ledger(&of)?, simulated::world(&of)?)));
         let snapshots = Snapshots::new(Arc::new(OsDisk), data.join("snapshots"));
         let snapshots = snapshots.every(config.snapshot_every);
+        want_standings(&*log, &snapshots).await?;
         let opened = carrel_decider::open(
             Arc::clone(&log),
             keys.clone(),
             Arc::new(WallClock),
-            Box::new(Drawn),
+            Box::<Drawn>::default(),
             Some(snapshots.clone()),
         );
         let unread = |why| Failure::new("the log can't be followed").because(why);
@@ -68,7 +78,8 @@ impl Parts {
         let unbuilt = |why| Failure::new("the read models can't be opened").because(why);
         let opened = carrel_projections::open(sources, &data.join("read")).await;
         let (models, projector) = opened.map_err(unbuilt)?;
-        let (ledger, ledger_writer) = open_ledger(config)?;
+        let ended = |why| Failure::new("what was kept can't be read").because(why);
+        let ((ledger, ledger_writer), world) = beside.await.map_err(ended)??;
         Ok(Self {
             log,
             keys,
@@ -80,8 +91,25 @@ impl Parts {
             projector,
             ledger,
             ledger_writer,
+            world,
         })
     }
+}
+
+/// How far the read models may be behind the relay when neither has been waited for.
+const APART: u64 = 2_000;
+
+/// The relay and the read models go on from a little before the end of the log.
+async fn want_standings(log: &dyn EventLog, snapshots: &Snapshots) -> Result<(), Failure> {
+    let unread = |why: String| Failure::new("the log can't be read").because(why);
+    let relay = ConsumerName::new(carrel_relay::NAME).map_err(|why| unread(why.to_string()))?;
+    let cursor = log.cursor(&relay).await.map_err(|why| unread(why.to_string()))?;
+    snapshots.wanted(
+        cursor.into_iter().flat_map(|cursor| {
+            [Position(cursor.position.0.saturating_sub(APART)), cursor.position]
+        }),
+    );
+    Ok(())
 }
 
 /// What another process is told that wants the same.

@@ -11,7 +11,7 @@ use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
 use carrel_driver::Hypervisor;
 use carrel_driver::sim::World;
-use carrel_keys::{Keys, OsEntropy, VerifyingKeys};
+use carrel_keys::{DrawnAhead, Keys, VerifyingKeys};
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
 use carrel_relay::Relay;
@@ -72,6 +72,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         projector,
         ledger,
         ledger_writer,
+        world,
     } = parts;
     let (mut desks, mut behind) = (JoinSet::new(), JoinSet::new());
     desks.spawn(async { ("the decider", text(desk.run().await)) });
@@ -95,17 +96,17 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         keys: keys.clone(),
         decider: decider.clone(),
         clock: Arc::new(WallClock),
-        entropy: Box::new(Drawn),
-        snapshots: Some(snapshots),
+        entropy: Box::<Drawn>::default(),
+        snapshots: Some(snapshots.clone()),
     });
     let relay = relay.await.map_err(|why| Failure::new("the relay can't start").because(why))?;
+    snapshots.have_started();
     let stopped = ending.subscribe();
     behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
     let hosts = match config.driver {
         Driver::Sim => simulated::hosts(&decider, &org, config.sim_hypervisors).await?,
     };
     let work_keys = watch::Sender::new(keys.verifying_keys());
-    let world = simulated::world(config)?;
     for worker in workers(&hosts, (&keys, &work_keys), &bus, (&ledger, &world))? {
         let stopped = ending.subscribe();
         behind.spawn(async move { ("a worker", text(worker.run(stopped).await)) });
@@ -117,7 +118,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         keys,
         pulse,
         clock: Arc::new(WallClock),
-        entropy: Arc::new(OsEntropy),
+        entropy: Arc::new(DrawnAhead::default()),
         org,
     };
     let edge = Edge::new(ports);
@@ -162,6 +163,7 @@ fn workers(
     (ledger, world): (&Ledger, &World),
 ) -> Result<Vec<Worker>, Failure> {
     let pool = Pool::default();
+    let drawn = Arc::new(DrawnAhead::default());
     let each = hosts.iter().map(|host| {
         let unkept = |why| Failure::new("a host can't be enrolled").because(why);
         let host_key = keys.enrol_host(*host).map_err(unkept)?;
@@ -173,7 +175,7 @@ fn workers(
             ledger: ledger.clone(),
             work_keys: work_keys.subscribe(),
             host_key: Some(host_key),
-            ids: Ids::new(Arc::new(millis), Arc::new(OsEntropy)),
+            ids: Ids::new(Arc::new(millis), Arc::clone(&drawn) as _),
             pool: pool.clone(),
             at_once: AtOnce::default(),
         }))

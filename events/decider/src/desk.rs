@@ -8,6 +8,7 @@ use carrel_log::{Answer as First, AppendError, EventLog};
 use carrel_model::command::Command;
 use carrel_model::context::Context;
 use carrel_model::decide::{Decision, decide};
+use carrel_model::record::Position;
 use carrel_model::rejection::Rejection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -45,12 +46,11 @@ pub async fn open(
     entropy: Box<dyn Entropy>,
     snapshots: Option<Snapshots>,
 ) -> Result<(Decider, Desk), FoldError> {
-    let newest = match &snapshots {
-        Some(snapshots) => snapshots.newest(&*log, None).await?.unwrap_or_default(),
-        None => Standing::default(),
+    let (standing, newest) = match &snapshots {
+        Some(snapshots) => snapshots.folded(&*log).await?,
+        None => (Standing::of(&*log).await?, Position::START),
     };
-    let keeper = Keeper::new(snapshots, newest.position);
-    let standing = newest.goes_on(&*log, None).await?;
+    let keeper = Keeper::new(snapshots, newest);
     let entropy = SharedEntropy::new(entropy);
     let (asks, waiting) = mpsc::channel(WAITING_MAX);
     let (shown, seen) = watch::channel(standing.clone());

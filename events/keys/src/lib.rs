@@ -28,7 +28,7 @@ pub mod signing;
 pub mod store;
 pub mod token;
 
-pub use entropy::{Entropy, OsEntropy};
+pub use entropy::{DrawnAhead, Entropy, OsEntropy};
 pub use error::{KeysError, OpenError, SealError, StoreError};
 pub use host::HostKey;
 pub use keys::Keys;

@@ -5,7 +5,6 @@ mod desktops;
 mod fold;
 mod memory;
 
-
 use clap::ValueEnum;
 
 use crate::report::{self, Given, Section};

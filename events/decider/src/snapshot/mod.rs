@@ -8,6 +8,7 @@
 
 mod file;
 mod keeper;
+mod shelf;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ use tokio::task::JoinError;
 pub use self::keeper::Keeper;
 
 use self::file::{Header, Of, Unusable};
-use crate::fold::Standing;
+use self::shelf::Shelf;
+use crate::fold::{FoldError, Standing};
 use crate::limits::{SNAPSHOT_EVERY, SNAPSHOTS_KEPT};
 
 const UNFINISHED: &str = "fleet.unfinished";
@@ -34,6 +36,7 @@ pub struct Snapshots {
     dir: Arc<Path>,
     every: u64,
     waits: bool,
+    shelf: Arc<Shelf>,
 }
 
 /// Why a snapshot was not written. There will be another.
@@ -51,7 +54,13 @@ pub enum NotSaved {
 
 impl Snapshots {
     pub fn new(disk: Arc<dyn Disk>, dir: impl Into<PathBuf>) -> Self {
-        Self { disk, dir: dir.into().into(), every: SNAPSHOT_EVERY, waits: true }
+        Self {
+            disk,
+            dir: dir.into().into(),
+            every: SNAPSHOT_EVERY,
+            waits: true,
+            shelf: Arc::default(),
+        }
     }
 
     /// After how many facts the next one is written.
@@ -73,9 +82,13 @@ impl Snapshots {
         at_most: Option<Position>,
     ) -> Result<Option<Standing>, ReadError> {
         let head = log.head().await?;
+        let shelved = self.shelf.newest(at_most.unwrap_or(head.position));
         for (position, path) in self.found().await {
             if at_most.is_some_and(|at_most| position > at_most) {
                 continue;
+            }
+            if shelved.as_ref().is_some_and(|shelved| shelved.position >= position) {
+                break;
             }
             match self.load(log, &head, position, &path).await? {
                 Ok(standing) => return Ok(Some(standing)),
@@ -85,7 +98,31 @@ impl Snapshots {
                 }
             }
         }
-        Ok(None)
+        Ok(shelved)
+    }
+
+    /// Whoever starts with these and folds past a position keeps for others what there was.
+    pub fn wanted(&self, at: impl IntoIterator<Item = Position>) {
+        self.shelf.wanted(at);
+    }
+
+    /// Nobody starts any more: what was kept would soon be a fleet of its own in memory.
+    pub fn have_started(&self) {
+        self.shelf.clear();
+    }
+
+    /// The newest and what the log has behind it.
+    pub(crate) async fn folded(
+        &self,
+        log: &dyn EventLog,
+    ) -> Result<(Standing, Position), FoldError> {
+        let newest = self.newest(log, None).await?.unwrap_or_default();
+        let (mut standing, newest) = (newest.clone(), newest.position);
+        for position in self.shelf.behind(newest) {
+            standing = standing.goes_on(log, Some(position)).await?;
+            self.shelf.keep(standing.clone());
+        }
+        Ok((standing.goes_on(log, None).await?, newest))
     }
 
     async fn load(

@@ -74,6 +74,27 @@ async fn the_newest_that_is_not_beyond_is_read_and_the_rest_is_folded() {
 }
 
 #[tokio::test]
+async fn whoever_starts_first_keeps_what_others_want() {
+    let (scene, standings) = logged(4).await;
+    let disk = SimDisk::default();
+    save(&disk, &scene.log, &standings[0]).await;
+    let snapshots = on(&disk);
+    snapshots.wanted([standings[0].position, standings[2].position]);
+    let log = &scene.log;
+    let started = Scene::with(Arc::clone(log), 9, Arc::default(), Some(snapshots.clone())).await;
+    assert!(started.decider.standing() == standings[3], "not what was folded");
+    let of = async |at_most: &Standing| {
+        snapshots.newest(&**log, Some(at_most.position)).await.expect("a log")
+    };
+    // What a file has is not kept a second time.
+    assert_eq!(of(&standings[1]).await.as_ref(), Some(&standings[0]));
+    assert_eq!(of(&standings[2]).await.as_ref(), Some(&standings[2]));
+    assert_eq!(of(&standings[3]).await.as_ref(), Some(&standings[2]));
+    snapshots.have_started();
+    assert_eq!(of(&standings[3]).await.as_ref(), Some(&standings[0]));
+}
+
+#[tokio::test]
 async fn a_flipped_bit_anywhere_is_found_and_the_one_before_is_read() {
     let (scene, standings) = logged(2).await;
     let disk = SimDisk::default();
