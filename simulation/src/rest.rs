@@ -12,6 +12,7 @@ use carrel_model::fleet::Fleet;
 use carrel_model::hypervisor::Reason;
 use carrel_model::ids::{HypervisorId, MachineId, StorageId};
 use carrel_model::inventory::{Difference, compare};
+use carrel_model::machine;
 use carrel_model::operation::State;
 use carrel_model::work::{Lane, Thing};
 use carrel_testkit::left::{nothing_goes_on_for_ever, nothing_is_overdue};
@@ -108,7 +109,8 @@ async fn rests(run: &mut Run) -> Result<(), String> {
         return Err(format!("{id} is somebody's: {session:?}"));
     }
     let busy = fleet.machines.iter().find(|(_, it)| {
-        it.being_renewed() || it.task.is_some() || it.deleting || it.leaving.is_some()
+        let starts = it.observed.state == machine::State::Starting;
+        it.being_renewed() || it.task.is_some() || it.deleting || it.leaving.is_some() || starts
     });
     if let Some((id, machine)) = busy {
         return Err(format!("{id} is worked on: {machine:?}"));

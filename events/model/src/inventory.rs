@@ -125,10 +125,11 @@ pub fn awaits(fleet: &Fleet, machine: &Machine) -> bool {
 
 /// It shall be paused, or go on.
 fn awaits_pause(machine: &Machine) -> bool {
-    let paused = machine.observed.state == State::Paused(PauseReason::Command);
+    let state = machine.observed.state;
     match machine.power.wish {
-        Wish::On => paused,
-        Wish::Suspended => !paused && !machine.observed.state.is_off(),
+        Wish::On => state == State::Paused(PauseReason::Command),
+        // Its host may have paused it before, for an error of its disk, and that is what it says.
+        Wish::Suspended => !matches!(state, State::Paused(_)) && !state.is_off(),
         Wish::Off(_) => false,
     }
 }

@@ -232,7 +232,14 @@ impl Case<'_> {
         if let Some(next) = self.tell_on(domain) {
             return Some(next);
         }
-        let DomainState::Paused(_) = domain.state else { return Some(step(Step::Suspend)) };
+        match domain.state {
+            // An error of its disk came before, was told, and is what people have to see to.
+            DomainState::Paused(PauseReason::Io) => return None,
+            DomainState::Paused(PauseReason::Command | PauseReason::Foreign) => {}
+            DomainState::Running | DomainState::Asleep | DomainState::Off { .. } => {
+                return Some(step(Step::Suspend));
+            }
+        }
         let reason = PauseReason::Command;
         let told = self.entry.told.power.map(|told| told.is);
         (told != Some(ToldState::Paused(reason))).then(|| self.say(Outcome::Paused { reason }))

@@ -3,7 +3,7 @@
 use carrel_bus::{Bus, Message, Queue};
 use carrel_driver::sim::{Fault, Often};
 use carrel_driver::{End, StepKind};
-use carrel_model::machine::{Outcome, Reported, StopCause};
+use carrel_model::machine::{Outcome, PauseReason, Reported, StopCause};
 use serde_json::json;
 use std::time::Duration;
 
@@ -86,6 +86,26 @@ async fn what_is_asked_for_goes_before_what_is_only_cleared_up() {
     turn_until(|| scene.world.under_way(HOST) == 0).await;
     scene.until_applied(2).await;
     assert_eq!(scene.world.running(HOST), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_its_disk_is_what_is_said_of_a_machine_that_is_suspended_too() {
+    let mut scene = Scene::begin().await;
+    scene.order(machine(MACHINE), 1, present(&on(1), &[disk(0)], &json!({}))).await;
+    scene.until_applied(1).await;
+    let suspended = json!({ "suspended": { "boot_epoch": 1 } });
+    scene.order(machine(MACHINE), 2, present(&suspended, &[disk(0)], &json!({}))).await;
+    scene.until_heard(Outcome::Paused { reason: PauseReason::Command }).await;
+    scene.until_applied(2).await;
+    assert!(scene.world.guest_is_paused((HOST, MACHINE), PauseReason::Io));
+    scene.until_heard(Outcome::Paused { reason: PauseReason::Io }).await;
+    // Ordered again, and looked at again and again, there is nothing else to say.
+    scene.order(machine(MACHINE), 3, present(&suspended, &[disk(0)], &json!({}))).await;
+    scene.until_applied(3).await;
+    scene.wait(60).await;
+    for reason in [PauseReason::Command, PauseReason::Io] {
+        assert_eq!(scene.times(&Outcome::Paused { reason }), 1, "{reason:?}");
+    }
 }
 
 fn is_failed(what: &Reported) -> bool {

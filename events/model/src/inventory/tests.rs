@@ -11,7 +11,7 @@ use crate::machine::commands::ReportOutcome;
 use crate::machine::tests::scene::{
     add_version, create, epoch, fact, host, machine, on, report, run, site,
 };
-use crate::machine::{Outcome, Reported, StopCause, Subject};
+use crate::machine::{Outcome, PauseReason, Reported, StopCause, Subject};
 use crate::operation::Failure;
 use crate::record::Incarnation;
 use crate::session::Target;
@@ -119,8 +119,13 @@ fn what_is_awaited_of_a_host_that_says_it_is_settled_is_ordered_again() {
     story.given(on("SuspendMachine", "m"));
     report(&mut story, "m", Outcome::Applied);
     assert_eq!(told(&story), again(&story), "that it is paused");
-    report(&mut story, "m", Outcome::Paused { reason: crate::machine::PauseReason::Command });
+    report(&mut story, "m", Outcome::Paused { reason: PauseReason::Command });
     nothing_differs(&story);
+    // It doesn't run, and why is for people to see.
+    for reason in [PauseReason::Io, PauseReason::Command] {
+        report(&mut story, "m", Outcome::Paused { reason });
+        nothing_differs(&story);
+    }
     story.given(on("ResumeMachine", "m"));
     report(&mut story, "m", Outcome::Applied);
     assert_eq!(told(&story), again(&story), "that it goes on");
