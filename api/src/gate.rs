@@ -5,23 +5,44 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use carrel_model::record::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::limits::{
-    UNDER_WAY_MAX, UNDER_WAY_OF_ADMIN_MAX, UNDER_WAY_OF_CLIENT_MAX, UNDER_WAY_OF_SOURCE_MAX,
-    UNDER_WAY_OF_STRANGERS_MAX,
+    TURNED_AWAY_A_SECOND, TURNED_AWAY_AFTER, UNDER_WAY_MAX, UNDER_WAY_OF_ADMIN_MAX,
+    UNDER_WAY_OF_CLIENT_MAX, UNDER_WAY_OF_SOURCE_MAX, UNDER_WAY_OF_STRANGERS_MAX,
 };
 use crate::principal::{Principal, Who};
 use crate::problem::Problem;
 
 #[derive(Debug)]
 pub struct Gate {
+    turned_away: Mutex<TurnedAway>,
     known: Semaphore,
     strangers: Semaphore,
     /// Only of those who have something under way, so it is never longer than what is.
     of_each: Mutex<BTreeMap<Of, usize>>,
+}
+
+/// How many were, within a second.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    second: i64,
+    count: u32,
+}
+
+impl TurnedAway {
+    fn is_crowd(&mut self, now: Timestamp) -> bool {
+        let second = now.0 / 1_000_000;
+        if self.second != second {
+            *self = Self { second, count: 0 };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count > TURNED_AWAY_A_SECOND
+    }
 }
 
 /// Whose requests are counted.
@@ -42,6 +63,7 @@ pub struct Pass<'a> {
 impl Default for Gate {
     fn default() -> Self {
         Self {
+            turned_away: Mutex::default(),
             known: Semaphore::new(UNDER_WAY_MAX),
             strangers: Semaphore::new(UNDER_WAY_OF_STRANGERS_MAX),
             of_each: Mutex::default(),
@@ -62,6 +84,18 @@ impl Gate {
     /// Somebody of whom nothing is known but from where they ask.
     pub fn enter_from(&self, source: IpAddr) -> Result<Pass<'_>, Problem> {
         self.pass(&self.strangers, Of::Source(source), UNDER_WAY_OF_SOURCE_MAX)
+    }
+
+    /// Returns when whoever is refused may be told. A crowd that asks again as soon as it is told
+    /// would otherwise take the cores from those who were let in.
+    pub async fn may_be_told(&self, now: Timestamp) {
+        let is_crowd = {
+            let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+            turned_away.is_crowd(now)
+        };
+        if is_crowd {
+            sleep(TURNED_AWAY_AFTER).await;
+        }
     }
 
     fn pass<'a>(&'a self, all: &'a Semaphore, of: Of, most: usize) -> Result<Pass<'a>, Problem> {
@@ -96,6 +130,7 @@ impl Drop for Pass<'_> {
 #[cfg(test)]
 mod tests {
     use carrel_model::ids::{ClientId, TokenId};
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -130,6 +165,18 @@ mod tests {
         assert_eq!(more.map_err(|it| it.status.as_u16()), Err(503));
         drop(permits);
         assert!(gate.enter_as(&client(1)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_crowd_only_the_first_are_told_at_once() {
+        let (gate, now) = (Gate::default(), Timestamp(7_000_000));
+        for _ in 0..TURNED_AWAY_A_SECOND {
+            assert!(gate.may_be_told(now).now_or_never().is_some());
+        }
+        assert!(gate.may_be_told(now).now_or_never().is_none(), "it waits");
+        gate.may_be_told(now).await;
+        let later = gate.may_be_told(now.plus_seconds(1));
+        assert!(later.now_or_never().is_some(), "the crowd is gone");
     }
 
     #[test]

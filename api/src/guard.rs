@@ -73,7 +73,10 @@ pub async fn guard(
             };
             let pass = match pass {
                 Ok(pass) => pass,
-                Err(problem) => return problem.into_response(),
+                Err(problem) => {
+                    edge.gate.may_be_told(edge.now()).await;
+                    return problem.into_response();
+                }
             };
             let answered = timeout(rule.rate.within(), next.run(request)).await;
             drop(pass);

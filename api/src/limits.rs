@@ -45,6 +45,12 @@ pub const UNDER_WAY_OF_SOURCE_MAX: usize = 128;
 /// hashers.
 pub const SIGN_INS_UNDER_WAY_MAX: usize = 128;
 
+/// So many are refused at once within a second, which takes a twentieth of a core; whoever is
+/// refused beyond that is told so half a second later. Five thousand connections that ask again
+/// at once then take less than a core, and those who were let in have the rest.
+pub const TURNED_AWAY_A_SECOND: u32 = 500;
+pub const TURNED_AWAY_AFTER: Duration = Duration::from_millis(500);
+
 /// Who is shed is told to come back after so long: a batch takes milliseconds.
 pub const RETRY_SECONDS: u32 = 1;
 
