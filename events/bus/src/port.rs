@@ -49,12 +49,6 @@ pub enum AskError {
 pub trait Bus: Send + Sync + Debug {
     async fn publish(&self, to: &Address, message: Message) -> Result<(), BusError>;
 
-    /// Whether what is published there may reach somebody. False only where that is certain, so that
-    /// nothing need be made for nobody.
-    fn may_be_heard(&self, _to: &Address) -> bool {
-        true
-    }
-
     /// Takes messages from a queue, so many at once at most. The queue is made if it isn't there.
     async fn consume(&self, from: &Queue, ahead: u16) -> Result<Box<dyn Consumer>, BusError>;
 

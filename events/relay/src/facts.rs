@@ -1,5 +1,5 @@
 //! Tells every fact to whoever listens, in the order of the log, and keeps now and then how far that
-//! has come: what was told since is told again after a crash.
+//! has come: what was told since is told again by whoever takes over.
 //!
 //! A fact is told after the orders that it gave rise to were confirmed, so that the cursor vouches
 //! for both.
@@ -70,29 +70,19 @@ impl Facts {
         let mut due = interval(CURSOR_EVERY);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let told = self.told;
             tokio::select! {
-                changed = self.ordered.changed() => {
-                    if changed.is_err() || !self.tell_all().await? {
-                        return Ok(());
-                    }
-                }
-                _ = due.tick(), if self.kept < self.told => {
-                    self.keep().await?;
-                    reached(Point::CursorSaved);
+                biased;
+                // However much there is to tell, it is kept in between.
+                _ = due.tick(), if self.kept < told => self.keep().await?,
+                upto = past(&mut self.ordered, told) => {
+                    let Some(upto) = upto else { return Ok(()) };
+                    let Some(last) = self.tell(upto).await? else { return Ok(()) };
+                    reached(Point::FactsTold);
+                    self.told = last;
                 }
             }
         }
-    }
-
-    /// Tells what may be told. Says whether the log is still open.
-    async fn tell_all(&mut self) -> Result<bool, RelayError> {
-        let upto = *self.ordered.borrow_and_update();
-        while self.told < upto {
-            let Some(last) = self.tell(upto).await? else { return Ok(false) };
-            reached(Point::FactsTold);
-            self.told = last;
-        }
-        Ok(true)
     }
 
     /// Tells a page, and answers where it ended; nothing if the log was closed.
@@ -109,14 +99,11 @@ impl Facts {
         let mut last = self.told;
         for record in page.records.iter().take_while(|record| record.position <= upto) {
             last = record.position;
-            let to = Address::Event(record.kind.to_string());
-            if !self.bus.may_be_heard(&to) {
-                continue;
-            }
             let Some(message) = message(record) else {
                 self.counters.malformed();
                 continue;
             };
+            let to = Address::Event(record.kind.to_string());
             // What can't be sent was said there, and is in the log for whoever misses it.
             if send(&*self.bus, &to, message).await.is_ok() {
                 self.counters.facts_sent();
@@ -131,6 +118,7 @@ impl Facts {
             let error = match self.log.save_cursor(&self.cursor, self.told, self.epoch).await {
                 Ok(()) => {
                     self.kept = self.told;
+                    reached(Point::CursorSaved);
                     return Ok(());
                 }
                 Err(CursorError::Fenced { given, current }) => {
@@ -149,6 +137,11 @@ impl Facts {
             back_off.wait().await;
         }
     }
+}
+
+/// Up to where may be told, as soon as that is past a position. None: nobody orders any more.
+async fn past(ordered: &mut watch::Receiver<Position>, told: Position) -> Option<Position> {
+    ordered.wait_for(|upto| *upto > told).await.ok().map(|upto| *upto)
 }
 
 fn message(record: &Record) -> Option<Message> {

@@ -9,7 +9,7 @@ pub const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
 pub const BACK_OFF_MOST: Duration = Duration::from_secs(5);
 
 /// How often it is kept how far facts were told. Each time is a note in the log and takes part in a
-/// sync; what was told since is told again after a crash.
+/// sync; what was told since is told again by the next relay.
 pub const CURSOR_EVERY: Duration = Duration::from_millis(100);
 
 /// Orders that are signed in one go on a thread that may wait: an Ed25519 signature and the body

@@ -61,10 +61,6 @@ impl Bus for MemoryBus {
         Ok(())
     }
 
-    fn may_be_heard(&self, to: &Address) -> bool {
-        self.shared.state().is_heard(to)
-    }
-
     async fn consume(&self, from: &Queue, ahead: u16) -> Result<Box<dyn Consumer>, BusError> {
         let (id, changed) = self.shared.state().attach(from, ahead.clamp(1, AHEAD_MAX));
         let shared = Arc::clone(&self.shared);

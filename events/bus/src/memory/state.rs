@@ -55,11 +55,6 @@ impl State {
         self.numbers
     }
 
-    /// Whether a message for this address would be put anywhere.
-    pub(super) fn is_heard(&self, to: &Address) -> bool {
-        Queue::of(to).is_some() || self.listening.iter().any(|queue| queue.hears(to))
-    }
-
     /// Puts a message into the queue that its address leads to, or into those of all who listen.
     pub(super) fn publish(&mut self, to: &Address, message: Message) -> Result<(), BusError> {
         let Some(queue) = Queue::of(to) else {
