@@ -33,18 +33,21 @@ enum Heard {
 /// One of the crowd.
 struct One {
     connection: Connection,
-    machine: String,
+    number: usize,
+    /// What it has asked for until now.
+    asked: usize,
     heard: Sender<Heard>,
 }
 
 impl Writer for One {
     async fn append(&mut self) -> Result<(), Failure> {
         let asked = clock::now();
-        let body = json!({ "machine": self.machine });
-        let answer = self.connection.post("/v1/commands/LockMachine", &body).await?;
+        self.asked += 1;
+        let body = json!({ "name": format!("crowd-{}-{}", self.number, self.asked) });
+        let answer = self.connection.post("/v1/commands/CreateGroup", &body).await?;
         let nanos = u64::try_from((clock::now() - asked).as_nanos()).unwrap_or(u64::MAX);
         let heard = match answer.status {
-            StatusCode::ACCEPTED | StatusCode::OK | StatusCode::CONFLICT => Heard::Taken { nanos },
+            StatusCode::ACCEPTED => Heard::Taken { nanos },
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
                 if answer.headers.contains_key(RETRY_AFTER) =>
             {
@@ -57,12 +60,16 @@ impl Writer for One {
     }
 }
 
-async fn crowd(server: &Server, admin: &As, heard: &Sender<Heard>) -> Result<Vec<One>, Failure> {
+async fn crowd(
+    server: &Server,
+    admin: &As,
+    (round, heard): (u16, &Sender<Heard>),
+) -> Result<Vec<One>, Failure> {
     let mut crowd = Vec::new();
     for number in 0..CROWD {
         let connection = server.connect(admin).await?;
-        let machine = super::command::machine(number % super::CONNECTIONS);
-        crowd.push(One { connection, machine, heard: heard.clone() });
+        let number = usize::from(round) * CROWD + number;
+        crowd.push(One { connection, number, asked: 0, heard: heard.clone() });
     }
     Ok(crowd)
 }
@@ -83,7 +90,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
         let writers = runtime.block_on(lockers(&server, &admin))?;
         before.samples.push(paced(&runtime, &load, (server.pid(), rate), writers)?);
         let (heard, all) = channel();
-        let asking = runtime.block_on(crowd(&server, &admin, &heard))?;
+        let asking = runtime.block_on(crowd(&server, &admin, (round, &heard)))?;
         drop(heard);
         let sample = full(&runtime, &load, server.pid(), asking)?;
         let (mut taken, mut later) =

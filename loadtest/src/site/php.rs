@@ -149,10 +149,10 @@ fn write_settings(dir: &Path, address: SocketAddr) -> Result<(), Failure> {
             "daemon off;\nuser root;\nworker_processes auto;\npid {at}/nginx.pid;\n\
              error_log {at}/nginx.log;\nevents {{ worker_connections 1024; }}\n\
              http {{\naccess_log off;\nkeepalive_requests 1000000;\n{temporary}\n\
-             upstream php {{ server unix:{at}/fpm.sock; keepalive 16; }}\n\
              server {{\nlisten {address};\nroot {at};\nlocation ~ \\.php$ {{\n\
-             include /etc/nginx/fastcgi_params;\nfastcgi_keep_conn on;\n\
-             fastcgi_param SCRIPT_FILENAME {at}$fastcgi_script_name;\nfastcgi_pass php;\n}}\n}}\n}}\n"
+             include /etc/nginx/fastcgi_params;\n\
+             fastcgi_param SCRIPT_FILENAME {at}$fastcgi_script_name;\n\
+             fastcgi_pass unix:{at}/fpm.sock;\n}}\n}}\n}}\n"
         ),
     )?;
     Ok(())
