@@ -1,5 +1,6 @@
 //! How many requests are under way: of all, of each who is signed in, and of strangers by where
-//! they ask from. What is too much is refused at once, so that what was let in stays quick.
+//! they ask from. What is too much is refused, so that what was let in stays quick: at once, or, to a
+//! crowd that would ask again at once, a moment later.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ pub struct Gate {
     of_each: Mutex<BTreeMap<Of, usize>>,
 }
 
-/// How many were, within a second.
+/// How many were turned away in the present second.
 #[derive(Debug, Default)]
 struct TurnedAway {
     second: i64,

@@ -141,7 +141,7 @@ pub const STEPS_SHOWN_MAX: usize = 100;
 /// A detail of a problem is for a person to read.
 pub const DETAIL_CHARACTERS_MAX: usize = 500;
 
-/// Five minutes for one machine in the queue, until somebody has measured.
+/// A minute for each place in the queue, until it is measured how soon people leave.
 pub const ETA_OF_A_PLACE_MS: u64 = 60_000;
 
 /// A start takes about so long.

@@ -1,6 +1,5 @@
 //! The world outside of the process, for parts that may not look at it themselves.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use carrel_decider::{Clock, Entropy};
@@ -23,9 +22,9 @@ impl Clock for WallClock {
     }
 }
 
-/// What the operating system draws. A clone draws from the same.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Drawn(pub(super) Arc<DrawnAhead>);
+/// What the operating system draws.
+#[derive(Debug, Default)]
+pub(super) struct Drawn(DrawnAhead);
 
 impl Entropy for Drawn {
     fn draw(&mut self) -> [u8; 16] {
