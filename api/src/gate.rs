@@ -1,6 +1,6 @@
 //! How many requests are under way: of all, of each who is signed in, and of strangers by where
-//! they ask from. What is too much is refused, so that what was let in stays quick: at once, or, to a
-//! crowd that would ask again at once, a moment later.
+//! they ask from. What is too much is refused, so that what was let in stays quick: at once, or, to
+//! a crowd that would ask again at once, a moment later.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::limits::{
-    TURNED_AWAY_A_SECOND, TURNED_AWAY_AFTER, UNDER_WAY_MAX, UNDER_WAY_OF_ADMIN_MAX,
-    UNDER_WAY_OF_CLIENT_MAX, UNDER_WAY_OF_SOURCE_MAX, UNDER_WAY_OF_STRANGERS_MAX,
+    TURNED_AWAY_A_SECOND, TURNED_AWAY_AFTER, TURNED_AWAY_WAITING_MAX, UNDER_WAY_MAX,
+    UNDER_WAY_OF_ADMIN_MAX, UNDER_WAY_OF_CLIENT_MAX, UNDER_WAY_OF_SOURCE_MAX,
+    UNDER_WAY_OF_STRANGERS_MAX,
 };
 use crate::principal::{Principal, Who};
 use crate::problem::Problem;
@@ -22,6 +23,8 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub struct Gate {
     turned_away: Mutex<TurnedAway>,
+    /// For those who wait to be told so.
+    waiting: Semaphore,
     known: Semaphore,
     strangers: Semaphore,
     /// Only of those who have something under way, so it is never longer than what is.
@@ -65,6 +68,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             turned_away: Mutex::default(),
+            waiting: Semaphore::new(TURNED_AWAY_WAITING_MAX),
             known: Semaphore::new(UNDER_WAY_MAX),
             strangers: Semaphore::new(UNDER_WAY_OF_STRANGERS_MAX),
             of_each: Mutex::default(),
@@ -94,7 +98,7 @@ impl Gate {
             let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
             turned_away.is_crowd(now)
         };
-        if is_crowd {
+        if is_crowd && let Ok(_place) = self.waiting.try_acquire() {
             sleep(TURNED_AWAY_AFTER).await;
         }
     }

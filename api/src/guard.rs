@@ -74,6 +74,7 @@ pub async fn guard(
             let pass = match pass {
                 Ok(pass) => pass,
                 Err(problem) => {
+                    drop(request);
                     edge.gate.may_be_told(edge.now()).await;
                     return problem.into_response();
                 }

@@ -50,6 +50,8 @@ pub const SIGN_INS_UNDER_WAY_MAX: usize = 128;
 /// at once then take less than a core, and those who were let in have the rest.
 pub const TURNED_AWAY_A_SECOND: u32 = 500;
 pub const TURNED_AWAY_AFTER: Duration = Duration::from_millis(500);
+/// So many wait to be told, each with a kilobyte or two; beyond that they are told at once.
+pub const TURNED_AWAY_WAITING_MAX: usize = 8_192;
 
 /// Who is shed is told to come back after so long: a batch takes milliseconds.
 pub const RETRY_SECONDS: u32 = 1;

@@ -96,10 +96,14 @@ fn say_ready(config: &Config, url: &str, first: &FirstAdmin) -> io::Result<()> {
     }
     let server =
         if url == crate::client::SERVER { String::new() } else { format!(" --server {url}") };
+    // What nobody else has signed has to be trusted by its name.
+    let certificate = config.data.join("tls/certificate.pem");
+    let is_own = url.starts_with("https:") && config.tls_certificate.is_none();
+    let ca = if is_own { format!(" --ca {}", certificate.display()) } else { String::new() };
     let file = password_file.display();
     writeln!(
         out,
-        "  sign in:                         carrel login{server} --password-file {file}"
+        "  sign in:                         carrel login{server}{ca} --password-file {file}"
     )?;
     out.flush()
 }

@@ -144,7 +144,9 @@ fn served(config: &Config) -> serve::Config {
         }
         _ if listen.ip().is_loopback() => Tls::Off,
         _ => {
-            let names = vec!["localhost".to_owned(), listen.ip().to_string()];
+            let own = [Some("localhost".to_owned()), host_name()].into_iter().flatten();
+            let address = (!listen.ip().is_unspecified()).then(|| listen.ip().to_string());
+            let names = own.chain(address).collect();
             Tls::SelfSigned { folder: config.data.join("tls"), names }
         }
     };
@@ -153,7 +155,18 @@ fn served(config: &Config) -> serve::Config {
 
 fn url(bound: &Bound, served: &serve::Config) -> String {
     let scheme = if served.tls == Tls::Off { "http" } else { "https" };
-    format!("{scheme}://{}", bound.address())
+    let address = bound.address();
+    if address.ip().is_unspecified() {
+        let host = host_name().unwrap_or_else(|| "localhost".to_owned());
+        return format!("{scheme}://{host}:{}", address.port());
+    }
+    format!("{scheme}://{address}")
+}
+
+/// By which others may reach this machine.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "localhost")
 }
 
 fn workers(

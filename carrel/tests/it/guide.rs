@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+
 const GUIDE: &str = include_str!("../../../docs/guides/first-site.md");
 const CARREL: &str = env!("CARGO_BIN_EXE_carrel");
 
@@ -57,17 +59,48 @@ fn started(folder: &Path) -> (Running, String) {
     (running, url.expect("it says where it listens"))
 }
 
+/// What it says there is, after all that.
+fn there_is_what_the_guide_says(get: impl Fn(&str) -> Vec<Value>) {
+    let desktops = get("machines --filter kind=vdi");
+    assert_eq!(desktops.len(), 200, "none is gone, also not the one of the dry run");
+    assert!(desktops.iter().all(|machine| machine["virtual_snapshot"] == true));
+    // Each look is a process, and a simulated machine starts within some hundred of them.
+    let session = (0..LOOKS_MAX).find_map(|_| {
+        let sessions = get("sessions");
+        let [session] = sessions.as_slice() else { panic!("one person asked once: {sessions:?}") };
+        session["machine_name"].as_str().map(str::to_owned)
+    });
+    let machine = session.expect("anna has a machine");
+    let state = || desktop(&get("machines --filter kind=vdi"), &machine)["state"].clone();
+    assert!((0..LOOKS_MAX).any(|_| state() == "running"), "{machine} is {}", state());
+}
+
+const LOOKS_MAX: usize = 300;
+
+fn desktop(desktops: &[Value], name: &str) -> Value {
+    desktops.iter().find(|machine| machine["name"] == name).cloned().unwrap_or_default()
+}
+
 #[test]
 fn the_first_site_is_as_the_guide_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_running, url) = started(folder.path());
     let steps = blocks("sh");
     assert!(steps.len() > 5, "the guide has its steps: {steps:?}");
-    for step in steps {
-        let mut command = shell(folder.path(), &step);
+    let does = |step: &str| {
+        let mut command = shell(folder.path(), step);
         let output = command.env("CARREL_SERVER", &url).output().expect("a shell");
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{step}\n{said}\n{told}");
+        said
+    };
+    for step in steps {
+        does(&step);
     }
+    there_is_what_the_guide_says(|what| {
+        let said = does(&format!("carrel get {what} --all -o json"));
+        let found: Value = serde_json::from_str(&said).expect("JSON");
+        found.as_array().cloned().unwrap_or_else(|| panic!("a list: {said}"))
+    });
 }

@@ -21,8 +21,8 @@ pub const BATCH_UNITS_MAX: usize = 1_024;
 /// Encoded. A batch is never split over two chunks, so this also bounds what a chunk leaves empty.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The newest records are kept in memory, so many and so much of their data at most: whoever follows
-/// the log is rarely further behind than some hundred.
+/// The newest records are kept in memory, so many and so much of their data at most: whoever
+/// follows the log is rarely further behind than some hundred.
 pub const RECENT_RECORDS: usize = 4_096;
 pub const RECENT_BYTES: usize = 4 * 1024 * 1024;
 

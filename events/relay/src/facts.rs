@@ -1,5 +1,5 @@
-//! Tells every fact to whoever listens, in the order of the log, and keeps now and then how far that
-//! has come: what was told since is told again by whoever takes over.
+//! Tells every fact to whoever listens, in the order of the log, and keeps now and then how far
+//! that has come: what was told since is told again by whoever takes over.
 //!
 //! A fact is told after the orders that it gave rise to were confirmed, so that the cursor vouches
 //! for both.

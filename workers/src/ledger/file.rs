@@ -14,10 +14,12 @@ use crate::limits::LEDGER_RESERVE_BYTES;
 pub struct FileStore {
     path: PathBuf,
     file: File,
-    /// Where the next entry goes.
+    /// Where the next entry goes, once what is there was read.
     end: u64,
-    /// The length of the file.
+    /// The length of the file, as far as it is known to be zeros.
     reserved: u64,
+    /// The disk has not refused zeros since the file was made.
+    has_room: bool,
     /// Held until it is dropped or the process ends.
     _lock: File,
 }
@@ -58,13 +60,14 @@ impl FileStore {
         let file = opened(path).map_err(unreadable)?;
         sync_folder(path).map_err(unreadable)?;
         let end = file.metadata().map_err(unreadable)?.len();
-        Ok(Self { path: path.to_owned(), file, end, reserved: end, _lock: lock })
+        let path = path.to_owned();
+        Ok(Self { path, file, end, reserved: end, has_room: true, _lock: lock })
     }
 
     /// Makes room for so many bytes and some more. Where that fails there may be room for them.
     fn reserve(&mut self, bytes: u64) {
         let least = self.end + bytes;
-        if least <= self.reserved {
+        if least <= self.reserved || !self.has_room {
             return;
         }
         let to = least + LEDGER_RESERVE_BYTES as u64;
@@ -73,6 +76,7 @@ impl FileStore {
             let length = zeros.len().min(usize::try_from(to - self.reserved).unwrap_or(usize::MAX));
             if let Err(error) = self.file.write_all_at(&zeros[..length], self.reserved) {
                 tracing::debug!(%error, "the ledger has no room ahead");
+                self.has_room = false;
                 return;
             }
             self.reserved += length as u64;
@@ -117,6 +121,7 @@ impl Store for FileStore {
         sync_folder(&self.path)?;
         self.file = file;
         (self.end, self.reserved) = (bytes.len() as u64, bytes.len() as u64);
+        self.has_room = true;
         Ok(())
     }
 }

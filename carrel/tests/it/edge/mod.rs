@@ -5,3 +5,4 @@ mod deleted;
 mod ports;
 mod secrets;
 mod server;
+mod tls;

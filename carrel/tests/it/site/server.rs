@@ -23,6 +23,7 @@ const OF_A_STORY: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) options: &'static [&'static str],
+    pub(crate) listen: &'static str,
     /// The moment at which it kills itself, as `relay.tail_read:3`.
     pub(crate) kill_at: Option<String>,
     /// What runs it, before its own name: `prlimit` and its like.
@@ -31,7 +32,8 @@ pub(crate) struct Start {
 
 impl Default for Start {
     fn default() -> Self {
-        Self { options: OF_A_STORY, kill_at: None, under: Vec::new() }
+        let listen = "127.0.0.1:0";
+        Self { options: OF_A_STORY, listen, kill_at: None, under: Vec::new() }
     }
 }
 
@@ -51,7 +53,7 @@ impl Start {
             }
         };
         command.arg("up").arg("--data").arg(folder.join("data"));
-        command.args(["--listen", "127.0.0.1:0"]).args(self.options);
+        command.args(["--listen", self.listen]).args(self.options);
         let others = ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "XDG_CONFIG_HOME"];
         for name in others.into_iter().chain(["CARREL_KILL_AT"]) {
             command.env_remove(name);
