@@ -87,7 +87,7 @@ impl Front for Log {
         epoch: Epoch,
     ) -> Result<(), CursorError> {
         // The shredder's process ends with such an answer, and begins again.
-        let whose = if name.as_str() == "relay" { Whose::Relay } else { Whose::Decider };
+        let whose = if name.as_str() == carrel_relay::NAME { Whose::Relay } else { Whose::Decider };
         self.fate.passes(whose, Moment::Cursor).await;
         let unheard = whose == Whose::Relay && self.fate.chance(CURSOR_UNKNOWN);
         if unheard && self.fate.below(2) == 0 {

@@ -6,19 +6,18 @@ use super::{Difference, compare};
 use crate::contract::{Held, HeldPower, Inventory};
 use crate::event::{ImageFact, SessionFact};
 use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent};
-use crate::ids::{ClientId, HypervisorId, MachineId, SessionId};
+use crate::ids::{HypervisorId, MachineId};
 use crate::machine::commands::ReportOutcome;
 use crate::machine::tests::scene::{
-    add_version, create, epoch, fact, host, machine, on, report, run, site,
+    add_version, create, epoch, fact, host, lease, machine, on, report, run, site,
 };
-use crate::machine::{Outcome, PauseReason, Reported, StopCause, Subject};
+use crate::machine::{Outcome, PauseReason, Reported, StopCause};
 use crate::operation::Failure;
 use crate::record::Incarnation;
-use crate::session::Target;
 use crate::testing::{Story, command};
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::Verified;
-use crate::version::latest::session::{Granted, TicketIssued};
+use crate::version::latest::session::TicketIssued;
 use crate::work::Thing;
 
 /// What a host would say that has settled everything that was ever asked of it.
@@ -164,16 +163,8 @@ fn a_task_a_snapshot_and_a_release_are_awaited() {
 #[test]
 fn a_ticket_is_awaited_while_the_machine_runs() {
     let mut story = running();
-    let (id, session) = (machine(&story, "m").id, SessionId::from_bytes([1; 16]));
-    let granted = Granted {
-        subject: Subject::Client(ClientId::from_bytes([1; 16])),
-        target: Target::Machine(id),
-        protocol: Protocol::Spice,
-        machine: id,
-        return_after_seconds: 300,
-        counts_for: Vec::new(),
-    };
-    fact(&mut story, session, SessionFact::LeaseGranted(granted));
+    let id = machine(&story, "m").id;
+    let session = lease(&mut story, id);
     nothing_differs(&story);
     let (protocol, expires_at) = (Protocol::Spice, story.now.plus_seconds(60));
     let issued = TicketIssued { ticket: 1, protocol, expires_at, source: None, terminal: None };

@@ -11,19 +11,18 @@ use super::{FileTask, Lane, PowerSpec, Shall, SnapshotShall, Thing, Work, work};
 use crate::command::Command;
 use crate::event::{ImageFact, MachineFact as Fact, SessionFact};
 use crate::hash::Digest;
-use crate::ids::{ClientId, MachineId, SessionId};
+use crate::ids::MachineId;
 use crate::machine::tests::scene::{
-    add_medium, add_storage, add_version, create, fact, host, machine, on, report, report_from,
-    run, site,
+    add_medium, add_storage, add_version, create, fact, host, lease, machine, on, report,
+    report_from, run, site,
 };
-use crate::machine::{Format, Machine, Outcome, StopCause, StopManner, Subject, VirtualSnapshot};
-use crate::session::Target;
+use crate::machine::{Format, Machine, Outcome, StopCause, StopManner, VirtualSnapshot};
 use crate::testing::{Dice, STAT, Story, command};
 use crate::version::latest::Nothing;
 use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{FileMade, FileRequested, FileRetired, Verified};
 use crate::version::latest::machine::{SealRequested, VirtualSnapshotChanged};
-use crate::version::latest::session::{DisplayArmed, Granted, SpentBy, TicketIssued, TicketSpent};
+use crate::version::latest::session::{DisplayArmed, SpentBy, TicketIssued, TicketSpent};
 
 fn of(story: &Story, name: &str) -> Option<Work> {
     work(&story.fleet, Thing::Machine(machine(story, name).id))
@@ -210,16 +209,8 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     let mut story = site(&["node1"]);
     create(&mut story, "m");
     run(&mut story, "m");
-    let (id, session) = (machine(&story, "m").id, SessionId::from_bytes([1; 16]));
-    let granted = Granted {
-        subject: Subject::Client(ClientId::from_bytes([1; 16])),
-        target: Target::Machine(id),
-        protocol: Protocol::Spice,
-        machine: id,
-        return_after_seconds: 300,
-        counts_for: Vec::new(),
-    };
-    fact(&mut story, session, SessionFact::LeaseGranted(granted));
+    let id = machine(&story, "m").id;
+    let session = lease(&mut story, id);
     assert!(spec(&story, "m").tickets.is_empty());
     let protocol = Protocol::Spice;
     let issued =

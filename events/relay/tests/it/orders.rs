@@ -90,7 +90,7 @@ async fn every_fact_is_told_in_order_after_its_orders() {
     assert_eq!(body["actor"]["method"], "test");
     assert_eq!(body["event_id"], message.id.to_string());
     scene.waits(CURSOR_KEPT_SECONDS).await;
-    let name = ConsumerName::new("relay").expect("a name");
+    let name = ConsumerName::new(carrel_relay::NAME).expect("a name");
     use carrel_log::EventLog as _;
     let cursor = scene.log.cursor(&name).await.expect("a log").expect("a cursor");
     assert_eq!(cursor.position.0, last);

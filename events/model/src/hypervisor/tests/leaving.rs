@@ -3,20 +3,17 @@
 use serde_json::json;
 
 use crate::command::Command;
-use crate::event::{MachineFact as Fact, SessionFact};
+use crate::event::MachineFact as Fact;
 use crate::hypervisor::Reason;
 use crate::hypervisor::commands::{ReportHostHeard, ReportHostSilent, ReportStorageSpace};
-use crate::ids::{ClientId, PoolId, SessionId};
+use crate::ids::PoolId;
 use crate::machine::tests::scene::{
-    add_storage, create, fact, host, machine, on, report, report_from, run, site,
+    add_storage, create, fact, host, lease, machine, on, report, report_from, run, site,
 };
-use crate::machine::{Outcome, State, StopCause, StopManner, Subject, Wish};
+use crate::machine::{Outcome, State, StopCause, StopManner, Wish};
 use crate::operation::commands::AdvanceOperation;
-use crate::session::Target;
 use crate::testing::{Story, command, kinds};
-use crate::version::latest::display::Protocol;
 use crate::version::latest::machine::PoolChanged;
-use crate::version::latest::session::Granted;
 
 fn drain(host: &str, on: bool) -> Command {
     command("DrainHypervisor", json!({ "hypervisor": host, "on": on }))
@@ -188,15 +185,7 @@ fn a_spare_that_can_not_move_is_shut_down_and_one_in_use_is_not() {
         let pool = Some(PoolId::from_bytes([1; 16]));
         fact(&mut story, id, Fact::PoolChanged(PoolChanged { pool }));
         if used {
-            let granted = Granted {
-                subject: Subject::Client(ClientId::from_bytes([1; 16])),
-                target: Target::Machine(id),
-                protocol: Protocol::Spice,
-                machine: id,
-                return_after_seconds: 300,
-                counts_for: Vec::new(),
-            };
-            fact(&mut story, SessionId::from_bytes([1; 16]), SessionFact::LeaseGranted(granted));
+            lease(&mut story, id);
         }
         story.given(drain("node1", true));
         let wish = if used { Wish::On } else { Wish::Off(StopManner::Acpi) };

@@ -2,16 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::event::{Event, Stream};
+use crate::event::{Event, SessionFact, Stream};
 use crate::hash::Digest;
-use crate::ids::{FromUuid, HypervisorId, ImageId, MachineId, MediaId, StorageId};
+use crate::ids::{
+    ClientId, FromUuid, HypervisorId, ImageId, MachineId, MediaId, SessionId, StorageId,
+};
 use crate::image::Origin;
 use crate::machine::commands::ReportOutcome;
-use crate::machine::{Base, Format, Machine, Outcome, Reported, Settings};
+use crate::machine::{Base, Format, Machine, Outcome, Reported, Settings, Subject};
 use crate::name::Name;
+use crate::session::Target;
 use crate::testing::{Story, command};
+use crate::version::latest::display::Protocol;
 use crate::version::latest::image::{SealRequested, Sealed};
 use crate::version::latest::media::{Added, Kind as MediumKind};
+use crate::version::latest::session::Granted;
 use crate::version::latest::storage;
 
 pub(crate) fn name(name: &str) -> Name {
@@ -37,6 +42,21 @@ pub(crate) fn site(hosts: &[&str]) -> Story {
 pub(crate) fn fact<I: Stream<Event = Event>>(story: &mut Story, id: I, fact: I::Fact) {
     let event: Event = id.event(fact);
     story.fleet.apply(&event);
+}
+
+/// Somebody has a session on a machine from now on; which one.
+pub(crate) fn lease(story: &mut Story, machine: MachineId) -> SessionId {
+    let session = SessionId::from_bytes([1; 16]);
+    let granted = Granted {
+        subject: Subject::Client(ClientId::from_bytes([1; 16])),
+        target: Target::Machine(machine),
+        protocol: Protocol::Spice,
+        machine,
+        return_after_seconds: 300,
+        counts_for: Vec::new(),
+    };
+    fact(story, session, SessionFact::LeaseGranted(granted));
+    session
 }
 
 pub(crate) fn add_storage(
