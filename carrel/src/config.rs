@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) tls_key: Option<PathBuf>,
     /// What runs the machines.
     pub(crate) driver: Driver,
-    /// So many simulated hypervisors.
+    /// So many simulated hypervisors a new site begins with.
     pub(crate) sim_hypervisors: u16,
     /// So many times as fast as real hosts are simulated ones, to try out or to test.
     pub(crate) sim_speed: u32,
@@ -121,7 +121,7 @@ pub(crate) struct Given {
     /// What runs the machines
     #[arg(long, value_enum, env = "CARREL_DRIVER")]
     driver: Option<Driver>,
-    /// So many simulated hypervisors
+    /// A new site begins with so many simulated hypervisors
     #[arg(long, value_name = "NUMBER", env = "CARREL_SIM_HYPERVISORS")]
     sim_hypervisors: Option<u16>,
     /// So many times as fast as real hosts are simulated ones

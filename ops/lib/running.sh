@@ -12,8 +12,8 @@ said_file=$data/carrel.log
 
 # Recovery of a large log takes seconds; this is when somebody should look.
 readonly READY_SECONDS_MAX=120
-# It drains what is under way for at most 30 seconds by itself.
-readonly END_SECONDS_MAX=60
+# It lets what is under way come to its end for at most 60 seconds by itself.
+readonly END_SECONDS_MAX=90
 
 running() {
     cat "$pid_file" 2>/dev/null || true
@@ -70,5 +70,7 @@ stop_running() {
 tell_ready() {
     say ""
     cat "$ready_file"
+    # Shown once, and kept in admin-password alone.
+    sed -i '/^  the first administrator: /d' "$ready_file"
     say "What it says: $said_file. Stop it with ops/down." ""
 }

@@ -3,10 +3,12 @@
 //! ```text
 //!   parts.rs       opens what is kept: log, keys, decider, read models, ledger
 //!   simulated.rs   hosts to begin with, where they are simulated
+//!   crew.rs        a worker for each host, as they come and go
 //!   running.rs     runs it, and ends it in an order in which nothing is lost
 //!   outside.rs     clock and randomness
 //! ```
 
+mod crew;
 mod outside;
 mod parts;
 mod running;
@@ -72,7 +74,8 @@ fn keep(data: &Path, password: &Secret) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{}", password.expose())?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::File::open(data)?.sync_all()
 }
 
 fn say_ready(config: &Config, url: &str, first: &FirstAdmin) -> io::Result<()> {

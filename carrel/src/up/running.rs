@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrel_api::edge::{Edge, Ports};
+use carrel_api::limits::DRAIN_WITHIN;
 use carrel_api::serve::{self, Bound};
 use carrel_api::tls::Tls;
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
-use carrel_driver::Hypervisor;
-use carrel_driver::sim::World;
-use carrel_keys::{DrawnAhead, Keys, VerifyingKeys};
-use carrel_model::ids::HypervisorId;
+use carrel_decider::Shredder;
+use carrel_keys::DrawnAhead;
 use carrel_model::name::Org;
+use carrel_projections::Projector;
 use carrel_relay::Relay;
-use carrel_workers::{AtOnce, Ids, Ledger, Pool, Setup, Worker};
+use carrel_workers::limits::DRAIN_MAX;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::outside::{Drawn, WallClock, millis};
+use super::crew::{Crew, Drives};
+use super::outside::{Drawn, WallClock};
 use super::parts::Parts;
 use super::simulated;
 use crate::config::{Config, Driver};
@@ -29,8 +30,10 @@ use crate::failure::Failure;
 /// The only one there is, so far.
 const ORG: &str = "main";
 
-/// After that long the rest is left to the next start, which finds it.
-const END_WITHIN: Duration = Duration::from_secs(30);
+/// After that long the rest is left to the next start, which finds it: requests that are under way
+/// get their answers, then workers end the steps that they are at, then what is decided is written.
+const END_WITHIN: Duration =
+    DRAIN_WITHIN.saturating_add(DRAIN_MAX).saturating_add(Duration::from_secs(10));
 
 /// What a task says when it ends, and whose it is.
 type Ended = (&'static str, Result<(), String>);
@@ -46,8 +49,6 @@ pub(super) struct Running {
     behind: JoinSet<Ended>,
     /// The decider and the ledger: they end when nobody has a handle on them.
     desks: JoinSet<Ended>,
-    /// Workers hear of a new pair by it.
-    _work_keys: watch::Sender<VerifyingKeys>,
 }
 
 /// Starts from the inside out: whoever comes in finds everything there.
@@ -61,34 +62,10 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     let (closing, ending) = (watch::Sender::new(false), watch::Sender::new(false));
     let bus: Arc<dyn Bus> = Arc::new(MemoryBus::default());
     let pulse: Arc<dyn Pulse> = Arc::new(MemoryPulse::default());
-    let Parts {
-        log,
-        keys,
-        decider,
-        desk,
-        shredder,
-        snapshots,
-        models,
-        projector,
-        ledger,
-        ledger_writer,
-        world,
-    } = parts;
-    let (mut desks, mut behind) = (JoinSet::new(), JoinSet::new());
-    desks.spawn(async { ("the decider", text(desk.run().await)) });
-    desks.spawn(async { ("the ledger", text(ledger_writer.run().await)) });
-    let mut stopped = ending.subscribe();
-    behind.spawn(async move {
-        tokio::select! {
-            ended = shredder.run() => ("the shredder", text(ended)),
-            _ = stopped.wait_for(|ending| *ending) => ("the shredder", Ok(())),
-        }
-    });
-    let mut stopped = ending.subscribe();
-    behind.spawn(async move {
-        projector.run(async { drop(stopped.wait_for(|ending| *ending).await) }).await;
-        ("the projector", Ok(()))
-    });
+    let Parts { log, keys, decider, models, world, .. } = parts;
+    let mut desks = JoinSet::new();
+    desks.spawn(async { ("the decider", text(parts.desk.run().await)) });
+    desks.spawn(async { ("the ledger", text(parts.ledger_writer.run().await)) });
     let relay = Relay::start(carrel_relay::Parts {
         log: Arc::clone(&log),
         bus: Arc::clone(&bus),
@@ -97,21 +74,30 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         decider: decider.clone(),
         clock: Arc::new(WallClock),
         entropy: Box::<Drawn>::default(),
-        snapshots: Some(snapshots.clone()),
+        snapshots: Some(parts.snapshots.clone()),
     });
     let relay = relay.await.map_err(|why| Failure::new("the relay can't start").because(why))?;
-    snapshots.have_started();
+    parts.snapshots.have_started();
+    let mut behind = followers(&ending, parts.shredder, parts.projector);
     let stopped = ending.subscribe();
     behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
-    let hosts = match config.driver {
-        Driver::Sim => simulated::hosts(&decider, &org, config.sim_hypervisors).await?,
+    let drives: Box<Drives> = match config.driver {
+        Driver::Sim => {
+            simulated::found(&decider, &org, config.sim_hypervisors).await?;
+            Box::new(move |host| Some(world.hypervisor(host)))
+        }
     };
-    let work_keys = watch::Sender::new(keys.verifying_keys());
-    for worker in workers(&hosts, (&keys, &work_keys), &bus, (&ledger, &world))? {
-        let stopped = ending.subscribe();
-        behind.spawn(async move { ("a worker", text(worker.run(stopped).await)) });
-    }
-    let ports = Ports {
+    let crew = Crew {
+        decider: decider.clone(),
+        drives,
+        work_keys: watch::Sender::new(keys.verifying_keys()),
+        keys: keys.clone(),
+        bus,
+        ledger: parts.ledger,
+    };
+    let stopped = ending.subscribe();
+    behind.spawn(async move { ("the workers", crew.run(stopped).await) });
+    let edge = Edge::new(Ports {
         commands: Arc::new(decider),
         reads: Arc::new(models),
         log,
@@ -120,8 +106,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         clock: Arc::new(WallClock),
         entropy: Arc::new(DrawnAhead::default()),
         org,
-    };
-    let edge = Edge::new(ports);
+    });
     let address = url(&bound, &served);
     let mut server = JoinSet::new();
     let (mut closed, inside) = (closing.subscribe(), edge.clone());
@@ -129,7 +114,29 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         let stop = async { drop(closed.wait_for(|closing| *closing).await) };
         ("the API", text(bound.serve(&inside, stop).await))
     });
-    Ok(Running { edge, address, closing, ending, server, behind, desks, _work_keys: work_keys })
+    Ok(Running { edge, address, closing, ending, server, behind, desks })
+}
+
+/// Those that follow the log.
+fn followers(
+    ending: &watch::Sender<bool>,
+    shredder: Shredder,
+    projector: Projector,
+) -> JoinSet<Ended> {
+    let mut followers = JoinSet::new();
+    let mut stopped = ending.subscribe();
+    followers.spawn(async move {
+        tokio::select! {
+            ended = shredder.run() => ("the shredder", text(ended)),
+            _ = stopped.wait_for(|ending| *ending) => ("the shredder", Ok(())),
+        }
+    });
+    let mut stopped = ending.subscribe();
+    followers.spawn(async move {
+        projector.run(async { drop(stopped.wait_for(|ending| *ending).await) }).await;
+        ("the projector", Ok(()))
+    });
+    followers
 }
 
 fn text<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), String> {
@@ -167,33 +174,6 @@ fn url(bound: &Bound, served: &serve::Config) -> String {
 fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name != "localhost")
-}
-
-fn workers(
-    hosts: &[HypervisorId],
-    (keys, work_keys): (&Keys, &watch::Sender<VerifyingKeys>),
-    bus: &Arc<dyn Bus>,
-    (ledger, world): (&Ledger, &World),
-) -> Result<Vec<Worker>, Failure> {
-    let pool = Pool::default();
-    let drawn = Arc::new(DrawnAhead::default());
-    let each = hosts.iter().map(|host| {
-        let unkept = |why| Failure::new("a host can't be enrolled").because(why);
-        let host_key = keys.enrol_host(*host).map_err(unkept)?;
-        let hypervisor: Arc<dyn Hypervisor> = world.hypervisor(*host);
-        Ok(Worker::new(Setup {
-            host: *host,
-            hypervisor,
-            bus: Arc::clone(bus),
-            ledger: ledger.clone(),
-            work_keys: work_keys.subscribe(),
-            host_key: Some(host_key),
-            ids: Ids::new(Arc::new(millis), Arc::clone(&drawn) as _),
-            pool: pool.clone(),
-            at_once: AtOnce::default(),
-        }))
-    });
-    each.collect()
 }
 
 impl Running {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use carrel_decider::{Answered, Decider, Refusal, Sent};
 use carrel_driver::sim::{OsTimer, Pace, World};
-use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId, HypervisorId};
+use carrel_model::ids::{ActorId, CausationId, CommandId, CorrelationId};
 use carrel_model::name::{Method, Org};
 use carrel_model::record::Actor;
 use carrel_model::wire::Command;
@@ -38,37 +38,27 @@ fn name(number: u16) -> String {
     format!("sim-{number:03}")
 }
 
-/// So many hosts are there from now on; which ones.
-pub(super) async fn hosts(
-    decider: &Decider,
-    org: &Org,
-    count: u16,
-) -> Result<Vec<HypervisorId>, Failure> {
-    let mut hosts = Vec::new();
-    for number in 1..=count {
-        if called(decider, &name(number)).is_none() {
-            let capacity = json!({ "memory_mib": MEMORY_MIB, "vcpus": VCPUS });
-            let settings = json!({ "capacity": capacity });
-            let data = json!({ "name": name(number), "settings": settings });
-            ask(decider, org, "RegisterHypervisor", data).await?;
-        }
-        let missing = || Failure::new(format!("{} is not there", name(number)));
-        hosts.push(called(decider, &name(number)).ok_or_else(missing)?);
-    }
-    storage(decider, org, count).await?;
-    Ok(hosts)
-}
-
-fn called(decider: &Decider, name: &str) -> Option<HypervisorId> {
+/// A site that has no storage yet begins with so many hosts, and one storage that they all see.
+/// After that it is as its administrators have made it.
+pub(super) async fn found(decider: &Decider, org: &Org, count: u16) -> Result<(), Failure> {
     let fleet = decider.standing().fleet;
-    let found = fleet.hypervisors.iter().find(|(_, host)| host.name.as_str() == name);
-    found.map(|(id, _)| id)
-}
-
-/// Only where there is none: what an administrator has made of it stays.
-async fn storage(decider: &Decider, org: &Org, count: u16) -> Result<(), Failure> {
-    if !decider.standing().fleet.storages.is_empty() {
+    if !fleet.storages.is_empty() {
+        let there = fleet.hypervisors.iter().count();
+        if there != usize::from(count) {
+            tracing::info!(
+                "this site has {there} hosts and keeps them; RegisterHypervisor adds one, and \
+                 UpdateStorage lets it see a storage"
+            );
+        }
         return Ok(());
+    }
+    for name in (1..=count).map(name) {
+        if fleet.hypervisors.iter().any(|(_, host)| host.name.as_str() == name) {
+            continue;
+        }
+        let capacity = json!({ "memory_mib": MEMORY_MIB, "vcpus": VCPUS });
+        let data = json!({ "name": name, "settings": { "capacity": capacity } });
+        ask(decider, org, "RegisterHypervisor", data).await?;
     }
     let hosts: Value = (1..=count).map(|number| (name(number), Value::from(PATH))).collect();
     let data = json!({ "name": STORAGE, "settings": { "hosts": hosts } });

@@ -9,7 +9,11 @@ mod full;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod long;
 #[cfg(test)]
 mod look;
 #[cfg(test)]

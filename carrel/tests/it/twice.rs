@@ -154,6 +154,36 @@ const STORY: &[(&str, Data)] = &[
         "CancelOperation",
         |client| json!({ "operation": newest(client, "/v1/operations?state=running&min_position=", "id") }),
     ),
+    ("StartMachine", |_| json!({ "machines": ["win11"] })),
+    ("PowerOffMachine", |_| json!({ "machines": ["win11"] })),
+    ("SealImage", |_| json!({ "initial": "win11" })),
+    ("StartMachine", |_| json!({ "machines": ["win11"] })),
+    ("PowerOffMachine", |_| json!({ "machines": ["win11"] })),
+    ("SealImage", |_| json!({ "initial": "win11" })),
+    ("RetireImage", |_| json!({ "image": "win11@2" })),
+    (
+        "AddMedia",
+        |_| json!({ "name": "disk", "kind": "disk", "format": "qcow2", "storage": "main", "size_bytes": 4096, "digest": DIGEST }),
+    ),
+    (
+        "ImportImage",
+        |_| json!({ "file": "disk", "as": "source", "name": "brought", "size_gib": 20 }),
+    ),
+    ("AdoptMachine", |_| {
+        json!({
+            "hypervisor": "sim-001",
+            "name": "older",
+            "uuid": "4b1d3f6e-1f0a-4c61-9d4e-2a5c7a7f9b10",
+            "mac": "52:54:00:12:34:56",
+        })
+    }),
+    ("LockMachine", |_| json!({ "machine": "win11-001" })),
+    ("StartMachine", |_| json!({ "children_of": "win11" })),
+    ("UnlockMachine", |_| json!({ "machine": "win11-001" })),
+    (
+        "RetryOperation",
+        |client| json!({ "operation": newest(client, "/v1/operations?state=partially_failed&min_position=", "id") }),
+    ),
     ("DeleteMachine", |_| json!({ "machines": ["copy"] })),
     ("RemoveMedia", |_| json!({ "media": "iso" })),
     ("DeleteTemplate", |_| json!({ "template": "office" })),
@@ -204,10 +234,9 @@ fn every_command_that_is_sent_twice_is_done_once() {
     left(&site).is_as_it_should_be(&client);
 }
 
-/// What needs a site on which something is wrong: a host that is lost, a part that has failed, a
-/// machine or a file that was there before.
-const ELSEWHERE: [&str; 5] =
-    ["ConfirmHypervisorLost", "RetryOperation", "AdoptMachine", "ImportImage", "RetireImage"];
+/// The simulated hosts of a server never fall silent: those of the simulation do, and it sends
+/// every command twice now and then.
+const ELSEWHERE: [&str; 1] = ["ConfirmHypervisorLost"];
 
 #[test]
 fn every_command_is_in_the_story_or_known_to_be_elsewhere() {
