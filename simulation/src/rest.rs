@@ -11,6 +11,7 @@ use carrel_model::clockwork;
 use carrel_model::fleet::Fleet;
 use carrel_model::hypervisor::Reason;
 use carrel_model::ids::{HypervisorId, MachineId, StorageId};
+use carrel_model::image::{Image, State as Content};
 use carrel_model::inventory::{Difference, compare};
 use carrel_model::machine;
 use carrel_model::operation::State;
@@ -115,8 +116,17 @@ async fn rests(run: &mut Run) -> Result<(), String> {
     if let Some((id, machine)) = busy {
         return Err(format!("{id} is worked on: {machine:?}"));
     }
+    if let Some((id, _)) = fleet.images.iter().find(|(_, image)| is_to_be_read(fleet, image)) {
+        return Err(format!("{id} is to be read"));
+    }
     nothing_is_on_its_way(run).await?;
     nothing_differs(run)
+}
+
+/// Somebody who could say what is in it has yet to do so.
+fn is_to_be_read(fleet: &Fleet, image: &Image) -> bool {
+    let mut hosts = fleet.hypervisors.iter().filter(|(_, host)| host.enabled());
+    image.state == Content::Sealed && hosts.any(|(id, _)| image.nearest_file(fleet, id).is_some())
 }
 
 fn hosts_that_are_up(run: &Run) -> Vec<HypervisorId> {

@@ -8,7 +8,7 @@ use carrel_model::record::Incarnation;
 use carrel_model::session::SpentBy;
 use carrel_model::version::latest::Properties;
 use carrel_model::version::latest::renewal::FirstBootDone;
-use carrel_model::work::{DiskSpec, PowerSpec, Shall};
+use carrel_model::work::{DiskSpec, FileTask, PowerSpec, Shall};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -75,6 +75,7 @@ pub struct Acted {
     pub message: Option<MessageId>,
     /// The generation in which it was let run on, or woken from its sleep.
     pub resumed: Option<u64>,
+    /// The generation in which its move was begun, while that is what is wished.
     pub migrated: Option<u64>,
 }
 
@@ -240,6 +241,9 @@ impl Entry {
                 if !acpi {
                     self.acted.shutdown = None;
                 }
+                if !matches!(spec.task, Some(FileTask::Migrating { .. })) {
+                    self.acted.migrated = None;
+                }
                 let sessions: Vec<SessionId> = spec.tickets.iter().map(|it| it.session).collect();
                 self.told.tickets.retain(|it| sessions.contains(&it.session));
                 self.told.logged_off.retain(|it| sessions.contains(it));
@@ -295,6 +299,9 @@ impl Entry {
     fn say(&mut self, said: Said) {
         if let Reported::Machine { outcome, .. } = &said.what {
             self.told.hear(outcome);
+            if let Outcome::MigrationFailed { .. } = outcome {
+                self.acted.migrated = None;
+            }
             if self.is_now(&said)
                 && let Outcome::Released | Outcome::Absent = outcome
             {

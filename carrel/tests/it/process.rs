@@ -53,7 +53,7 @@ const CALLERS: u64 = 8;
 const ACCEPTED_BEFORE: usize = 200;
 
 /// Many send commands, and in the midst of it the server comes to its end.
-fn ends_under_load(end: fn(Server)) {
+fn ends_under_load(end: fn(&Client, Server)) {
     let site = Site::new();
     let server = site.start();
     let first = client(&site, &server);
@@ -67,7 +67,7 @@ fn ends_under_load(end: fn(Server)) {
         for _ in 0..ACCEPTED_BEFORE {
             counted.recv().expect("somebody is accepted");
         }
-        end(server);
+        end(&first, server);
     });
     let server = site.start();
     for client in &mut callers {
@@ -86,7 +86,7 @@ fn ends_under_load(end: fn(Server)) {
 
 #[test]
 fn nothing_that_was_accepted_is_lost_when_it_is_told_to_end_under_load() {
-    ends_under_load(|server| {
+    ends_under_load(|_, server| {
         let ended = server.end();
         assert!(ended.status.success(), "{ended:?}");
     });
@@ -94,7 +94,22 @@ fn nothing_that_was_accepted_is_lost_when_it_is_told_to_end_under_load() {
 
 #[test]
 fn nothing_that_was_accepted_is_lost_when_it_is_killed_under_load() {
-    ends_under_load(|server| assert!(server.kill().was_killed()));
+    ends_under_load(|_, server| assert!(server.kill().was_killed()));
+}
+
+#[test]
+fn rows_are_those_that_are_built_anew_while_commands_come() {
+    ends_under_load(|client, server| {
+        for _ in 0..3 {
+            for how in ["verify", "rebuild"] {
+                let path = format!("/v1/projections/{how}");
+                let built = client.post(&path, &json!({}), &[]).expect("it is there").fine();
+                assert!(built["position"].is_u64(), "{how}: {built}");
+                assert_eq!(built["differences"], json!([]), "{how}");
+            }
+        }
+        assert!(server.end().status.success());
+    });
 }
 
 /// Everybody at once, each with a connection of their own.

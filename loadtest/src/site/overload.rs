@@ -1,17 +1,18 @@
 //! Ten times as many as it lets in at once ask, each again as soon as it has its answer, be it yes
 //! or no; then they go away again.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
+use hdrhistogram::Histogram;
 use hyper::StatusCode;
 use hyper::header::RETRY_AFTER;
 use serde_json::json;
 
-use super::Session;
 use super::command::{lockers, machines};
 use super::http::{As, Connection};
 use super::server::Server;
 use super::turn::{Turns, full, paced};
+use super::{CONNECTIONS, Session};
 use crate::figures::{Goal, Spread};
 use crate::load::{Sample, Writer};
 use crate::report::{Section, Table, number};
@@ -81,20 +82,48 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let admin = runtime.block_on(server.admin())?;
     runtime.block_on(machines(&server, &admin))?;
     let writers = runtime.block_on(lockers(&server, &admin))?;
-    let usual = full(&runtime, &load, server.pid(), writers)?;
-    let rate = usual.rate / 2.0;
-    let (mut before, mut after) = (Turns::of("half load, before"), Turns::of("half load, after"));
-    let (mut crowded, mut shares, mut shed) =
-        (Turns::of("those let in, of the crowd"), vec![], Turns::of("those told to come later"));
+    let usual = full(&runtime, &load, server.pid(), writers)?.rate;
+    let half = |writers| paced(&runtime, &load, (server.pid(), usual / 2.0), writers);
+    let mut rounds = Rounds::new(usual);
     for round in 1..=session.rounds() {
-        let writers = runtime.block_on(lockers(&server, &admin))?;
-        before.samples.push(paced(&runtime, &load, (server.pid(), rate), writers)?);
+        rounds.before.samples.push(half(runtime.block_on(lockers(&server, &admin))?)?);
         let (heard, all) = channel();
         let asking = runtime.block_on(crowd(&server, &admin, (round, &heard)))?;
         drop(heard);
         let sample = full(&runtime, &load, server.pid(), asking)?;
-        let (mut taken, mut later) =
-            (hdrhistogram::Histogram::new(3)?, hdrhistogram::Histogram::new(3)?);
+        rounds.crowd(&sample, all)?;
+        rounds.after.samples.push(half(runtime.block_on(lockers(&server, &admin))?)?);
+        say(&format!("round {round}, let in {:.0} ms (p99)", rounds.taken.millis(0.99)));
+    }
+    Ok(rounds.section())
+}
+
+/// What was measured, in turn.
+struct Rounds {
+    /// Requests in a second that it answers.
+    usual: f64,
+    before: Turns,
+    taken: Turns,
+    later: Turns,
+    after: Turns,
+    /// Of the crowd, those who were let in.
+    shares: Vec<f64>,
+}
+
+impl Rounds {
+    fn new(usual: f64) -> Self {
+        Self {
+            usual,
+            before: Turns::of("half load, before"),
+            taken: Turns::of("those let in, of the crowd"),
+            later: Turns::of("those told to come later"),
+            after: Turns::of("half load, after"),
+            shares: Vec::new(),
+        }
+    }
+
+    fn crowd(&mut self, sample: &Sample, all: Receiver<Heard>) -> Result<(), Failure> {
+        let (mut taken, mut later) = (Histogram::new(3)?, Histogram::new(3)?);
         for heard in all {
             match heard {
                 Heard::Taken { nanos } => taken.record(nanos)?,
@@ -102,46 +131,41 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
             }
         }
         let whole = taken.len() + later.len();
-        shares.push(taken.len() as f64 / whole as f64);
-        let part = |waited: hdrhistogram::Histogram<u64>| Sample {
+        self.shares.push(taken.len() as f64 / whole as f64);
+        let part = |waited: Histogram<u64>| Sample {
             rate: sample.rate * waited.len() as f64 / whole as f64,
             waited,
             ..sample.clone()
         };
-        crowded.samples.push(part(taken));
-        shed.samples.push(part(later));
-        let writers = runtime.block_on(lockers(&server, &admin))?;
-        after.samples.push(paced(&runtime, &load, (server.pid(), rate), writers)?);
-        say(&format!("round {round}, let in {:.0} ms (p99)", crowded.millis(0.99)));
+        self.taken.samples.push(part(taken));
+        self.later.samples.push(part(later));
+        Ok(())
     }
-    let share = Spread::of(shares);
-    let recovered = after.millis(0.99) / before.millis(0.99);
-    Ok(Section {
-        name: "overload",
-        goals: vec![Goal::at_most(
-            2.0,
-            "x",
-            "p99 at half load after the crowd ÷ before it",
-            recovered,
-        )],
-        figures: json!({
-            "usual": usual.rate, "before": before.figures(), "crowd": crowded.figures(),
-            "later": shed.figures(), "after": after.figures(), "share": share.median,
-        }),
-        tables: vec![Table {
-            title: format!("{CROWD} connections ask for commands, each again at once"),
-            notes: vec![
-                format!(
-                    "- {CONNECTIONS} connections get {} requests/s.",
-                    number(usual.rate),
-                    CONNECTIONS = super::CONNECTIONS
-                ),
-                String::from(
-                    "- Whoever is told to come later gets 429 or 503 with Retry-After; any other refusal would end the test.",
-                ),
-            ],
-            columns: Turns::COLUMNS.to_vec(),
-            rows: vec![before.row(), crowded.row(), shed.row(), after.row()],
-        }],
-    })
+
+    fn section(self) -> Section {
+        let Self { usual, before, taken, later, after, shares } = self;
+        let recovered = after.millis(0.99) / before.millis(0.99);
+        let name = "p99 at half load after the crowd ÷ before it";
+        Section {
+            name: "overload",
+            goals: vec![Goal::at_most(2.0, "x", name, recovered)],
+            figures: json!({
+                "usual": usual, "before": before.figures(), "crowd": taken.figures(),
+                "later": later.figures(), "after": after.figures(),
+                "share": Spread::of(shares).median,
+            }),
+            tables: vec![Table {
+                title: format!("{CROWD} connections ask for commands, each again at once"),
+                notes: vec![
+                    format!("- {CONNECTIONS} connections get {} requests/s.", number(usual)),
+                    String::from(
+                        "- Whoever is told to come later gets 429 or 503 with Retry-After; any \
+                         other refusal would end the test.",
+                    ),
+                ],
+                columns: Turns::COLUMNS.to_vec(),
+                rows: vec![before.row(), taken.row(), later.row(), after.row()],
+            }],
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! batch, rows and places in the log together, and the log tells the rest again.
 
 mod file;
+mod found;
 mod read;
 mod write;
 

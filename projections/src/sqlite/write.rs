@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::file::{INDEXES, connect};
+use super::found::{Counts, insert_facets, refacet};
 use crate::kind::Kind;
 use crate::limits::{PRUNED_AT_ONCE, SCHEMA, STATEMENT_ROWS};
 use crate::memo::Memo;
@@ -39,8 +40,6 @@ pub(crate) struct Writer {
     /// A write has begun and is not known to have come to its end.
     is_doubtful: bool,
 }
-
-type Counts = BTreeMap<(Kind, String, String), i64>;
 
 impl Writer {
     pub(super) const fn new(path: PathBuf, connection: SqliteConnection) -> Self {
@@ -122,7 +121,7 @@ impl Writer {
         log_id: LogId,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begins().await?;
-        let mut counts = Counts::new();
+        let mut counts = Counts::default();
         let mut gone = Vec::new();
         let mut put: BTreeMap<Kind, Vec<(Row, Kept)>> = BTreeMap::new();
         for (key, change) in changes {
@@ -131,7 +130,7 @@ impl Writer {
                 Change::Put(row, memo) => Some(beside(row, memo)),
                 Change::Gone => None,
             };
-            count(&mut counts, key.kind, before, after.as_ref().map(|(_, kept)| kept));
+            counts.change(key.kind, before, after.as_ref().map(|(_, kept)| kept));
             refacet(&mut transaction, key, before, after.as_ref().map(|(_, kept)| kept)).await?;
             match after {
                 Some(after) => put.entry(key.kind).or_default().push(after),
@@ -143,7 +142,7 @@ impl Writer {
             insert(&mut transaction, *kind, rows, OnConflict::Replace).await?;
         }
         delete(&mut transaction, gone).await?;
-        add_counts(&mut transaction, counts).await?;
+        counts.add(&mut transaction).await?;
         reached(Point::RowsWritten);
         save_places(&mut transaction, progress, log_id).await?;
         reached(Point::PlaceWritten);
@@ -161,15 +160,15 @@ impl Writer {
         let mut transaction = self.begins().await?;
         let rows: Vec<(Row, Kept)> =
             rows.into_iter().map(|(row, memo)| beside(row, memo)).collect();
-        let mut counts = Counts::new();
+        let mut counts = Counts::default();
         let mut facets = Vec::new();
         for (row, kept) in &rows {
-            count(&mut counts, kind, None, Some(kept));
+            counts.change(kind, None, Some(kept));
             facets.extend(kept.facets.iter().map(|facet| (facet, kept.name.as_str(), row.id)));
         }
         insert(&mut transaction, kind, &rows, OnConflict::Fail).await?;
         insert_facets(&mut transaction, kind, &facets).await?;
-        add_counts(&mut transaction, counts).await?;
+        counts.add(&mut transaction).await?;
         transaction.commit().await?;
         self.ends();
         Ok(())
@@ -259,33 +258,6 @@ fn beside(mut row: Row, memo: Memo) -> (Row, Kept) {
     (row, Kept { memo, facets, counted, name })
 }
 
-fn count(counts: &mut Counts, kind: Kind, before: Option<&Kept>, after: Option<&Kept>) {
-    for (kept, sign) in [(before, -1), (after, 1)] {
-        let Some(kept) = kept else { continue };
-        *counts.entry((kind, String::new(), String::new())).or_default() += sign;
-        for (by, value) in &kept.counted {
-            *counts.entry((kind, by.clone(), value.clone())).or_default() += sign;
-        }
-    }
-}
-
-async fn add_counts(connection: &mut SqliteConnection, counts: Counts) -> Result<(), StoreError> {
-    let changes: Vec<_> = counts.into_iter().filter(|(_, change)| *change != 0).collect();
-    for changes in changes.chunks(STATEMENT_ROWS) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("INSERT INTO counts (kind, facet, value, count) ");
-        query.push_values(changes, |mut values, ((kind, by, value), change)| {
-            values.push_bind(kind.name()).push_bind(by).push_bind(value).push_bind(*change);
-        });
-        query.push(" ON CONFLICT DO UPDATE SET count = count + excluded.count");
-        query.build().execute(&mut *connection).await?;
-    }
-    if changes.iter().any(|(_, change)| *change < 0) {
-        sqlx::query("DELETE FROM counts WHERE count = 0").execute(connection).await?;
-    }
-    Ok(())
-}
-
 async fn save_places(
     connection: &mut SqliteConnection,
     progress: &Progress,
@@ -368,55 +340,6 @@ async fn delete(connection: &mut SqliteConnection, gone: Vec<Key>) -> Result<(),
             }
             query.push(")").build().execute(&mut *connection).await?;
         }
-    }
-    Ok(())
-}
-
-/// Enters what a thing is found by, if that has changed.
-async fn refacet(
-    connection: &mut SqliteConnection,
-    key: Key,
-    before: Option<&Kept>,
-    after: Option<&Kept>,
-) -> Result<(), StoreError> {
-    let same = |a: &Kept, b: &Kept| a.facets == b.facets && a.name == b.name;
-    if let (Some(before), Some(after)) = (before, after)
-        && same(before, after)
-    {
-        return Ok(());
-    }
-    for (facet, value) in before.into_iter().flat_map(|kept| &kept.facets) {
-        sqlx::query(
-            "DELETE FROM facets
-             WHERE kind = ? AND facet = ? AND value = ? AND name = ? AND id = ?",
-        )
-        .bind(key.kind.name())
-        .bind(facet)
-        .bind(value)
-        .bind(before.map(|kept| kept.name.as_str()))
-        .bind(key.id)
-        .execute(&mut *connection)
-        .await?;
-    }
-    let Some(after) = after else { return Ok(()) };
-    let entries: Vec<_> =
-        after.facets.iter().map(|facet| (facet, after.name.as_str(), key.id)).collect();
-    insert_facets(connection, key.kind, &entries).await
-}
-
-async fn insert_facets(
-    connection: &mut SqliteConnection,
-    kind: Kind,
-    entries: &[(&(String, String), &str, Uuid)],
-) -> Result<(), StoreError> {
-    for entries in entries.chunks(STATEMENT_ROWS) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("INSERT INTO facets (kind, facet, value, name, id) ");
-        query.push_values(entries, |mut values, ((facet, value), name, id)| {
-            values.push_bind(kind.name()).push_bind(facet).push_bind(value);
-            values.push_bind(*name).push_bind(*id);
-        });
-        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -232,17 +232,18 @@ impl Case<'_> {
         if let Some(next) = self.tell_on(domain) {
             return Some(next);
         }
-        match domain.state {
-            // An error of its disk came before, was told, and is what people have to see to.
-            DomainState::Paused(PauseReason::Io) => return None,
-            DomainState::Paused(PauseReason::Command | PauseReason::Foreign) => {}
+        let reason = match domain.state {
+            // An error of its disk came before, and is what people have to see to.
+            DomainState::Paused(PauseReason::Io) => PauseReason::Io,
+            DomainState::Paused(PauseReason::Command | PauseReason::Foreign) => {
+                PauseReason::Command
+            }
             DomainState::Running | DomainState::Asleep | DomainState::Off { .. } => {
                 return Some(step(Step::Suspend));
             }
-        }
-        let reason = PauseReason::Command;
-        let told = self.entry.told.power.map(|told| told.is);
-        (told != Some(ToldState::Paused(reason))).then(|| self.say(Outcome::Paused { reason }))
+        };
+        // What was said of it for an older order may have been lost.
+        self.say_once(Outcome::Paused { reason })
     }
 
     /// Who asks for it to be off waits to hear that it is.
@@ -309,8 +310,8 @@ impl Case<'_> {
                 it.fails = super::Fails::Migration;
             }));
         }
-        let begun = self.entry.acted.migrated == Some(self.order.work.generation);
-        if begun && self.seen.domain.is_none() {
+        // It may have been begun for an older order, which wanted the same.
+        if self.entry.acted.migrated.is_some() && self.seen.domain.is_none() {
             return Some(self.say(Outcome::Migrated));
         }
         let failure = carrel_model::operation::Failure::new("migrate", "it does not run here");

@@ -244,3 +244,35 @@ async fn a_worker_that_ends_has_said_everything_and_the_next_one_goes_on() {
     assert!(held.things[0].settled);
     assert_eq!(held.space.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_move_that_was_done_for_an_older_order_has_not_failed() {
+    let mut scene = Scene::begin().await;
+    scene.order(machine(MACHINE), 1, present(&on(1), &[disk(0)], &json!({}))).await;
+    scene.until_applied(1).await;
+    scene.world.inject(HOST, Some(StepKind::Migrate), Fault::LosesAnswer, Often::Once);
+    let task = json!({ "task": { "migrating": { "to": OTHER, "address": "node2" } } });
+    let moves = present(&on(1), &[disk(0)], &task);
+    scene.order(machine(MACHINE), 2, moves.clone()).await;
+    scene.wait(2).await;
+    assert_eq!((scene.world.running(HOST), scene.world.running(OTHER)), (0, 1));
+    scene.order(machine(MACHINE), 3, moves).await;
+    scene.until_heard(Outcome::Migrated).await;
+    let failed = |it: &Outcome| matches!(it, Outcome::MigrationFailed { .. });
+    let mut said = scene.heard.iter().map(|(_, it)| &it.thing);
+    let failed = said.any(|it| matches!(it, Reported::Machine { outcome, .. } if failed(outcome)));
+    assert!(!failed, "{:#?}", scene.heard);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_its_disk_has_paused_is_said_to_be_so_when_it_shall_be_suspended() {
+    let mut scene = Scene::begin().await;
+    scene.order(machine(MACHINE), 1, present(&on(1), &[disk(0)], &json!({}))).await;
+    scene.until_applied(1).await;
+    let reason = PauseReason::Io;
+    scene.world.guest_is_paused((HOST, MACHINE), reason);
+    let suspended = json!({ "suspended": { "boot_epoch": 1 } });
+    scene.order(machine(MACHINE), 2, present(&suspended, &[disk(0)], &json!({}))).await;
+    scene.until_applied(2).await;
+    assert_eq!(scene.times(&Outcome::Paused { reason }), 1);
+}
