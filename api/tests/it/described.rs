@@ -138,3 +138,31 @@ async fn no_command_takes_a_field_that_it_does_not_have() {
         }
     }
 }
+
+/// Where in an example there are objects with fields of their own, which are not maps.
+fn objects(value: &Value, place: &str, found: &mut Vec<String>) {
+    let Value::Object(fields) = value else { return };
+    if !["labels", "hosts", "classes", "properties"].iter().any(|map| place.ends_with(map)) {
+        found.push(place.to_owned());
+    }
+    for (name, value) in fields {
+        objects(value, &format!("{place}/{name}"), found);
+    }
+}
+
+#[tokio::test]
+async fn no_command_takes_a_list_for_an_object() {
+    let scene = Scene::new().await;
+    for (name, data) in carrel_api::openapi::examples::all() {
+        let mut places = Vec::new();
+        objects(&data, "", &mut places);
+        for place in places {
+            let mut data = data.clone();
+            let object = data.pointer_mut(&place).expect("it is there");
+            let values = object.as_object().expect("an object").values().cloned().collect();
+            *object = Value::Array(values);
+            let path = format!("/v1/commands/{name}");
+            scene.post(&path, Some(&scene.admin), &data).await.problem(400, "CRL-1001");
+        }
+    }
+}
