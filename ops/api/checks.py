@@ -91,8 +91,8 @@ def what_is_as_described_is_read(ctx, response, case):
     assert problem.get("code") not in UNREAD or unsayable, f"it could not be read: {said}"
 
 
-# What every command takes, and one piece of code reads for all of them: the edges of these are tried
-# on one, and with --thorough on each.
+# What every command takes, and one piece of code reads for all of them: the edges of these are
+# tried on one, and with --thorough on each.
 OF_EVERY_COMMAND = {"Idempotency-Key", "Prefer", "dry_run"}
 THE_ONE = "CreateMachine"
 
