@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::fault::Fault;
 use crate::limits::BODY_WITHIN;
+use crate::objects::Inside;
 use crate::problem::Problem;
 
 /// A body that was given out as JSON, and is not longer than allowed.
@@ -54,7 +55,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// Reads JSON. `within` is stripped from the path of what is wrong.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], within: &str) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Inside(&mut json)).map_err(|error| {
         let path = error.path().to_string();
         let path = path.strip_prefix(within).unwrap_or(&path).trim_start_matches('.').to_owned();
         let problem = malformed(error.inner());

@@ -135,7 +135,26 @@ pub const fn of_command(by: By) -> Access {
     }
 }
 
+/// Everybody there is, by the words of the description, those who run the system after the others.
+pub const EVERYBODY: &[&str] = &["none", "client", "viewer", "operator", "admin"];
+
 impl Access {
+    /// Who may, in the words of the description.
+    pub fn words(self) -> Vec<&'static str> {
+        let may = |word: &str| {
+            let admin = |role| self.judge(Standing::Admin(&BTreeSet::from([role])));
+            let verdict = match word {
+                "none" => self.judge(Standing::Nobody),
+                "client" => self.judge(Standing::Client),
+                "viewer" => admin(Role::Viewer),
+                "operator" => admin(Role::Operator),
+                _ => admin(Role::Admin),
+            };
+            verdict == Verdict::Allowed
+        };
+        EVERYBODY.iter().copied().filter(|word| may(word)).collect()
+    }
+
     pub fn judge(self, who: Standing<'_>) -> Verdict {
         let may = match (self, who) {
             (Self::Open, _) => true,
@@ -176,6 +195,16 @@ mod tests {
     fn commands_of_the_system_are_nobodys() {
         assert_eq!(access("POST", "/v1/commands/ReportOutcome"), Access::Nobody);
         assert_eq!(access("POST", "/v1/commands/Populate"), Access::Role(Role::Operator));
+    }
+
+    #[test]
+    fn the_words_say_who_may() {
+        assert_eq!(Access::Open.words(), EVERYBODY);
+        assert_eq!(Access::SignedIn.words(), EVERYBODY[1..]);
+        assert_eq!(Access::Role(Role::Operator).words(), ["operator", "admin"]);
+        assert_eq!(Access::Client.words(), ["client"]);
+        assert_eq!(Access::Subject(Role::Viewer).words(), EVERYBODY[1..]);
+        assert_eq!(Access::Nobody.words(), [""; 0]);
     }
 
     #[test]

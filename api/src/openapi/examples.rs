@@ -31,12 +31,15 @@ fn hosts() -> Vec<(&'static str, Value)> {
             "UpdateHypervisor",
             json!({ "hypervisor": "node1", "settings": { "labels": { "rack": "a1" } } }),
         ),
-        ("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": false })),
+        ("SetHypervisorMaintenance", json!({ "hypervisor": "node1", "on": true })),
         (
             "CreateStorage",
-            json!({ "name": "main", "settings": { "hosts": { "node1": "/var/lib/carrel/files" } } }),
+            json!({
+                "name": "fast",
+                "settings": { "hosts": { "node1": "/var/lib/carrel/fast" }, "roles": ["volatile"] },
+            }),
         ),
-        ("UpdateStorage", json!({ "storage": "main", "settings": { "low_space_mib": 40_960 } })),
+        ("UpdateStorage", json!({ "storage": "fast", "settings": { "low_space_mib": 40_960 } })),
         ("CreateNetwork", json!({ "name": "desktops" })),
         (
             "UpdateNetwork",
@@ -49,7 +52,7 @@ fn hosts() -> Vec<(&'static str, Value)> {
                 "size_bytes": 6_012_954_214_u64, "digest": DIGEST,
             }),
         ),
-        ("ImportImage", json!({ "file": "golden", "as": "source" })),
+        ("ImportImage", json!({ "file": "golden", "as": "source", "size_gib": 64 })),
         ("CreateTemplate", json!({ "name": "office" })),
         (
             "UpdateTemplate",
@@ -70,7 +73,7 @@ fn machines() -> Vec<(&'static str, Value)> {
         (
             "AdoptMachine",
             json!({
-                "hypervisor": "node1", "uuid": ID, "name": "old-server", "mac": "52:54:00:00:00:01",
+                "hypervisor": "node2", "uuid": ID, "name": "old-server", "mac": "52:54:00:00:00:01",
                 "disks": [{ "storage": "main", "file": "old/server.qcow2", "format": "qcow2", "size_gib": 40 }],
             }),
         ),
@@ -78,7 +81,7 @@ fn machines() -> Vec<(&'static str, Value)> {
         ("UnlockMachine", json!({ "machine": "win11-golden" })),
         ("CopyFromSource", json!({ "initial": "win11" })),
         ("SealImage", json!({ "initial": "win11", "tag": "default" })),
-        ("TagImage", json!({ "image": "win11@2", "tag": "default" })),
+        ("TagImage", json!({ "image": "win11@1", "tag": "default" })),
         ("Populate", json!({ "initial": "win11", "count": 30 })),
         ("EnableVirtualSnapshot", json!({ "children_of": "win11" })),
         ("DisableVirtualSnapshot", json!({ "children_of": "win11" })),
@@ -113,7 +116,7 @@ fn people() -> Vec<(&'static str, Value)> {
             "UpdateTerminal",
             json!({ "terminal": "00:16:3e:00:00:01", "settings": { "labels": { "seat": "3" } } }),
         ),
-        ("AssignTerminal", json!({ "terminal": "00:16:3e:00:00:01", "machine": "win11-test" })),
+        ("AssignTerminal", json!({ "terminal": "00:16:3e:00:00:01", "machine": "win11-003" })),
         (
             "CreateAdmin",
             json!({ "name": "ona", "password": "a long password of ona's", "roles": ["operator"] }),
@@ -129,27 +132,27 @@ fn people() -> Vec<(&'static str, Value)> {
 
 fn use_of_machines() -> Vec<(&'static str, Value)> {
     vec![
-        ("RequestDesktop", json!({ "client": "anna", "pool": "office" })),
-        ("DisconnectSession", json!({ "session": ID })),
-        ("EndSession", json!({ "session": ID })),
         ("StartMachine", json!({ "machines": ["win11-001", "win11-002"] })),
         (
             "MessageMachine",
             json!({ "pool": "office", "text": "Updates at noon: please save your work." }),
         ),
-        ("ShutdownMachine", json!({ "pool": "office" })),
         ("RebootMachine", json!({ "machines": ["win11-001"] })),
         ("ResetMachine", json!({ "machines": ["win11-001"] })),
-        ("PowerOffMachine", json!({ "machines": ["win11-001"] })),
         ("SuspendMachine", json!({ "machines": ["win11-001"] })),
         ("ResumeMachine", json!({ "machines": ["win11-001"] })),
+        ("MigrateMachine", json!({ "machines": ["win11-001"], "to": "node2" })),
+        ("PowerOffMachine", json!({ "machines": ["win11-001"] })),
+        ("RequestDesktop", json!({ "client": "anna", "pool": "office" })),
+        ("DisconnectSession", json!({ "session": ID })),
+        ("EndSession", json!({ "session": ID })),
+        ("ShutdownMachine", json!({ "pool": "office" })),
         ("ResizeDisk", json!({ "machine": "win11-test", "size_gib": 64 })),
         ("TakeSnapshot", json!({ "machine": "win11-test", "name": "before-update" })),
         ("RevertSnapshot", json!({ "machine": "win11-test", "snapshot": "before-update" })),
         ("DeleteSnapshot", json!({ "machine": "win11-test", "snapshot": "before-update" })),
         ("AttachMedia", json!({ "machine": "win11-golden", "media": "win11-iso" })),
         ("DetachMedia", json!({ "machine": "win11-golden", "media": "win11-iso" })),
-        ("MigrateMachine", json!({ "machines": ["win11-001"], "to": "node2" })),
         ("CancelOperation", json!({ "operation": ID })),
         ("RetryOperation", json!({ "operation": ID })),
         ("DrainHypervisor", json!({ "hypervisor": "node1" })),
@@ -173,7 +176,7 @@ fn ends() -> Vec<(&'static str, Value)> {
         ("RemoveMedia", json!({ "media": "win11-iso" })),
         ("DeleteTemplate", json!({ "template": "office" })),
         ("RemoveNetwork", json!({ "network": "desktops" })),
-        ("RemoveStorage", json!({ "storage": "main" })),
+        ("RemoveStorage", json!({ "storage": "fast" })),
         ("ConfirmHypervisorLost", json!({ "hypervisor": "node1" })),
         ("RemoveHypervisor", json!({ "hypervisor": "node1" })),
     ]

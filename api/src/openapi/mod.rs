@@ -16,6 +16,7 @@ use carrel_model::command;
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, Paths,
 };
@@ -35,6 +36,9 @@ use crate::router::{Route, routes};
 
 /// The scheme by which tokens are sent.
 const BEARER: &str = "token";
+
+/// What of an operation says who may use it, for programs; its description says it in a sentence.
+const ROLES: &str = "x-roles";
 
 /// Where schemas are in the document.
 const SCHEMAS: &str = "/components/schemas";
@@ -149,7 +153,8 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Operation {
         .operation_id(Some(about.id.clone()))
         .tag(about.tag)
         .summary(Some(about.summary.clone()))
-        .description(Some(described(route)));
+        .description(Some(described(route)))
+        .extensions(Some(ExtensionsBuilder::new().add(ROLES, route.access().words()).build()));
     for param in &about.params {
         operation = operation.parameter(parameter(param));
     }

@@ -13,6 +13,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("Hostname", r"^(?![0-9]+$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$"),
     ("HostPath", r"^/(?!(?:.*/)?\.\.(?:/|$))[A-Za-z0-9._/-]*$"),
     ("FilePath", r"^(?!(?:.*/)?\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"),
+    ("Mac", r"^(?!00(?::00){5}$)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$"),
     ("NamePattern", r"^[A-Za-z0-9._-]*\{n\}[A-Za-z0-9._-]*$"),
 ];
 
@@ -34,6 +35,8 @@ fn formats(value: &mut Value) {
             if let Some(largest) = largest(fields) {
                 fields.entry("maximum").or_insert(json!(largest));
             }
+            // A set may be sent with something in it twice, which is as good as once.
+            fields.remove("uniqueItems");
             // JSON Schema has a format for each kind of address, and none for both.
             if fields.get("format").is_some_and(|format| format == "ip") {
                 fields.remove("format");

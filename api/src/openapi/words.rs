@@ -13,6 +13,9 @@ means that nobody knows whether it was accepted; the same id tells.
 waits until that is in what is read.
 - `GET /v1/events` is the log itself.
 
+`x-roles` of an operation says who may use it: `client` is a person who uses desktops, `viewer`, \
+`operator` and `admin` run the system, and `none` has not signed in. Others get `401` or `403`.
+
 Refusals are `application/problem+json` (RFC 9457). `code` never changes its meaning, `type` is a \
 page about it, and `clears` says what would help.";
 

@@ -64,9 +64,15 @@ fn every_operation_is_described() {
         assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
         let secured = operation["security"].as_array().is_some_and(|it| !it.is_empty());
         assert_eq!(responses.contains_key("401"), secured || path == "/v1/login", "{place}");
-        let has_example = operation.to_string().contains("\"example\"");
-        let takes_nothing = operation.get("parameters").is_none();
-        assert!(has_example || takes_nothing, "{place} has an example");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            // Only an answer can give a cursor.
+            let is_said = !parameter["example"].is_null() || parameter["name"] == "cursor";
+            assert!(is_said, "{place}: {} has an example", parameter["name"]);
+        }
+        if let Some(body) = operation.get("requestBody") {
+            let example = &body["content"]["application/json"]["example"];
+            assert!(!example.is_null(), "{place}: its body has an example");
+        }
         assert!(!operation.to_string().contains("x-schema"), "{place}");
     }
 }
@@ -96,6 +102,8 @@ fn with_examples(path: &str, operation: &Value) -> (String, BTreeMap<String, Str
     (path, headers, body)
 }
 
+/// That each of them works, where it makes sense: carrel/tests/it/edge/examples.rs. Here they are
+/// sent with their headers, and to where they may not.
 #[tokio::test]
 async fn every_example_is_answered_as_described() {
     let scene = Scene::new().await;
@@ -135,6 +143,34 @@ async fn no_command_takes_a_field_that_it_does_not_have() {
             let refused = scene.post(&path, Some(&scene.admin), &data).await;
             let problem = refused.problem(400, "CRL-1001");
             assert_eq!(problem["path"], more, "{name}: {problem}");
+        }
+    }
+}
+
+/// Where in an example there are objects with fields of their own, which are not maps.
+fn objects(value: &Value, place: &str, found: &mut Vec<String>) {
+    let Value::Object(fields) = value else { return };
+    if !["labels", "hosts", "classes", "properties"].iter().any(|map| place.ends_with(map)) {
+        found.push(place.to_owned());
+    }
+    for (name, value) in fields {
+        objects(value, &format!("{place}/{name}"), found);
+    }
+}
+
+#[tokio::test]
+async fn no_command_takes_a_list_for_an_object() {
+    let scene = Scene::new().await;
+    for (name, data) in carrel_api::openapi::examples::all() {
+        let mut places = Vec::new();
+        objects(&data, "", &mut places);
+        for place in places {
+            let mut data = data.clone();
+            let object = data.pointer_mut(&place).expect("it is there");
+            let values = object.as_object().expect("an object").values().cloned().collect();
+            *object = Value::Array(values);
+            let path = format!("/v1/commands/{name}");
+            scene.post(&path, Some(&scene.admin), &data).await.problem(400, "CRL-1001");
         }
     }
 }

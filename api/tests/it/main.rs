@@ -7,6 +7,7 @@ mod commands;
 mod described;
 mod desktops;
 mod events;
+mod exceptions;
 mod matrix;
 mod odd;
 mod race;

@@ -2,6 +2,7 @@
 
 mod canary;
 mod deleted;
+mod examples;
 mod ports;
 mod secrets;
 mod server;

@@ -9,7 +9,7 @@ use ureq::http::{Request, Response};
 use crate::site::{self, Start};
 
 /// What a wait for something that is bound to happen asks at most; each takes a moment.
-const TRIES_MAX: usize = 2_000;
+const TRIES_MAX: usize = 10_000;
 
 const OPTIONS: &[&str] = &["--sim-hypervisors=2", "--log-level=trace"];
 
@@ -30,8 +30,16 @@ fn agent() -> Agent {
 impl Server {
     /// With its data in `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
-        let start = Start { options: OPTIONS, ..Start::default() };
-        let process = site::Server::start(folder, &start).expect("it starts");
+        Self::started(folder, &Start { options: OPTIONS, ..Start::default() })
+    }
+
+    /// The same with fast hosts, which says less.
+    pub(crate) fn fast(folder: &Path) -> Self {
+        Self::started(folder, &Start::default())
+    }
+
+    fn started(folder: &Path, start: &Start) -> Self {
+        let process = site::Server::start(folder, start).expect("it starts");
         let (folder, agent, admin) = (folder.to_owned(), agent(), String::new());
         let mut server = Self { process, folder, agent, admin };
         let password = std::fs::read_to_string(server.data().join("admin-password"));
