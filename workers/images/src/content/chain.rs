@@ -57,7 +57,7 @@ impl Chain {
                 return Err(Failed::unfit(&at.path, "it stands on itself, or on too many files"));
             }
             layers.push(match at.format {
-                Format::Raw => Layer::Raw(Raw { file, bytes: meta.len(), path: at.path }),
+                Format::Raw => Layer::Raw(Raw::open(&at.path, file)?),
                 Format::Qcow2 => {
                     let image = Image::open(&at.path, file)?;
                     next = resolve(&at.path, &image.header)?;
@@ -72,10 +72,7 @@ impl Chain {
     /// A file that was let through, which stands on nothing.
     pub(crate) fn of_one(path: &Path, file: File, format: Format) -> Result<Self, Failed> {
         let layer = match format {
-            Format::Raw => {
-                let meta = file.metadata().map_err(|error| Failed::io(path, error))?;
-                Layer::Raw(Raw { file, bytes: meta.len(), path: path.to_owned() })
-            }
+            Format::Raw => Layer::Raw(Raw::open(path, file)?),
             Format::Qcow2 => Layer::Qcow2(Image::open(path, file)?),
         };
         let virtual_bytes = layer.virtual_bytes();

@@ -1,7 +1,7 @@
 //! A raw file: its bytes are the disk's. Holes are skipped where the file system tells of them.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
@@ -16,7 +16,15 @@ pub(super) struct Raw {
     pub(super) bytes: u64,
 }
 
+/// What QEMU fills a last sector up to.
+const SECTOR_BYTES: u64 = 512;
+
 impl Raw {
+    pub(super) fn open(path: &Path, file: File) -> Result<Self, Failed> {
+        let meta = file.metadata().map_err(|error| Failed::io(path, error))?;
+        Ok(Self { file, path: path.to_owned(), bytes: meta.len().next_multiple_of(SECTOR_BYTES) })
+    }
+
     pub(super) fn extent(&self, at: u64) -> Result<Extent, Failed> {
         let is_at = |from: SeekFrom| match seek(&self.file, from) {
             Ok(place) => Ok(place.clamp(at, self.bytes)),

@@ -18,8 +18,6 @@ const DYNAMIC: u32 = 3;
 const DIFFERENCING: u32 = 4;
 const UNUSED: u32 = u32::MAX;
 const BLOCK_BYTES_MAX: u32 = 256 << 20;
-/// QEMU takes the size of the disk from its geometry for files of some programs.
-const GEOMETRY_SLACK_BYTES: u64 = 64 << 20;
 
 pub(super) fn inspect(window: &mut Window<'_>, limits: &Limits) -> Result<u64, Refused> {
     let begin: Part<512> = window.part_if_there(0)?;
@@ -67,10 +65,8 @@ impl Footer {
             return Err(Refused::NotClosed);
         }
         let bytes = part.be64(48);
-        let geometry = u64::from(part.be16(56)) * u64::from(part.0[58]) * u64::from(part.0[59]);
-        let geometry = geometry * SECTOR_BYTES;
-        if geometry > bytes.saturating_add(GEOMETRY_SLACK_BYTES) || !bytes.is_multiple_of(512) {
-            return Err(Refused::Contradiction("the size of the disk"));
+        if !bytes.is_multiple_of(SECTOR_BYTES) {
+            return Err(Refused::Malformed("the size of the disk"));
         }
         Ok(Self { kind: part.be32(60), bytes, dynamic_at: part.be64(16) })
     }

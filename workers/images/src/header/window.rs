@@ -123,10 +123,6 @@ impl<const BYTES: usize> Part<BYTES> {
         array
     }
 
-    pub(crate) fn be16(&self, at: usize) -> u16 {
-        u16::from_be_bytes(self.array(at))
-    }
-
     pub(crate) fn be32(&self, at: usize) -> u32 {
         u32::from_be_bytes(self.array(at))
     }

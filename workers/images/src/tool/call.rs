@@ -1,6 +1,7 @@
 //! Everything that qemu-img is ever told.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::disk::{Claim, DiskFile, Format};
@@ -42,13 +43,30 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// A file of somebody else's, or our own.
+    fn reading(self, from: &Path, claim: Claim) -> Self {
+        if claim != Claim::Vhd {
+            return self.and("-f").and(claim.driver()).and(from);
+        }
+        // Files of some programs would have the size of their geometry, which may be less.
+        let mut options = OsString::from("driver=vpc,force_size_calc=current_size,file.filename=");
+        // A comma would end the name.
+        for part in from.as_os_str().as_bytes().split_inclusive(|byte| *byte == b',') {
+            options.push(OsStr::from_bytes(part));
+            if part.ends_with(b",") {
+                options.push(",");
+            }
+        }
+        self.and("--image-opts").and(options)
+    }
+
     /// Into a file that is replaced.
     pub(crate) fn convert(
         (from, claim): (&Path, Claim),
         (to, format): (&'a Path, Format),
         virtual_bytes: u64,
     ) -> Self {
-        let words = ["-q", "-p", "-t", TARGET_CACHE, "-f", claim.driver(), "-O", format.word()];
+        let words = ["-p", "-t", TARGET_CACHE, "-O", format.word()];
         let mut call = Self::new("convert", &words, virtual_bytes);
         if format == Format::Qcow2 {
             call = call.and("-o").and(QCOW2_OPTIONS);
@@ -56,13 +74,13 @@ impl<'a> Call<'a> {
         call.tells = true;
         // A qcow2 file is larger than its disk by its tables: 1/8192, and what is not in use yet.
         call.file_bytes_max = Some(virtual_bytes + virtual_bytes / 1024 + (64 << 20));
-        call.and(from).and(to).writing(to)
+        call.reading(from, claim).and(to).writing(to)
     }
 
     /// How much room a copy of this needs at most, as JSON.
     pub(crate) fn measure((from, claim): (&Path, Claim), to: Format, virtual_bytes: u64) -> Self {
-        let words = ["--output=json", "-f", claim.driver(), "-O", to.word()];
-        Self::new("measure", &words, virtual_bytes).and(from)
+        let words = ["--output=json", "-O", to.word()];
+        Self::new("measure", &words, virtual_bytes).reading(from, claim)
     }
 
     /// To a larger one.
@@ -74,9 +92,13 @@ impl<'a> Call<'a> {
     }
 
     /// What the file reads as stays so. Without a file below it has all of it in itself.
+    ///
+    /// qemu-img names the file below in the header before it has written the last tables that it
+    /// holds in memory. Killed in between, the file would have lost what they tell of. By
+    /// `writethrough` each of its writes, of 2 MiB, is in the file and durable before the next.
     pub(crate) fn rebase(path: &'a Path, onto: Option<&DiskFile>, virtual_bytes: u64) -> Self {
         let mut call =
-            Self::new("rebase", &["-q", "-p", "-t", "writeback", "-f", "qcow2"], virtual_bytes);
+            Self::new("rebase", &["-p", "-t", "writethrough", "-f", "qcow2"], virtual_bytes);
         call = match onto {
             Some(onto) => call.and("-F").and(onto.format.word()).and("-b").and(&onto.path),
             None => call.and("-b").and(""),
@@ -97,7 +119,7 @@ mod tests {
     use super::*;
 
     fn all(path: &Path) -> Vec<Call<'_>> {
-        let odd = Path::new("/a/-o,x=y z");
+        let odd = Path::new("/a/-o,,x=y z");
         let mut calls = vec![
             Call::rebase(path, None, 1),
             Call::rebase(path, Some(&DiskFile::new(odd, Format::Raw)), 1),
@@ -117,7 +139,8 @@ mod tests {
         for call in all(Path::new("/to")) {
             let words: Vec<&str> = call.arguments.iter().filter_map(|it| it.to_str()).collect();
             let has = |word: &str| words.contains(&word);
-            assert!(has("-f"), "{words:?}");
+            let opts = words.iter().any(|word| word.starts_with("driver="));
+            assert!(has("-f") || has("--image-opts") && opts, "{words:?}");
             assert!(!has("convert") && !has("measure") || has("-O"), "{words:?}");
             assert!(!has("-b") || has("") || has("-F"), "{words:?}");
             assert!(!has("-U") && !has("--force-share"), "{words:?}");

@@ -33,8 +33,9 @@ fn parse(line: &[u8]) -> Option<u64> {
     let line = std::str::from_utf8(line).ok()?.trim();
     let number = line.strip_prefix('(')?.strip_suffix("/100%")?;
     let (whole, part) = number.split_once('.')?;
+    let two_digits = part.len() == 2;
     let (whole, part): (u64, u64) = (whole.parse().ok()?, part.parse().ok()?);
-    (part < 100 && whole <= 100).then_some((whole * 100 + part).min(WHOLE))
+    (two_digits && whole <= 100).then_some((whole * 100 + part).min(WHOLE))
 }
 
 #[cfg(test)]
