@@ -44,6 +44,11 @@ pub(crate) fn absolute(path: &Path) -> Result<(), Failed> {
     if path.is_absolute() { Ok(()) } else { Err(Failed::unfit(path, "this is no absolute path")) }
 }
 
+/// Whether a file of ours can be written past the page cache.
+pub(crate) fn direct(path: &Path) -> bool {
+    openat(CWD, path, OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC, Mode::empty()).is_ok()
+}
+
 pub(crate) fn exists(path: &Path) -> Result<bool, Failed> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),

@@ -91,6 +91,7 @@ fn tables(it: &Qcow2, window: &mut Window<'_>, limits: &Limits) -> Result<(), Re
         window.must_hold(at, bytes, what)?;
     }
     let mut parts = Parts::of(window.length(), "its tables");
+    parts.add(0, cluster)?;
     parts.add(it.l1_at, it.l1_bytes())?;
     parts.add(it.refcounts_at, refcount_bytes)?;
     window.entries((it.l1_at, it.l1_entries.into()), "its L1 table", |number, entry| {

@@ -13,7 +13,7 @@ use crate::durable::{Name, Part, is_sealed};
 use crate::failed::Failed;
 use crate::images::Images;
 use crate::open;
-use crate::tool::Call;
+use crate::tool::{Cache, Call};
 use crate::watch::Watch;
 
 impl Images {
@@ -86,7 +86,8 @@ impl Images {
         virtual_bytes: u64,
         watch: &dyn Watch,
     ) -> Result<(), Failed> {
-        let call = Call::convert(from, to, virtual_bytes);
+        let cache = if open::direct(to.0) { Cache::None } else { Cache::Unsafe };
+        let call = Call::convert(from, to, cache, virtual_bytes);
         self.tools.run(&call, &self.limits, watch).map_err(|failed| {
             // It can't open for reading what a running guest writes to.
             if matches!(failed, Failed::InUse(_)) {

@@ -23,8 +23,24 @@ pub(crate) struct Call<'a> {
 
 /// Clusters of 64 KiB are QEMU's default. Told, so that another default would change nothing.
 const QCOW2_OPTIONS: &str = "compat=1.1,cluster_size=65536,lazy_refcounts=off";
-/// A copy is made durable as a whole before it has its name, so nothing has to be while it is made.
-const TARGET_CACHE: &str = "unsafe";
+/// How a copy is written. It is made durable as a whole before it has its name, so nothing has to
+/// be while it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cache {
+    /// Past the page cache, where the file system takes that: a large copy pushes nothing out of
+    /// it that guests have use for, and leaves nothing to be written when it is synced.
+    None,
+    Unsafe,
+}
+
+impl Cache {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Unsafe => "unsafe",
+        }
+    }
+}
 
 impl<'a> Call<'a> {
     fn new(verb: &'static str, words: &[&str], virtual_bytes: u64) -> Self {
@@ -64,9 +80,10 @@ impl<'a> Call<'a> {
     pub(crate) fn convert(
         (from, claim): (&Path, Claim),
         (to, format): (&'a Path, Format),
+        cache: Cache,
         virtual_bytes: u64,
     ) -> Self {
-        let words = ["-p", "-t", TARGET_CACHE, "-O", format.word()];
+        let words = ["-p", "-t", cache.word(), "-O", format.word()];
         let mut call = Self::new("convert", &words, virtual_bytes);
         if format == Format::Qcow2 {
             call = call.and("-o").and(QCOW2_OPTIONS);
@@ -127,7 +144,7 @@ mod tests {
         ];
         for claim in Claim::ALL {
             for format in [Format::Raw, Format::Qcow2] {
-                calls.push(Call::convert((odd, *claim), (path, format), 1));
+                calls.push(Call::convert((odd, *claim), (path, format), Cache::None, 1));
                 calls.push(Call::measure((odd, *claim), format, 1));
             }
         }

@@ -18,7 +18,7 @@ mod run;
 
 use std::path::PathBuf;
 
-pub(crate) use call::Call;
+pub(crate) use call::{Cache, Call};
 
 use crate::failed::Failed;
 use crate::limits::Limits;

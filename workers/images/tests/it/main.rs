@@ -2,6 +2,7 @@
 //! must be what this crate says.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what a test has made is there")]
+#![expect(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
 mod bounded;
 mod content;
