@@ -76,7 +76,8 @@ impl Part {
     }
 }
 
-const MAKE_TRIES: usize = 3;
+/// Each time somebody has come in between two calls.
+const MAKE_TRIES: usize = 8;
 
 impl Drop for Part {
     fn drop(&mut self) {

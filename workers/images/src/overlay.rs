@@ -1,4 +1,5 @@
-//! A qcow2 file with nothing in it but what it stands on, and the name of that in one that is there.
+//! A qcow2 file with nothing in it but what it stands on, and the name of that in one that is
+//! there.
 //!
 //! An empty overlay is three clusters and an L1 table of zeros, which are holes. To write it takes
 //! microseconds; to start a tool for it takes milliseconds, for each desktop. `qemu-img create` is

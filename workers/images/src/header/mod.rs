@@ -39,7 +39,8 @@ pub struct Header {
     pub virtual_bytes: u64,
 }
 
-/// Reads no more than `limits.inspected_bytes_max` of the file and its first KiB, in pieces of at most 64 KiB.
+/// Reads no more than `limits.inspected_bytes_max` of the file and its first KiB, in pieces of at
+/// most 64 KiB.
 ///
 /// # Errors
 ///

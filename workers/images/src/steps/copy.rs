@@ -14,7 +14,7 @@ use crate::failed::Failed;
 use crate::images::Images;
 use crate::open;
 use crate::tool::{Cache, Call};
-use crate::watch::Watch;
+use crate::watch::{Half, Watch};
 
 impl Images {
     /// Sparse; shared blocks where the file system has them and the formats are the same. A whole
@@ -47,9 +47,11 @@ impl Images {
             stands_alone(to)?;
             is_durable(&to.path)?;
         } else {
-            self.copy_to(from, to, true, watch)?;
+            let (virtual_bytes, _) = look(from)?;
+            self.copy_to(from, to, true, &Half { watch, is_second: false, virtual_bytes })?;
         }
-        let digest = self.verify(to, watch)?;
+        let (virtual_bytes, _) = look(to)?;
+        let digest = self.verify(to, &Half { watch, is_second: true, virtual_bytes })?;
         Ok(Made { digest, stat: sealed_stat(&to.path)? })
     }
 
@@ -61,12 +63,13 @@ impl Images {
         watch: &dyn Watch,
     ) -> Result<(), Failed> {
         let mut chain = Chain::open(from)?;
-        let needed = room(count(&mut chain, watch)?, chain.virtual_bytes);
-        let (part, file) = Part::begin(&to.path)?;
-        let hold = self.space.hold(&part.path, needed)?;
         let bytes = chain.virtual_bytes;
+        let (part, file) = Part::begin(&to.path)?;
         let shares = chain.is_one_file() && from.format == to.format && reflink(from, &file);
+        // Shared blocks need no room.
+        let needed = if shares { 0 } else { room(count(&mut chain, watch)?, bytes) };
         drop(chain);
+        let hold = self.space.hold(&part.path, needed)?;
         if !shares {
             let (from, to) = ((from.path.as_path(), from.format.into()), (&*part.path, to.format));
             self.convert(from, to, bytes, watch).map_err(|failed| hold.explain(failed))?;

@@ -37,6 +37,10 @@ fn tidy(folder: &Path) -> Result<(), Failed> {
         Ok(()) => sync_folder_of(folder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(()),
-        Err(_) => sync_folder(folder),
+        Err(_) => match sync_folder(folder) {
+            // Somebody else has removed the last one.
+            Err(Failed::Missing(_)) => Ok(()),
+            other => other,
+        },
     }
 }

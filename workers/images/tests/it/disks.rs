@@ -252,6 +252,25 @@ fn removed_twice_it_is_gone_with_its_leftovers() {
     }
 }
 
+/// Whoever removes the last file of a folder removes the folder, under those who make others.
+#[test]
+fn a_folder_that_goes_is_made_again() {
+    let site = Site::new();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let disk = site.disk(&format!("images/i/{number}.qcow2"));
+            let images = &site.images;
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    images.make_disk(&disk, MIB, None).unwrap();
+                    images.remove(std::slice::from_ref(&disk.path)).unwrap();
+                }
+            });
+        }
+    });
+    assert!(site.names().is_empty());
+}
+
 #[test]
 fn a_path_that_is_not_absolute_is_refused() {
     let site = Site::with_tool("exit 1");

@@ -11,6 +11,7 @@ mod hostile;
 mod killed;
 mod mutated;
 mod seen;
+mod shared;
 mod site;
 mod snapshots;
 mod space;

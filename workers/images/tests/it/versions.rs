@@ -101,7 +101,7 @@ fn upload(site: &Site, claim: Claim, options: &[&str], from: &DiskFile) -> Uploa
 #[test]
 fn every_format_is_imported_and_keeps_its_content() {
     let site = Site::new();
-    let disk = site.written("disk.raw", 100, None);
+    let disk = site.written("disk.raw", 24, None);
     let cases: &[(Claim, &[&str])] = &[
         (Claim::Raw, &[]),
         (Claim::Qcow2, &[]),
@@ -118,7 +118,7 @@ fn every_format_is_imported_and_keeps_its_content() {
     for (number, (claim, options)) in cases.iter().enumerate() {
         let upload = upload(&site, *claim, options, &disk);
         let header = site.images.inspect(&upload, &Unwatched).unwrap();
-        assert_eq!(header.virtual_bytes, 100 * MIB, "{claim:?} {options:?}");
+        assert_eq!(header.virtual_bytes, 24 * MIB, "{claim:?} {options:?}");
         for (ending, _) in FORMATS {
             let to = site.disk(&format!("images/{number}/1-0.{ending}"));
             let stat = site.images.import(&upload, &to, &Unwatched).unwrap();
@@ -182,9 +182,15 @@ fn it_is_told_how_far_it_is() {
     let heard = Heard::default();
     site.images.copy(&disk, &site.disk("copy.qcow2"), &heard).unwrap();
     check(&site.disk("copy.qcow2"));
-    let heard = heard.0.into_inner().unwrap();
-    assert!(heard.len() > 5 && heard.is_sorted(), "{heard:?}");
-    assert_eq!(heard.last(), Some(&(128 * MIB, Some(128 * MIB))));
+    let told = heard.0.into_inner().unwrap();
+    assert!(told.len() > 5 && told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(128 * MIB, Some(128 * MIB))));
+    // Twice over the disk: once to copy it, and once for its digest.
+    let heard = Heard::default();
+    site.images.copy_version(&disk, &site.disk("version.qcow2"), &heard).unwrap();
+    let told = heard.0.into_inner().unwrap();
+    assert!(told.is_sorted() && told.iter().all(|it| it.1 == Some(256 * MIB)), "{told:?}");
+    assert_eq!(told.last(), Some(&(256 * MIB, Some(256 * MIB))));
 }
 
 /// Does not want it any more after so many questions.

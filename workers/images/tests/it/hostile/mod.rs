@@ -52,6 +52,7 @@ pub(crate) fn good() -> Vec<(&'static str, Claim, Vec<u8>)> {
         ("qcow2", Claim::Qcow2, qcow2::good()),
         ("qcow2 of version 2", Claim::Qcow2, qcow2::good_v2()),
         ("VMDK", Claim::Vmdk, vmdk::good()),
+        ("VMDK, in one go", Claim::Vmdk, vmdk::good_stream()),
         ("VHD", Claim::Vhd, vhd::good()),
         ("VHD, fixed", Claim::Vhd, vhd::good_fixed()),
         ("VHDX", Claim::Vhdx, vhdx::good()),

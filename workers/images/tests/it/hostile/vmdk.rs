@@ -31,6 +31,12 @@ pub(super) fn good() -> Vec<u8> {
     it
 }
 
+pub(super) fn good_stream() -> Vec<u8> {
+    let mut it = good();
+    stream(&mut it);
+    it
+}
+
 pub(super) fn cases() -> Vec<Case> {
     changed(Claim::Vmdk, &good(), CHANGES)
 }
@@ -67,6 +73,10 @@ fn stream(it: &mut Vec<u8>) {
     let mut foot = it[..SECTOR].to_vec();
     le64(it, 56, u64::MAX);
     le64(&mut foot, 56, 21);
+    // A mark that the footer follows, the footer, and a mark that nothing does.
+    let mut mark = [0; SECTOR];
+    le32(&mut mark, 12, 3);
+    it.extend(mark);
     it.extend(foot);
     it.extend([0; SECTOR]);
 }
