@@ -107,10 +107,11 @@ pub struct Upload {
     pub sha256: Option<[u8; 32]>,
 }
 
-/// A disk, and where a snapshot keeps what it held. Both have names of Carrel's.
+/// A disk, and where a snapshot keeps what it held: under a name of Carrel's, so it is qcow2, and
+/// so has the disk to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frozen {
-    pub disk: PathBuf,
+    pub disk: DiskFile,
     pub kept: PathBuf,
 }
 

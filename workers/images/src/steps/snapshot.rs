@@ -6,9 +6,10 @@
 //!   delete    a <- kept <- disk, other   ->   a <- disk, a <- other, with the same content
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::seal::freeze;
 use super::{is_durable, look};
@@ -31,7 +32,7 @@ impl Images {
     /// A disk is raw, not there or no good, or a process has it open.
     pub fn take_snapshot(&self, disks: &[Frozen]) -> Result<(), Failed> {
         for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk)?, qcow2(kept)?);
+            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
             if !open::exists(&kept.path)? {
                 Chain::open(&disk)?;
                 freeze(&disk.path, &kept.path)?;
@@ -54,7 +55,7 @@ impl Images {
     /// What was kept is not there or no good, or a process has a disk open.
     pub fn revert_snapshot(&self, disks: &[Frozen]) -> Result<(), Failed> {
         for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk)?, qcow2(kept)?);
+            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
             let bytes = Chain::open(&kept)?.virtual_bytes;
             if is_fresh(&disk, &kept, bytes) {
                 is_durable(&disk.path)?;
@@ -77,7 +78,7 @@ impl Images {
     /// room. It stays until all have what they need of it.
     pub fn delete_snapshot(&self, disks: &[Frozen], watch: &dyn Watch) -> Result<(), Failed> {
         for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk)?, qcow2(kept)?);
+            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
             if !open::exists(&kept.path)? {
                 continue;
             }
@@ -112,12 +113,13 @@ impl Images {
     }
 }
 
-/// An overlay has to be qcow2, and so has what a snapshot keeps: names say so.
-fn qcow2(path: &Path) -> Result<DiskFile, Failed> {
-    let disk = DiskFile::named(path);
+/// An overlay has to be qcow2, and so has what it stands on to be kept by it.
+fn qcow2(disk: DiskFile) -> Result<DiskFile, Failed> {
     match disk.format {
         Format::Qcow2 => Ok(disk),
-        Format::Raw => Err(Failed::unfit(path, "a raw disk has no snapshots; copy it to qcow2")),
+        Format::Raw => {
+            Err(Failed::unfit(&disk.path, "a raw disk has no snapshots; copy it to qcow2"))
+        }
     }
 }
 
@@ -128,24 +130,27 @@ fn is_fresh(disk: &DiskFile, kept: &DiskFile, bytes: u64) -> bool {
     stands && untouched().unwrap_or(false)
 }
 
+/// All that stands on what is kept.
 fn above(kept: &DiskFile, disk: &DiskFile) -> Result<Vec<DiskFile>, Failed> {
-    let mut found = Vec::new();
-    let mut folders: Vec<&Path> =
-        [&kept.path, &disk.path].iter().filter_map(|it| it.parent()).collect();
-    folders.dedup();
-    for folder in folders {
+    // The disk may have a name that says nothing of its format.
+    let mut others = BTreeSet::from([disk.path.clone()]);
+    for folder in [&kept.path, &disk.path].iter().filter_map(|path| path.parent()) {
         let io = |error| Failed::io(folder, error);
         for entry in fs::read_dir(folder).map_err(io)? {
             let path: PathBuf = entry.map_err(io)?.path();
-            if is_part(&path) || Format::of_name(&path) != Format::Qcow2 || path == kept.path {
-                continue;
+            if !is_part(&path) && Format::of_name(&path) == Format::Qcow2 {
+                others.insert(path);
             }
-            let other = DiskFile::new(path, Format::Qcow2);
-            // One that can't be read may stand on it: it must not lose what it has there.
-            let (_, below) = look(&other)?;
-            if below.as_ref() == Some(kept) {
-                found.push(other);
-            }
+        }
+    }
+    let mut found = Vec::new();
+    for path in others.into_iter().filter(|path| *path != kept.path) {
+        let other = DiskFile::new(path, Format::Qcow2);
+        // One that can't be read may stand on it: it must not lose what it has there.
+        match look(&other) {
+            Ok((_, below)) if below.as_ref() == Some(kept) => found.push(other),
+            Ok(_) | Err(Failed::Missing(_)) => {}
+            Err(failed) => return Err(failed),
         }
     }
     Ok(found)

@@ -236,6 +236,21 @@ fn what_a_guest_has_open_is_left_alone() {
     assert_eq!(site.names(), ["one.qcow2", "other.qcow2", "sealed.qcow2"]);
 }
 
+/// Versions are flattened and checked while machines run on them.
+#[test]
+fn what_guests_only_read_can_be_copied() {
+    let site = Site::new();
+    let base = site.written("images/i/1-0.qcow2", 8, None);
+    let disk = site.written("top.qcow2", 8, Some(&base));
+    let _guest = Guest::on(&disk);
+    let flat = site.disk("images/i/1-1.qcow2");
+    let made = site.images.copy_version(&base, &flat, &Unwatched).unwrap();
+    assert_eq!(site.images.verify(&base, &Unwatched).unwrap(), made.digest);
+    // But nobody writes to it.
+    let failed = site.images.resize(&base, GIB, &Unwatched).unwrap_err();
+    assert_eq!(failed.code(), "locked");
+}
+
 #[test]
 fn removed_twice_it_is_gone_with_its_leftovers() {
     let site = Site::new();

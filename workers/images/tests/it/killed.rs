@@ -55,7 +55,7 @@ const STEPS: &[Step] = &[
 
 fn take(images: &Images, words: &[&str]) -> Result<(), Failed> {
     let disk = |at: usize| DiskFile::named(words[at]);
-    let frozen = || [Frozen { disk: words[1].into(), kept: words[2].into() }];
+    let frozen = || [Frozen { disk: disk(1), kept: words[2].into() }];
     match words[0] {
         "make" if words.len() == 3 => images.make_disk(&disk(1), 3 * GIB, Some(&disk(2))),
         "make" => images.make_disk(&disk(1), 3 * GIB, None),
@@ -97,7 +97,7 @@ fn start(site: &Site) {
     site.images.make_disk(&disk, 16 * MIB, Some(&version)).unwrap();
     io(&disk, &["write -P 1 2M 100k"]);
     let kept = site.path("machines/m/s.a.qcow2");
-    site.images.take_snapshot(&[Frozen { disk: disk.path.clone(), kept }]).unwrap();
+    site.images.take_snapshot(&[Frozen { disk: disk.clone(), kept }]).unwrap();
     io(&disk, &["write -P 2 5M 100k"]);
     site.images.copy(&disk, &site.disk("media/upload.qcow2"), &Unwatched).unwrap();
     // A step that was killed may be taken again after another one was.

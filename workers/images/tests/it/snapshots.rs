@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use carrel_images::{DiskFile, Frozen, Unwatched};
+use carrel_images::{DiskFile, Format, Frozen, Unwatched};
 
 use crate::site::{GIB, MIB, Site, check, info, io, same};
 
 fn frozen(site: &Site, name: &str) -> Vec<Frozen> {
     ["a", "b"]
         .map(|disk| Frozen {
-            disk: site.path(&format!("machines/m/{disk}-1.qcow2")),
+            disk: site.disk(&format!("machines/m/{disk}-1.qcow2")),
             kept: site.path(&format!("machines/m/{name}.{disk}.qcow2")),
         })
         .to_vec()
@@ -125,11 +125,33 @@ fn what_may_stand_on_it_is_not_left_without_it() {
     check(&disk);
 }
 
+/// It was there before Carrel, elsewhere and by another name.
+#[test]
+fn a_disk_by_any_name_has_them() {
+    let site = Site::new();
+    let base = site.written("old/base.img.qcow2", 8, None);
+    let made = site.written("old/made.qcow2", 8, Some(&base));
+    let disk = DiskFile::new(site.path("old/windows"), Format::Qcow2);
+    fs::rename(&made.path, &disk.path).unwrap();
+    let before = held(&site, &disk, "before");
+    let kept = site.path("machines/m/s.a.qcow2");
+    let frozen = [Frozen { disk: disk.clone(), kept: kept.clone() }];
+    site.images.take_snapshot(&frozen).unwrap();
+    io(&disk, &["write -P 3 3M 64k"]);
+    site.images.revert_snapshot(&frozen).unwrap();
+    assert!(same(&disk, &before));
+    io(&disk, &["write -P 4 3M 64k"]);
+    let before = held(&site, &disk, "later");
+    site.images.delete_snapshot(&frozen, &Unwatched).unwrap();
+    assert!(same(&disk, &before) && !kept.exists());
+    assert_eq!(info(&disk)["backing-filename"], base.path.to_str().unwrap());
+}
+
 #[test]
 fn a_raw_disk_has_none() {
     let site = Site::new();
     let disk = site.written("a.raw", 4, None);
-    let frozen = [Frozen { disk: disk.path, kept: site.path("s.qcow2") }];
+    let frozen = [Frozen { disk, kept: site.path("s.qcow2") }];
     let failed = site.images.take_snapshot(&frozen).unwrap_err();
     assert_eq!(failed.code(), "file_unfit");
     assert_eq!(site.names(), ["a.raw"]);

@@ -165,7 +165,7 @@ fn disks_that_need_next_to_nothing_say_so_too() {
     let disk = small.disk("a.qcow2");
     site.images.make_disk(&disk, 64 * MIB, None).unwrap();
     io(&disk, &["write -P 1 0 2M"]);
-    let taken = [Frozen { disk: disk.path.clone(), kept: small.0.join("s.a.qcow2") }];
+    let taken = [Frozen { disk: disk.clone(), kept: small.0.join("s.a.qcow2") }];
     site.images.take_snapshot(&taken).unwrap();
     io(&disk, &["write -P 2 0 1M"]);
     let before = site.disk("before.raw");
