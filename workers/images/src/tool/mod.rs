@@ -2,7 +2,7 @@
 //!
 //! - Formats are always told (`-f`, `-F`, `-O`), so that nothing is probed. Paths are absolute, so
 //!   that none is taken for an option or a protocol. There is no shell.
-//! - It gets no environment but `LC_ALL=C` and a fixed `PATH`, and no standard input.
+//! - It gets no environment but a fixed one, with `LC_ALL=C`, and no standard input.
 //! - It is started by `posix_spawn`, which std takes when nothing has to run between fork and exec:
 //!   a large process is not copied for it. So its limits are set from outside, by prlimit(2) right
 //!   after it was started: a limit that comes a moment later holds for all that it does then.

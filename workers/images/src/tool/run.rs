@@ -24,7 +24,12 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// What is kept of its answers: the JSON of a measurement has a hundred bytes.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
 const DETAIL_CHARS_MAX: usize = 300;
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("LC_ALL", "C"),
+    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    // Else each of its threads reserves 64 MiB of address space, of which it has so much only.
+    ("MALLOC_ARENA_MAX", "2"),
+];
 
 pub(super) fn run(
     tools: &Tools,
@@ -42,7 +47,7 @@ pub(super) fn run(
         .arg(&tools.qemu_img)
         .args(&call.arguments)
         .env_clear()
-        .envs([("LC_ALL", "C"), ("PATH", PATH)])
+        .envs(ENVIRONMENT)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
