@@ -15,4 +15,5 @@ mod shared;
 mod site;
 mod snapshots;
 mod space;
+mod stories;
 mod versions;
