@@ -187,7 +187,7 @@ fn at_every_call(step: &Step) {
         let mut next = 1;
         loop {
             let when = next;
-            next += 1 + when / 4;
+            next += 1 + when / 2;
             restore(&site, saved.folder.path());
             let ended = child(&words, call, when);
             if ended == End::Done {
