@@ -20,7 +20,9 @@ chromium         shows the page about the API, as a browser would to anybody
 jq               reads the JSON that Carrel and cargo write
 python3-venv     has a place for the tool that asks the API with random data
 postgresql       has the server that tests start for themselves, on ports of their own
+qemu-utils       reads and writes disk images, which Carrel's are held against
 strace           shows which system calls the log makes, and in which order
+xfsprogs         makes a file system on which copies share blocks
 '
 
 # package and why

@@ -19,6 +19,7 @@ const RELAY: &str = "carrel-relay";
 const PROJECTIONS: &str = "carrel-projections";
 const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
+const IMAGES: &str = "carrel-images";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
 const FAILPOINT: &str = "carrel-failpoint";
@@ -56,7 +57,13 @@ const ARCHITECTURE: &[Row] = &[
     },
     // Of the keys a worker needs the public halves that work is signed with, and its own host's.
     Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
-    Row { name: DRIVER, may_use: &[MODEL], never: &[SQL, SLED, AMQP, HTTP] },
+    Row { name: DRIVER, may_use: &[MODEL, IMAGES], never: &[SQL, SLED, AMQP, HTTP] },
+    // It knows files, and of none what it is for.
+    Row {
+        name: IMAGES,
+        may_use: &[],
+        never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
+    },
     Row {
         name: API,
         may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS, FAILPOINT],

@@ -1,0 +1,167 @@
+//! A file gets its name when it is whole and durable, and not before.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::failed::Failed;
+use crate::open;
+
+const PART_BEGINS: &[u8] = b".";
+const PART_ENDS: &[u8] = b".part";
+/// Nobody else on the host reads a guest's disk. QEMU's user gets it when a guest is started.
+const MODE: u32 = 0o600;
+/// Everybody may read what nobody writes: guests of several users stand on it.
+pub(crate) const SEALED_MODE: u32 = 0o444;
+const WRITE_BITS: u32 = 0o222;
+
+/// How a file becomes the one that has the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// Nothing has it yet.
+    New,
+    /// In the place of what has it.
+    Replaced,
+}
+
+/// A file that is being made: `.<name>.part`, beside where it will be. It goes with this value if
+/// it has not got its name.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) path: PathBuf,
+    to: PathBuf,
+    named: bool,
+}
+
+impl Part {
+    /// Empty, and open to write. What an earlier call has left is gone.
+    pub(crate) fn begin(to: &Path) -> Result<(Self, File), Failed> {
+        open::absolute(to)?;
+        let path = part_of(to).ok_or_else(|| Failed::unfit(to, "this is no name of a file"))?;
+        let folder = to.parent().unwrap_or(Path::new("/"));
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true).mode(MODE);
+        let mut opened = None;
+        // Whoever removes the last file of a folder removes the folder, too.
+        for _ in 0..MAKE_TRIES {
+            make_folder(folder)?;
+            remove(&path)?;
+            match options.open(&path) {
+                Ok(file) => opened = Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(full_or(&path, error)),
+            }
+            break;
+        }
+        let file = opened.ok_or_else(|| Failed::Missing(folder.to_owned()))?;
+        Ok((Self { path, to: to.to_owned(), named: false }, file))
+    }
+
+    /// From here on it is there whatever happens.
+    pub(crate) fn finish(mut self, sealed: bool, name: Name) -> Result<(), Failed> {
+        let file = open::to_read(&self.path)?;
+        if sealed {
+            seal_mode(&self.path, &file)?;
+        }
+        file.sync_all().map_err(|error| full_or(&self.path, error))?;
+        rename(&self.path, &self.to, name)?;
+        self.named = true;
+        sync_folder_of(&self.to)
+    }
+}
+
+/// Each time somebody has come in between two calls.
+const MAKE_TRIES: usize = 8;
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.named {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+pub(crate) fn part_of(path: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(".part");
+    Some(path.with_file_name(name))
+}
+
+pub(crate) fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(PART_BEGINS) && name.ends_with(PART_ENDS)
+}
+
+pub(crate) fn rename(from: &Path, to: &Path, name: Name) -> Result<(), Failed> {
+    let flags = match name {
+        Name::New => RenameFlags::NOREPLACE,
+        Name::Replaced => RenameFlags::empty(),
+    };
+    renameat_with(CWD, from, CWD, to, flags).map_err(|errno| match errno {
+        Errno::EXIST => Failed::Differs { path: to.to_owned(), what: "somebody else made it" },
+        Errno::NOENT => Failed::Missing(from.to_owned()),
+        other => full_or(to, other.into()),
+    })
+}
+
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), Failed> {
+    sync_folder(path.parent().unwrap_or(Path::new("/")))
+}
+
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), Failed> {
+    let sync = File::open(folder).and_then(|folder| folder.sync_all());
+    sync.map_err(|error| Failed::io(folder, error))
+}
+
+/// With all above it, each of them durable.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Failed> {
+    match fs::create_dir(folder) {
+        Ok(()) => sync_folder_of(folder),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = folder.parent().ok_or_else(|| Failed::Missing(folder.to_owned()))?;
+            make_folder(above)?;
+            match fs::create_dir(folder) {
+                Ok(()) => sync_folder_of(folder),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                Err(error) => Err(full_or(folder, error)),
+            }
+        }
+        Err(error) => Err(full_or(folder, error)),
+    }
+}
+
+/// Whether there was one.
+pub(crate) fn remove(path: &Path) -> Result<bool, Failed> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        Err(error) => Err(Failed::io(path, error)),
+    }
+}
+
+pub(crate) fn seal_mode(path: &Path, file: &File) -> Result<(), Failed> {
+    let mode = Permissions::from_mode(SEALED_MODE);
+    file.set_permissions(mode).map_err(|error| Failed::io(path, error))
+}
+
+pub(crate) fn is_sealed(mode: u32) -> bool {
+    mode & WRITE_BITS == 0
+}
+
+/// How much is free is said by whoever knows how much was needed.
+pub(crate) fn full_or(path: &Path, error: io::Error) -> Failed {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        Failed::NoSpace { path: path.to_owned(), free_mib: 0, needed_mib: 0 }
+    } else {
+        Failed::io(path, error)
+    }
+}

@@ -1,0 +1,46 @@
+//! Files that nobody needs any more.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{part_of, remove, sync_folder, sync_folder_of};
+use crate::failed::Failed;
+use crate::images::Images;
+use crate::open;
+
+impl Images {
+    /// Those that are not there are gone already. Leftovers of theirs go too, and folders that are
+    /// empty then.
+    ///
+    /// # Errors
+    ///
+    /// One can't be removed. Others may have been.
+    pub fn remove(&self, files: &[PathBuf]) -> Result<(), Failed> {
+        let mut folders = BTreeSet::new();
+        for file in files {
+            open::absolute(file)?;
+            remove(file)?;
+            if let Some(part) = part_of(file) {
+                remove(&part)?;
+            }
+            folders.extend(file.parent());
+        }
+        folders.into_iter().try_for_each(tidy)
+    }
+}
+
+/// There may be more in it, or it is where something is mounted.
+fn tidy(folder: &Path) -> Result<(), Failed> {
+    match fs::remove_dir(folder) {
+        Ok(()) => sync_folder_of(folder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(()),
+        Err(_) => match sync_folder(folder) {
+            // Somebody else has removed the last one.
+            Err(Failed::Missing(_)) => Ok(()),
+            other => other,
+        },
+    }
+}
