@@ -19,6 +19,7 @@ const RELAY: &str = "carrel-relay";
 const PROJECTIONS: &str = "carrel-projections";
 const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
+const DOMAIN: &str = "carrel-domain";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
 const FAILPOINT: &str = "carrel-failpoint";
@@ -57,6 +58,12 @@ const ARCHITECTURE: &[Row] = &[
     // Of the keys a worker needs the public halves that work is signed with, and its own host's.
     Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
     Row { name: DRIVER, may_use: &[MODEL], never: &[SQL, SLED, AMQP, HTTP] },
+    // What a domain is can be known without a host, and without anything of Carrel.
+    Row {
+        name: DOMAIN,
+        may_use: &[],
+        never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
+    },
     Row {
         name: API,
         may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS, FAILPOINT],
