@@ -20,6 +20,7 @@ const PROJECTIONS: &str = "carrel-projections";
 const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
 const DOMAIN: &str = "carrel-domain";
+const LIBVIRT_HOST: &str = "carrel-libvirt";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
 const FAILPOINT: &str = "carrel-failpoint";
@@ -64,6 +65,7 @@ const ARCHITECTURE: &[Row] = &[
         may_use: &[],
         never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
     },
+    Row { name: LIBVIRT_HOST, may_use: &[DOMAIN], never: &[RUNTIME, SQL, SLED, HTTP, AMQP] },
     Row {
         name: API,
         may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS, FAILPOINT],
