@@ -87,7 +87,12 @@ impl Host {
 }
 
 fn say(held: &Held, command: &Value) -> Result<Value, Trouble> {
-    let answer = held.domain.qemu_agent_command(&command.to_string(), ANSWER_SECONDS, 0)?;
+    let answer = held.domain.qemu_agent_command(&command.to_string(), ANSWER_SECONDS, 0);
+    let answer = answer.map_err(|error| match Trouble::from(error) {
+        trouble if trouble.is_unreachable() => trouble,
+        // Whatever number libvirt has for it, it is the agent that could not.
+        trouble => Trouble { code: "agent", ..trouble },
+    })?;
     let answer: Value = serde_json::from_str(&answer)
         .map_err(|error| Trouble::again("agent", &error.to_string()))?;
     Ok(answer.get("return").cloned().unwrap_or_default())

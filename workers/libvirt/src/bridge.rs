@@ -87,8 +87,8 @@ impl Drop for Listening<'_> {
     fn drop(&mut self) {
         let connect = self.connect.as_ptr();
         for id in &self.callbacks {
-            // SAFETY: the connection is open, and the callback was registered on it. A refusal means
-            // that it is gone already.
+            // SAFETY: the connection is open, and the callback was registered on it. A refusal
+            // means that it is gone already.
             unsafe { sys::virConnectDomainEventDeregisterAny(connect, *id) };
         }
         // SAFETY: the same.

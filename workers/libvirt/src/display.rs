@@ -58,8 +58,8 @@ impl Host {
         self.change(target, by, (Zeroizing::default(), Until::Closed), Viewers::Stay)
     }
 
-    /// Nobody looks any more, and nobody new can. QEMU has no means to cut off a viewer of VNC: that
-    /// is for whoever stands between its socket and the viewer.
+    /// Nobody looks by SPICE any more, and nobody new can. QEMU has no means to cut off a viewer of
+    /// VNC: that is for whoever stands between its socket and the viewer.
     pub fn cut_viewers(&self, target: Target) -> Result<(), Trouble> {
         self.change(target, Kind::Spice, (Zeroizing::default(), Until::Closed), Viewers::AreCut)
     }

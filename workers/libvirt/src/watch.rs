@@ -1,7 +1,7 @@
 //! Hearing what libvirt tells, for as long as somebody wants to.
 //!
 //! ```text
-//!   libvirt's event loop --- a short queue ---> this thread ---> what is known, marks ---> listener
+//!   libvirt's event loop --- a short queue ---> this thread ---> what is known, marks --> listener
 //!                                                    |
 //!                        connection ends             +--- connects again, waiting longer each time
 //! ```
@@ -60,6 +60,7 @@ impl Host {
             host: Arc::downgrade(self),
             uri: self.settings.uri.clone(),
             told,
+            owes: AtomicBool::new(false),
             over: Arc::clone(&over),
         };
         let thread = thread::Builder::new().name("libvirt-watch".to_owned());
@@ -73,10 +74,11 @@ struct Watcher {
     host: Weak<Host>,
     uri: String,
     told: SyncSender<Hint>,
+    /// The listener has yet to hear that it was told more than it took.
+    owes: AtomicBool,
     over: Arc<AtomicBool>,
 }
 
-/// Who reads none of the hints reads everything when it is told to once more.
 struct Queue {
     hints: SyncSender<Hint>,
     lost: AtomicBool,
@@ -131,7 +133,10 @@ impl Watcher {
             let hint = match hints.recv_timeout(BREATH) {
                 Ok(Hint::Gone) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(hint) => hint,
-                Err(RecvTimeoutError::Timeout) if connect.is_alive().unwrap_or(false) => continue,
+                Err(RecvTimeoutError::Timeout) if connect.is_alive().unwrap_or(false) => {
+                    self.pay();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => break,
             };
             self.tell(hint);
@@ -149,9 +154,16 @@ impl Watcher {
         if let Hint::Domain(uuid, happened) = &hint {
             host.follow(*uuid, happened);
         }
-        // A listener that doesn't listen reads everything when it does.
+        self.pay();
         if let Err(TrySendError::Full(_)) = self.told.try_send(hint) {
-            host.known.hear(&Hint::All);
+            self.owes.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A listener that has missed something reads everything when it listens again.
+    fn pay(&self) {
+        if self.owes.load(Ordering::Relaxed) && self.told.try_send(Hint::All).is_ok() {
+            self.owes.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -12,6 +12,8 @@
 //! - Whatever panics within a call has spoilt its connection, and nothing else.
 
 mod line;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use line::{close, open};
 

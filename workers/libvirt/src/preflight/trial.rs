@@ -29,6 +29,8 @@ const NAME: &str = "carrel-trial";
 const FILE: &str = ".carrel-trial.img";
 
 const SECTOR: usize = 512;
+/// Firmware takes no disk for one that has not a whole cylinder.
+const DISK: usize = 1 << 20;
 /// mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt; jmp hlt: the board's register for power is told
 /// to switch it off.
 const CODE: [u8; 10] = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb, 0xfd];
@@ -46,7 +48,7 @@ pub(super) fn report(
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let disk = folder.join(FILE);
-    if let Err(error) = fs::write(&disk, boot_sector()) {
+    if let Err(error) = fs::write(&disk, boot_disk()) {
         report.say(What::Virtualization, Verdict::Fails, format!("not tried: {error}"));
         return Ok(());
     }
@@ -77,11 +79,11 @@ pub(super) fn report(
     Ok(())
 }
 
-fn boot_sector() -> [u8; SECTOR] {
-    let mut sector = [0; SECTOR];
-    sector[..CODE.len()].copy_from_slice(&CODE);
-    sector[SECTOR - BOOTABLE.len()..].copy_from_slice(&BOOTABLE);
-    sector
+fn boot_disk() -> Vec<u8> {
+    let mut disk = vec![0; DISK];
+    disk[..CODE.len()].copy_from_slice(&CODE);
+    disk[SECTOR - BOOTABLE.len()..SECTOR].copy_from_slice(&BOOTABLE);
+    disk
 }
 
 fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Result<(), Trouble> {
@@ -109,7 +111,7 @@ fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
         Element::new("driver").with("name", "qemu").with("type", "raw"),
         Element::new("source").with("file", disk.display()),
         Element::new("backingStore"),
-        Element::new("target").with("dev", "sda").with("bus", "sata"),
+        Element::new("target").with("dev", "vda").with("bus", "virtio"),
         Element::new("readonly"),
     ]);
     let balloon = Element::new("memballoon").with("model", "none");

@@ -1,0 +1,121 @@
+//! Nobody sees a desktop without a password that is armed, in its time.
+
+use std::os::unix::fs::FileTypeExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use carrel_domain::Domain;
+use carrel_libvirt::{Happened, Hint, Host, Kind, Target, ViewerIs};
+use zeroize::Zeroizing;
+
+use crate::support::eventually;
+use crate::support::guest::{Does, guest};
+use crate::support::lab::{Lab, lab, target};
+use crate::support::spice::{Answer, is_cut, sign_in};
+
+const PASSWORD: &str = "KJHG2345KJHG2345KJHG2345AB";
+
+#[expect(clippy::disallowed_methods, reason = "QEMU judges by the clock of the host")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn secret(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
+}
+
+fn running(lab: &Lab, host: &Host) -> Domain {
+    let domain = guest(lab, 1, Does::Wait);
+    host.define(&domain).expect("defined");
+    host.start(target(&domain), 1).expect("started");
+    domain
+}
+
+fn spice_port(host: &Host, it: Target) -> u16 {
+    let observed = host.observe(it.uuid).expect("observed").expect("there");
+    let display = observed.displays.iter().find(|display| display.kind == "spice");
+    display.and_then(|display| display.port).expect("a port")
+}
+
+#[test]
+fn only_who_knows_the_password_in_its_time_gets_in() {
+    let Some(lab) = lab() else { return };
+    let host = lab.host();
+    let watch = host.watch().expect("watched");
+    let domain = running(&lab, &host);
+    let it = target(&domain);
+    let port = spice_port(&host, it);
+    let try_in = |password: &str| sign_in(lab.connect(port), password).expect("a handshake");
+
+    for guess in ["", "x", PASSWORD] {
+        try_in(guess).must_be_refused();
+    }
+    host.arm(it, Kind::Spice, &secret(PASSWORD), now() + 60).expect("armed");
+    try_in("wrong").must_be_refused();
+    try_in("").must_be_refused();
+    let mut viewer = try_in(PASSWORD).must_be_in();
+    let signed_in = Hint::Domain(domain.uuid, Happened::Viewer(ViewerIs::SignedIn));
+    eventually("it is heard of", || {
+        watch.next(Duration::from_secs(10)).filter(|hint| *hint == signed_in)
+    });
+    let viewers = host.viewers(it).expect("viewers");
+    assert_eq!(viewers.len(), 1, "{viewers:?}");
+    assert!(viewers[0].signed_in);
+
+    // Another password, and who looks stays.
+    host.arm(it, Kind::Spice, &secret("another"), now() + 60).expect("armed");
+    try_in(PASSWORD).must_be_refused();
+    assert_eq!(host.viewers(it).expect("viewers").len(), 1);
+
+    // Cut: the connection ends, and nobody new gets in.
+    host.cut_viewers(it).expect("cut");
+    assert!(is_cut(&mut viewer));
+    assert_eq!(host.viewers(it), Ok(Vec::new()));
+    try_in("another").must_be_refused();
+    host.destroy(it).expect("cut");
+}
+
+#[test]
+fn a_password_ends_with_its_time() {
+    let Some(lab) = lab() else { return };
+    let host = lab.host();
+    let it = target(&running(&lab, &host));
+    let port = spice_port(&host, it);
+    let try_in = |password: &str| sign_in(lab.connect(port), password).expect("a handshake");
+    host.arm(it, Kind::Spice, &secret(PASSWORD), now().saturating_sub(1)).expect("armed");
+    try_in(PASSWORD).must_be_refused();
+
+    host.arm(it, Kind::Spice, &secret(PASSWORD), now() + 3).expect("armed");
+    let mut viewer = try_in(PASSWORD).must_be_in();
+    eventually("it has expired", || match try_in(PASSWORD) {
+        Answer::In(_) => None,
+        refused @ Answer::Refused(_) => Some(refused),
+    })
+    .must_be_refused();
+    // Who came in before is not sent away by that; SPICE has one viewer, so the others were.
+    viewer.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+    let _ = is_cut(&mut viewer);
+    host.disarm(it, Kind::Spice).expect("disarmed");
+    try_in(PASSWORD).must_be_refused();
+
+    // It is written nowhere.
+    let stored = lab.virsh(&["dumpxml", "--inactive", "--security-info", "carrel-test-1"]);
+    assert!(!stored.contains(PASSWORD) && stored.contains("passwd=''"));
+    host.destroy(it).expect("cut");
+}
+
+#[test]
+fn vnc_is_on_a_socket_that_only_qemu_and_root_can_reach() {
+    let Some(lab) = lab() else { return };
+    let host = lab.host();
+    let it = target(&running(&lab, &host));
+    let observed = host.observe(it.uuid).expect("observed").expect("there");
+    let vnc = observed.displays.iter().find(|it| it.kind == "vnc").expect("VNC");
+    assert_eq!((vnc.port, &vnc.address), (None, &None));
+    let socket = vnc.socket.as_deref().expect("a socket");
+    let seen = lab.folder().join("lib").join(socket.trim_start_matches("/var/lib/libvirt/"));
+    let kind = seen.metadata().expect("it is there").file_type();
+    assert!(kind.is_socket());
+    host.arm(it, Kind::Vnc, &secret("12345678"), now() + 60).expect("armed");
+    host.disarm(it, Kind::Vnc).expect("disarmed");
+    host.destroy(it).expect("cut");
+}

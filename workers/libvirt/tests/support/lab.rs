@@ -1,0 +1,134 @@
+//! A libvirtd that nobody else sees.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use carrel_libvirt::{Host, Settings, Target};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tempfile::TempDir;
+
+use carrel_domain::{Domain, HostFile};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/libvirtd");
+
+pub(crate) struct Lab {
+    script: Child,
+    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    uri: String,
+    folder: TempDir,
+}
+
+/// Nothing: it can't be started here, which is said.
+pub(crate) fn lab() -> Option<Lab> {
+    if !Path::new("/usr/sbin/libvirtd").exists() || !rustix::process::geteuid().is_root() {
+        println!("skipped: it takes libvirtd and root");
+        return None;
+    }
+    Some(Lab::start())
+}
+
+impl Lab {
+    fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("carrel-lab-").tempdir().expect("a folder");
+        let mut script = Command::new(SCRIPT)
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the lab's script");
+        let input = script.stdin.take().expect("its input");
+        let mut output = BufReader::new(script.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it says that it is ready");
+        let uri = line.trim().strip_prefix("ready ").expect("it is ready").to_owned();
+        Self { script, talk: Mutex::new((input, output)), uri, folder }
+    }
+
+    pub(crate) fn host(&self) -> Arc<Host> {
+        self.host_with(|_| {})
+    }
+
+    pub(crate) fn host_with(&self, set: impl FnOnce(&mut Settings)) -> Arc<Host> {
+        let mut settings = Settings::new(&self.uri);
+        set(&mut settings);
+        Arc::new(Host::new(settings))
+    }
+
+    /// `stop`, `cont`, `kill` and `start` are for libvirtd; `qemu SIGNAL NAME` is for a guest.
+    pub(crate) fn tell(&self, command: &str) {
+        let mut talk = self.talk.lock().expect("one at a time");
+        writeln!(talk.0, "{command}").expect("the script listens");
+        let mut answer = String::new();
+        talk.1.read_line(&mut answer).expect("it answers");
+        assert_eq!(answer.trim(), "ok", "{command}");
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> HostFile {
+        let path = self.folder.path().join(name);
+        HostFile::new(path.to_str().expect("UTF-8")).expect("a path")
+    }
+
+    /// What a guest wrote to its serial port.
+    pub(crate) fn console(&self, name: &str) -> String {
+        let bytes = fs::read(self.folder.path().join(format!("{name}.console")));
+        String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+    }
+
+    /// By libvirt's own tool, so that what we say is not judged by ourselves.
+    pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
+        let output = Command::new("virsh").args(["--connect", &self.uri]).args(arguments).output();
+        let output = output.expect("virsh");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "virsh {arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    }
+
+    /// The first process within knows itself as 1; from outside it has a number of its own.
+    pub(crate) fn first_process(&self) -> PathBuf {
+        let outer = self.script.id();
+        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"));
+        let children = children.expect("the script has a child");
+        Path::new("/proc").join(children.split_whitespace().next().expect("one child"))
+    }
+
+    /// A connection within the lab's network.
+    pub(crate) fn connect(&self, port: u16) -> TcpStream {
+        let network = File::open(self.first_process().join("ns/net")).expect("its network");
+        // A thread of its own, so that the test stays where it is.
+        let connecting = thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("the lab's network can be entered");
+            TcpStream::connect(("127.0.0.1", port)).expect("somebody listens")
+        });
+        connecting.join().expect("connected")
+    }
+}
+
+impl Drop for Lab {
+    /// The end of its input is the end of all of it.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let said = fs::read_to_string(self.folder.path().join("libvirtd.said"));
+            let said = said.unwrap_or_default();
+            let odd = said.lines().filter(|line| !line.contains("ethtool"));
+            println!("libvirtd said:\n{}", odd.collect::<Vec<_>>().join("\n"));
+            println!("the first guest said:\n{}", self.console("carrel-test-1"));
+        }
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+pub(crate) fn target(domain: &Domain) -> Target {
+    Target { uuid: domain.uuid, machine: domain.ours.machine }
+}
