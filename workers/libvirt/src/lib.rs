@@ -21,6 +21,7 @@
 
 mod agent;
 mod bridge;
+mod capacity;
 mod define;
 mod device;
 mod display;
@@ -39,6 +40,7 @@ mod trouble;
 mod watch;
 
 pub use agent::{Inside, Shown};
+pub use capacity::Capacity;
 pub use carrel_domain::device::Kind;
 pub use define::Firmly;
 pub use device::DiskError;

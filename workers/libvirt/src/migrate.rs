@@ -1,5 +1,7 @@
 //! Moving a running domain to another host, by what the two libvirtds say to each other.
 
+use std::net::IpAddr;
+
 use virt::domain::MigrateParameters;
 use virt_sys as sys;
 
@@ -13,6 +15,8 @@ use crate::trouble::Trouble;
 pub struct Destination {
     /// The other libvirtd, as this one reaches it.
     pub uri: String,
+    /// Where this host's QEMU reaches the other's. Nothing: by the name that the other host has.
+    pub address: Option<IpAddr>,
     /// Whether its files are the same on both hosts is known, although libvirt can't see it.
     pub files_are_shared: bool,
 }
@@ -32,7 +36,12 @@ impl Host {
                 // A guest that writes faster than the line carries is slowed down.
                 | sys::VIR_MIGRATE_AUTO_CONVERGE
                 | unsafely;
-            held.domain.migrate_to_uri3(Some(&to.uri), MigrateParameters::default(), flags)?;
+            let uri = to.address.map(|address| match address {
+                IpAddr::V4(address) => format!("tcp://{address}"),
+                IpAddr::V6(address) => format!("tcp://[{address}]"),
+            });
+            let parameters = MigrateParameters { uri, ..MigrateParameters::default() };
+            held.domain.migrate_to_uri3(Some(&to.uri), parameters, flags)?;
             Ok(Was::Done)
         });
         self.known.forget(target.uuid);

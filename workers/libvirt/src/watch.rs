@@ -96,16 +96,19 @@ impl Watcher {
     fn watch(self) {
         // Nobody sends anything: it is only waited at.
         let (_waiting, pause) = sync_channel::<()>(0);
-        let mut wait = PAUSE_MIN;
+        let (mut wait, mut is_missed) = (PAUSE_MIN, false);
         while !self.is_over() {
             match open(&self.uri) {
                 Ok(connect) => {
-                    wait = PAUSE_MIN;
+                    (wait, is_missed) = (PAUSE_MIN, false);
                     self.listen(&connect);
                     close(Some(connect));
-                    self.tell(Hint::Gone);
                 }
                 Err(trouble) => tracing::debug!(%trouble, "libvirtd can't be connected to"),
+            }
+            if !is_missed {
+                is_missed = true;
+                self.tell(Hint::Gone);
             }
             let _ = pause.recv_timeout(wait);
             wait = (wait * 2).min(PAUSE_MAX);

@@ -14,6 +14,7 @@ mod epochs;
 mod hardware;
 mod hung;
 mod looks;
+mod moves;
 mod preflight;
 mod restarted;
 #[path = "../support/mod.rs"]

@@ -26,6 +26,12 @@ fn a_guest_is_tried_and_nothing_of_it_is_left() {
     assert_eq!(lab.virsh(&["list", "--all", "--name"]), "");
     assert!(!lab.folder().join(".carrel-trial.img").exists());
 
+    let by = report.virtualization.expect("one way");
+    let capacity = host.capacity(&wanted.emulator, by).expect("capacity");
+    assert!(capacity.memory_mib > 512 && capacity.cpus > 0, "{capacity:?}");
+    assert!(!capacity.cpu_models.is_empty(), "{capacity:?}");
+    assert!(capacity.board.is_some_and(|board| board.starts_with("pc-q35-")));
+
     let emulator = HostFile::new("/usr/bin/true").expect("a path");
     let report = host.preflight(&Wanted { emulator, ..wanted }).expect("libvirtd answers");
     assert_eq!(report.verdict(), Verdict::Fails, "{report:#?}");
