@@ -19,3 +19,4 @@ mod preflight;
 mod restarted;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;

@@ -1,13 +1,14 @@
 //! A libvirtd that nobody else sees.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use carrel_libvirt::{Host, Settings, Target};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 use carrel_domain::{Domain, HostFile};
 
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/libvirtd");
 
 pub(crate) struct Lab {
@@ -26,16 +28,22 @@ pub(crate) struct Lab {
 
 /// Nothing: it can't be started here, which is said.
 pub(crate) fn lab() -> Option<Lab> {
+    lab_with(|_| {})
+}
+
+/// The same, with what is put into its folder before.
+pub(crate) fn lab_with(prepare: impl FnOnce(&Path)) -> Option<Lab> {
     if !Path::new("/usr/sbin/libvirtd").exists() || !rustix::process::geteuid().is_root() {
         println!("skipped: it takes libvirtd and root");
         return None;
     }
-    Some(Lab::start())
+    Some(Lab::start(prepare))
 }
 
 impl Lab {
-    fn start() -> Self {
+    fn start(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("carrel-lab-").tempdir().expect("a folder");
+        prepare(folder.path());
         let mut script = Command::new(SCRIPT)
             .arg(folder.path())
             .stdin(Stdio::piped())
@@ -110,7 +118,51 @@ impl Lab {
                 .expect("the lab's network can be entered");
             TcpStream::connect(("127.0.0.1", port)).expect("somebody listens")
         });
-        connecting.join().expect("connected")
+        let stream = connecting.join().expect("connected");
+        stream.set_read_timeout(Some(SILENCE_MAX)).expect("set");
+        stream
+    }
+
+    /// A connection within the lab's network to a server that has to show a certificate of this
+    /// authority.
+    pub(crate) fn connect_by_tls(&self, server: &str, authority: &Path) -> Piped {
+        let network = self.first_process().join("ns/net");
+        let child = Command::new("nsenter")
+            .arg(format!("--net={}", network.display()))
+            .args(["openssl", "s_client", "-quiet", "-verify_return_error", "-connect", server])
+            .arg("-CAfile")
+            .arg(authority)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        Piped(child.expect("openssl"))
+    }
+}
+
+/// What a process reads and writes.
+pub(crate) struct Piped(Child);
+
+impl Read for Piped {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.stdout.as_mut().map_or(Ok(0), |output| output.read(bytes))
+    }
+}
+
+impl Write for Piped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.stdin.as_mut().map_or(Ok(0), |input| input.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.stdin.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

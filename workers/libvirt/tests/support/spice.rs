@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 const MAGIC: &[u8; 4] = b"REDQ";
 const VERSION: [u32; 2] = [2, 2];
@@ -12,20 +10,19 @@ const MAIN: u8 = 1;
 /// Where capabilities would begin, of which it has none.
 const CAPABILITIES_AT: u32 = 18;
 const KEY_BYTES: usize = 162;
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// What the server says to who signs in.
-pub(crate) enum Answer {
-    In(TcpStream),
+pub(crate) enum Answer<S> {
+    In(S),
     Refused(u32),
 }
 
 /// The password was not taken.
 pub(crate) const PERMISSION_DENIED: u32 = 7;
 
-impl Answer {
+impl<S> Answer<S> {
     #[track_caller]
-    pub(crate) fn must_be_in(self) -> TcpStream {
+    pub(crate) fn must_be_in(self) -> S {
         match self {
             Self::In(stream) => stream,
             Self::Refused(error) => panic!("refused: {error}"),
@@ -41,8 +38,7 @@ impl Answer {
     }
 }
 
-pub(crate) fn sign_in(mut stream: TcpStream, password: &str) -> io::Result<Answer> {
-    stream.set_read_timeout(Some(SILENCE_MAX))?;
+pub(crate) fn sign_in<S: Read + Write>(mut stream: S, password: &str) -> io::Result<Answer<S>> {
     let mut message = Vec::new();
     message.extend(0_u32.to_le_bytes());
     message.extend([MAIN, 0]);
@@ -55,6 +51,7 @@ pub(crate) fn sign_in(mut stream: TcpStream, password: &str) -> io::Result<Answe
     }
     link.extend(message);
     stream.write_all(&link)?;
+    stream.flush()?;
 
     let mut header = [0; 16];
     stream.read_exact(&mut header)?;
@@ -67,6 +64,7 @@ pub(crate) fn sign_in(mut stream: TcpStream, password: &str) -> io::Result<Answe
     }
     let ticket = encrypt(&reply[4..4 + KEY_BYTES], password);
     stream.write_all(&ticket)?;
+    stream.flush()?;
     let mut result = [0; 4];
     stream.read_exact(&mut result)?;
     Ok(match word(&result) {
@@ -76,7 +74,7 @@ pub(crate) fn sign_in(mut stream: TcpStream, password: &str) -> io::Result<Answe
 }
 
 /// Whether the server has ended it. What it says before that is passed over.
-pub(crate) fn is_cut(stream: &mut TcpStream) -> bool {
+pub(crate) fn is_cut(stream: &mut impl Read) -> bool {
     let mut bytes = [0; 4096];
     loop {
         match stream.read(&mut bytes) {
