@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::disk::{Cache, Disk, Io, Medium, Tray};
+use crate::disk::{Cache, Disk, Format, Io, Medium, Tray};
 use crate::display::{Display, Graphics};
 use crate::hardware::{Cpu, Firmware, Virtualization};
 use crate::network::{Attachment, Card};
@@ -78,6 +78,8 @@ pub enum Refused {
     NativeIo,
     #[error("a chain of more than {BACKING_MAX} files")]
     Chain,
+    #[error("a raw file that stands on another")]
+    RawOnFile,
     #[error("a file that can be written and stands in a chain or a second time")]
     SharedFile,
     #[error("a stick without a file")]
@@ -149,6 +151,11 @@ impl Domain {
             }
             if disk.backing.len() > BACKING_MAX {
                 return Err(Refused::Chain);
+            }
+            let below = disk.backing.iter().map(|backing| backing.format);
+            let mut formats = std::iter::once(disk.format).chain(below);
+            if formats.position(|it| it == Format::Raw).is_some_and(|at| at < disk.backing.len()) {
+                return Err(Refused::RawOnFile);
             }
             let mut others = self.disks.iter().enumerate().filter(|(other, _)| *other != at);
             let mut below = self.disks.iter().flat_map(|disk| &disk.backing);

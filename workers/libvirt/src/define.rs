@@ -46,7 +46,11 @@ impl Host {
             match marks(&domain)? {
                 Some(before) if before.machine != target.machine => Err(foreign()),
                 Some(_) => Ok(()),
-                None => write(&domain, &ours),
+                // Whoever finds it running takes it as it is: it has run in the epoch that it gets.
+                None => {
+                    let ran = ours.ran || state(&domain)?.is_on();
+                    write(&domain, &Ours { ran, ..ours })
+                }
             }
         });
         self.known.forget(target.uuid);

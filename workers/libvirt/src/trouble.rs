@@ -65,8 +65,27 @@ fn judge(error: &Error) -> (Hope, &'static str) {
     if error.domain() == ErrorDomain::Rpc || error.domain() == ErrorDomain::Remote {
         return (Hope::Unreachable, "unreachable");
     }
-    judge_number(error.code())
+    let number = error.code();
+    let is_vague = matches!(
+        number,
+        ErrorNumber::InternalError | ErrorNumber::OperationFailed | ErrorNumber::SystemError
+    );
+    let told = TOLD.iter().filter(|_| is_vague).find(|(words, ..)| error.message().contains(words));
+    told.map_or_else(|| judge_number(number), |(_, hope, code)| (*hope, *code))
 }
+
+/// What libvirt and QEMU have no number for, by words that they have used for ten years. What they
+/// say otherwise one day is tried again in vain, and no worse.
+const TOLD: &[(&str, Hope, &str)] = &[
+    ("write\" lock", Hope::Again, "locked"),
+    ("Cannot allocate memory", Hope::Again, "memory"),
+    ("No space left on device", Hope::Again, "full"),
+    ("No such file or directory", Hope::Never, "no_file"),
+    ("No such device", Hope::Never, "no_device"),
+    ("Permission denied", Hope::Never, "denied"),
+    ("Image is not in qcow2 format", Hope::Never, "image"),
+    ("Could not open backing file", Hope::Never, "image"),
+];
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "libvirt has a hundred, and makes new ones")]
 fn judge_number(number: ErrorNumber) -> (Hope, &'static str) {

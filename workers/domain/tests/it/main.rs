@@ -8,4 +8,5 @@ mod any;
 mod examples;
 mod foreign;
 mod golden;
+mod refused;
 mod round_trip;

@@ -1,6 +1,9 @@
 //! Nobody sees a desktop without a password that is armed, in its time.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use carrel_domain::Domain;
@@ -115,7 +118,28 @@ fn vnc_is_on_a_socket_that_only_qemu_and_root_can_reach() {
     let seen = lab.folder().join("lib").join(socket.trim_start_matches("/var/lib/libvirt/"));
     let kind = seen.metadata().expect("it is there").file_type();
     assert!(kind.is_socket());
+    assert_ne!(guess_at_vnc(&seen), 0, "closed");
     host.arm(it, Kind::Vnc, &secret("12345678"), now() + 60).expect("armed");
+    assert_ne!(guess_at_vnc(&seen), 0, "for whoever doesn't know it");
     host.disarm(it, Kind::Vnc).expect("disarmed");
     host.destroy(it).expect("cut");
+}
+
+/// What the server says to who guesses. It offers no way in but by a password.
+fn guess_at_vnc(socket: &Path) -> u32 {
+    const BY_PASSWORD: u8 = 2;
+    let mut stream = UnixStream::connect(socket).expect("root may");
+    let mut version = [0; 12];
+    stream.read_exact(&mut version).expect("its version");
+    stream.write_all(&version).expect("the same");
+    let mut offered = [0; 2];
+    stream.read_exact(&mut offered).expect("how many ways there are, and the first");
+    assert_eq!(offered, [1, BY_PASSWORD]);
+    stream.write_all(&[BY_PASSWORD]).expect("taken");
+    let mut challenge = [0; 16];
+    stream.read_exact(&mut challenge).expect("a challenge");
+    stream.write_all(&challenge).expect("no answer to it");
+    let mut result = [0; 4];
+    stream.read_exact(&mut result).expect("a result");
+    u32::from_be_bytes(result)
 }

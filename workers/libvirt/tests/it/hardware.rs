@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use carrel_domain::{
@@ -13,12 +12,7 @@ use carrel_libvirt::{Firmly, Happened, Hint, Pause, State, Was};
 
 use crate::support::eventually;
 use crate::support::guest::{Does, guest};
-use crate::support::lab::{Lab, lab, target};
-
-fn make(arguments: &[&str]) {
-    let output = Command::new("qemu-img").args(arguments).output().expect("qemu-img");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::support::lab::{Lab, lab, make, target};
 
 fn disk(file: HostFile, format: Format, bus: Bus) -> Disk {
     let (cache, io) = (Cache::Writeback, Io::Threads);

@@ -15,6 +15,7 @@ mod hardware;
 mod hung;
 mod looks;
 mod moves;
+mod obstacles;
 mod preflight;
 mod restarted;
 #[path = "../support/mod.rs"]

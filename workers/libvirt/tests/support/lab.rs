@@ -181,6 +181,13 @@ impl Drop for Lab {
     }
 }
 
+/// An image, by QEMU's own tool.
+#[track_caller]
+pub(crate) fn make(arguments: &[&str]) {
+    let output = Command::new("qemu-img").args(arguments).output().expect("qemu-img");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 pub(crate) fn target(domain: &Domain) -> Target {
     Target { uuid: domain.uuid, machine: domain.ours.machine }
 }
