@@ -37,7 +37,7 @@ pub enum Shown {
 impl Host {
     /// Whether it answers.
     pub fn agent_answers(&self, target: Target) -> Result<bool, Trouble> {
-        self.ask_agent(move |connect| {
+        self.ask_agent(target.uuid, move |connect| {
             let held = target.take(connect)?;
             if !held.state.is_on() {
                 return Ok(false);
@@ -52,7 +52,7 @@ impl Host {
 
     /// What it says of its guest. What it refuses to say is left out.
     pub fn inside(&self, target: Target) -> Result<Inside, Trouble> {
-        self.ask_agent(move |connect: &Connect| {
+        self.ask_agent(target.uuid, move |connect: &Connect| {
             let held = target.take(connect)?;
             held.must_run()?;
             let ask = |what: &str| say(&held, &json!({"execute": what}));
@@ -78,7 +78,7 @@ impl Host {
         };
         let command =
             json!({"execute": "guest-exec", "arguments": {"path": path, "arg": arguments}});
-        self.ask_agent(move |connect| {
+        self.ask_agent(target.uuid, move |connect| {
             let held = target.take(connect)?;
             held.must_run()?;
             say(&held, &command).map(|_| ())

@@ -21,7 +21,7 @@ pub struct Capacity {
 impl Host {
     pub fn capacity(&self, emulator: &HostFile, by: Virtualization) -> Result<Capacity, Trouble> {
         let emulator = emulator.clone();
-        self.look(move |connect| capacity(connect, &emulator, by))
+        self.look(None, move |connect| capacity(connect, &emulator, by))
     }
 }
 

@@ -25,21 +25,22 @@ impl Host {
         domain.check().map_err(|refused| Trouble::never("xml", &refused.to_string()))?;
         let target = Target { uuid: domain.uuid, machine: domain.ours.machine };
         let text = domain.render();
-        let defined = self.act(move |connect| define(connect, target, &text));
+        let defined = self.act(Some(domain.uuid), move |connect| define(connect, target, &text));
         self.known.forget(domain.uuid);
         defined
     }
 
     /// Its disks stay. Nothing is done if it is not there; not while it runs.
     pub fn undefine(&self, target: Target, firmly: Firmly) -> Result<(), Trouble> {
-        let undefined = self.act(move |connect| undefine(connect, target, firmly));
+        let undefined =
+            self.act(Some(target.uuid), move |connect| undefine(connect, target, firmly));
         self.known.forget(target.uuid);
         undefined
     }
 
     /// A domain that is there already becomes ours. Nothing of it changes but our metadata.
     pub fn adopt(&self, target: Target, ours: Ours) -> Result<(), Trouble> {
-        let adopted = self.act(move |connect| {
+        let adopted = self.act(Some(target.uuid), move |connect| {
             let Some(domain) = find(connect, target.uuid)? else {
                 return Err(Trouble::never("no_domain", "the domain is not there"));
             };

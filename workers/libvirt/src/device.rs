@@ -30,13 +30,14 @@ impl Host {
         file: Option<&HostFile>,
     ) -> Result<(), Trouble> {
         let (drive, file) = (drive.to_owned(), file.cloned());
-        let loaded = self.act(move |connect| load(connect, target, &drive, file.as_ref()));
+        let loaded = self
+            .act(Some(target.uuid), move |connect| load(connect, target, &drive, file.as_ref()));
         self.known.forget(target.uuid);
         loaded
     }
 
     pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
-        self.look(move |connect| {
+        self.look(Some(target.uuid), move |connect| {
             let held = target.take(connect)?;
             if !held.state.is_on() {
                 return Ok(Vec::new());

@@ -65,7 +65,7 @@ impl Host {
     }
 
     pub fn viewers(&self, target: Target) -> Result<Vec<Viewing>, Trouble> {
-        self.look(move |connect| {
+        self.look(Some(target.uuid), move |connect| {
             let held = target.take(connect)?;
             if !held.state.is_on() {
                 return Ok(Vec::new());
@@ -83,7 +83,7 @@ impl Host {
         (password, until): (Zeroizing<String>, Until),
         viewers: Viewers,
     ) -> Result<(), Trouble> {
-        self.act(move |connect: &Connect| {
+        self.act(Some(target.uuid), move |connect: &Connect| {
             let held = target.take(connect)?;
             held.must_run()?;
             let device = armed(&held.live()?, by, (&password, until), viewers);

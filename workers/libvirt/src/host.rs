@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
 use virt::connect::Connect;
 
 use crate::known::Known;
@@ -110,36 +111,41 @@ impl Host {
 
     pub(crate) fn look<T: Send + 'static>(
         &self,
+        about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.looking.call(self.settings.deadlines.look, call)
+        self.looking.call(self.settings.deadlines.look, about, call)
     }
 
     pub(crate) fn act<T: Send + 'static>(
         &self,
+        about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.acting.call(self.settings.deadlines.act, call)
+        self.acting.call(self.settings.deadlines.act, about, call)
     }
 
     pub(crate) fn power<T: Send + 'static>(
         &self,
+        about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.acting.call(self.settings.deadlines.power, call)
+        self.acting.call(self.settings.deadlines.power, about, call)
     }
 
     pub(crate) fn ask_agent<T: Send + 'static>(
         &self,
+        about: Uuid,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.acting.call(self.settings.deadlines.agent, call)
+        self.acting.call(self.settings.deadlines.agent, Some(about), call)
     }
 
     pub(crate) fn move_away<T: Send + 'static>(
         &self,
+        about: Uuid,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.moving.call(self.settings.deadlines.migrate, call)
+        self.moving.call(self.settings.deadlines.migrate, Some(about), call)
     }
 }

@@ -59,9 +59,9 @@ impl Host {
     /// All domains. How a run ended is written down when it is seen: libvirtd forgets it.
     pub fn list(&self) -> Result<Listing, Trouble> {
         let known = Arc::clone(&self.known);
-        let (listing, to_note) = self.look(move |connect| list(connect, &known))?;
+        let (listing, to_note) = self.look(None, move |connect| list(connect, &known))?;
         if !to_note.is_empty() {
-            self.act(move |connect| note(connect, &to_note))?;
+            self.act(None, move |connect| note(connect, &to_note))?;
         }
         Ok(listing)
     }
@@ -69,9 +69,10 @@ impl Host {
     /// Nothing: there is no such domain.
     pub fn observe(&self, uuid: Uuid) -> Result<Option<Observed>, Trouble> {
         let known = Arc::clone(&self.known);
-        let (observed, to_note) = self.look(move |connect| observe(connect, &known, uuid))?;
+        let (observed, to_note) =
+            self.look(Some(uuid), move |connect| observe(connect, &known, uuid))?;
         if let Some(to_note) = to_note {
-            self.act(move |connect| note(connect, &[to_note]))?;
+            self.act(Some(uuid), move |connect| note(connect, &[to_note]))?;
         }
         Ok(observed)
     }
@@ -88,7 +89,7 @@ impl Host {
     /// Somebody else's domains, for people who want to adopt one.
     pub fn list_foreign(&self) -> Result<Vec<(Arc<Found>, State)>, Trouble> {
         let known = Arc::clone(&self.known);
-        self.look(move |connect| {
+        self.look(None, move |connect| {
             let mut foreign = Vec::new();
             for raw in bridge::states(connect)? {
                 if let Some(found) = read(connect, &known, raw.uuid, Fresh::No)?

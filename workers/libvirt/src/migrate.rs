@@ -25,7 +25,7 @@ impl Host {
     /// It runs there and is defined there, and is not here any more. If it fails it goes on here.
     pub fn migrate(&self, target: Target, destination: &Destination) -> Result<Was, Trouble> {
         let to = destination.clone();
-        let moved = self.move_away(move |connect| {
+        let moved = self.move_away(target.uuid, move |connect| {
             let held = target.take(connect)?;
             held.must_run()?;
             let unsafely = if to.files_are_shared { sys::VIR_MIGRATE_UNSAFE } else { 0 };

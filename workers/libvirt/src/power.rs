@@ -12,6 +12,7 @@
 //! A reset is the same with a domain that is there already.
 
 use carrel_domain::ours::Ours;
+use uuid::Uuid;
 use virt::connect::Connect;
 use virt::error::ErrorNumber;
 use virt_sys as sys;
@@ -104,9 +105,10 @@ impl Host {
         })
     }
 
-    /// The power is cut. QEMU is asked to end, and killed if it doesn't.
+    /// The power is cut. QEMU is asked to end, and killed if it doesn't: also one that has not
+    /// answered for long.
     pub fn destroy(&self, target: Target) -> Result<Was, Trouble> {
-        self.powered(target, |held| {
+        self.powered_about(None, target, |held| {
             if !held.state.is_on() {
                 return Ok(Was::So);
             }
@@ -155,7 +157,16 @@ impl Host {
         target: Target,
         call: impl FnOnce(&mut Held) -> Result<Was, Trouble> + Send + 'static,
     ) -> Result<Was, Trouble> {
-        let done = self.power(move |connect: &Connect| call(&mut target.take(connect)?));
+        self.powered_about(Some(target.uuid), target, call)
+    }
+
+    fn powered_about(
+        &self,
+        about: Option<Uuid>,
+        target: Target,
+        call: impl FnOnce(&mut Held) -> Result<Was, Trouble> + Send + 'static,
+    ) -> Result<Was, Trouble> {
+        let done = self.power(about, move |connect: &Connect| call(&mut target.take(connect)?));
         self.known.forget(target.uuid);
         done
     }

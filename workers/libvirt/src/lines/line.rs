@@ -24,7 +24,7 @@ pub(super) fn work(shared: &Shared) {
             close(connect.take());
         }
         let mut state = shared.state();
-        if state.stuck.remove(&number) {
+        if state.stuck.remove(&number).is_some() {
             drop(state);
             break;
         }
@@ -42,7 +42,7 @@ fn next(shared: &Shared) -> Option<Task> {
             return None;
         }
         if let Some(task) = state.waiting.pop_front() {
-            state.running.insert(task.number);
+            state.running.insert(task.number, task.about);
             return Some(task);
         }
         state.idle += 1;

@@ -9,6 +9,8 @@
 //! - Who calls waits until its deadline, not longer, whatever becomes of the call.
 //! - A line whose caller has given up takes no more calls. It ends when libvirt lets go of it, and
 //!   until then it counts: when so many are stuck as there may be, nobody is made to wait.
+//! - A domain whose QEMU hangs costs one line: what is asked about it after that is refused at
+//!   once, until libvirt lets go of the first.
 //! - Whatever panics within a call has spoilt its connection, and nothing else.
 
 mod line;
@@ -17,12 +19,13 @@ mod tests;
 
 pub(crate) use line::{close, open};
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use uuid::Uuid;
 use virt::connect::Connect;
 
 use crate::trouble::Trouble;
@@ -53,10 +56,10 @@ struct Shared {
 struct State {
     next: u64,
     waiting: VecDeque<Task>,
-    /// Tasks in libvirt's hands, by number.
-    running: BTreeSet<u64>,
+    /// Tasks in libvirt's hands, by number, and which domain they are about.
+    running: BTreeMap<u64, Option<Uuid>>,
     /// The same of those whose callers have given up.
-    stuck: BTreeSet<u64>,
+    stuck: BTreeMap<u64, Option<Uuid>>,
     /// Those that take calls.
     lines: usize,
     idle: usize,
@@ -65,6 +68,7 @@ struct State {
 
 struct Task {
     number: u64,
+    about: Option<Uuid>,
     run: Run,
 }
 
@@ -109,6 +113,7 @@ impl Lines {
     pub(crate) fn call<T: Send + 'static>(
         &self,
         within: Duration,
+        about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (reply, answer) = sync_channel(1);
@@ -118,7 +123,7 @@ impl Lines {
             let _ = reply.send(said);
             afterwards
         });
-        let number = self.enqueue(run)?;
+        let number = self.enqueue(about, run)?;
         match answer.recv_timeout(within) {
             Ok(said) => said,
             Err(RecvTimeoutError::Disconnected) => Err(Trouble::unreachable("the line broke")),
@@ -130,9 +135,12 @@ impl Lines {
         }
     }
 
-    fn enqueue(&self, run: Run) -> Result<u64, Trouble> {
+    fn enqueue(&self, about: Option<Uuid>, run: Run) -> Result<u64, Trouble> {
         let mut state = self.0.state();
         let plan = &self.0.plan;
+        if about.is_some() && state.stuck.values().any(|it| *it == about) {
+            return Err(Trouble::again("stuck", "an earlier call about this domain still hangs"));
+        }
         let all_stuck = state.stuck.len() >= plan.stuck_max;
         if all_stuck && state.lines == 0 {
             return Err(Trouble::unreachable(
@@ -152,7 +160,7 @@ impl Lines {
         }
         state.next += 1;
         let number = state.next;
-        state.waiting.push_back(Task { number, run });
+        state.waiting.push_back(Task { number, about, run });
         drop(state);
         self.0.changed.notify_one();
         Ok(number)
@@ -170,8 +178,8 @@ impl Lines {
                 Trouble::unreachable(&detail)
             };
         }
-        if state.running.remove(&number) {
-            state.stuck.insert(number);
+        if let Some(about) = state.running.remove(&number) {
+            state.stuck.insert(number, about);
             state.lines -= 1;
         }
         Trouble::unreachable(&format!("libvirtd has not answered for {seconds} s"))

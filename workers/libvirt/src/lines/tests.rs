@@ -5,6 +5,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::trouble::{Hope, Trouble};
 
 use super::{Lines, Plan};
@@ -18,12 +20,16 @@ fn lines(lines_max: usize, stuck_max: usize) -> Arc<Lines> {
 }
 
 /// Holds its line until what is answered is dropped. Its caller waits so long.
-fn hold(lines: &Arc<Lines>, within: Duration) -> (Sender<()>, thread::JoinHandle<Hope>) {
+fn hold(
+    lines: &Arc<Lines>,
+    about: u128,
+    within: Duration,
+) -> (Sender<()>, thread::JoinHandle<Hope>) {
     let (free, held) = channel::<()>();
     let (begun, begins) = channel();
     let lines = Arc::clone(lines);
     let caller = thread::spawn(move || {
-        let called = lines.call(within, move |_| {
+        let called = lines.call(within, Some(Uuid::from_u128(about)), move |_| {
             let _ = begun.send(());
             let _ = held.recv();
             Ok(())
@@ -35,18 +41,20 @@ fn hold(lines: &Arc<Lines>, within: Duration) -> (Sender<()>, thread::JoinHandle
 }
 
 fn name(lines: &Lines, within: Duration) -> Result<String, Trouble> {
-    lines.call(within, |connect| Ok(connect.get_type()?))
+    lines.call(within, None, |connect| Ok(connect.get_type()?))
 }
 
 #[test]
 fn a_call_that_hangs_costs_its_line_and_no_other() {
     let lines = lines(1, 2);
-    let (free, caller) = hold(&lines, SOON);
+    let (free, caller) = hold(&lines, 0, SOON);
     assert_eq!(caller.join().expect("it came back"), Hope::Unreachable);
     assert_eq!(lines.load().stuck, 1);
+    let same = lines.call(LATE, Some(Uuid::nil()), |_| Ok(())).expect_err("about the same");
+    assert_eq!((same.hope, same.code), (Hope::Again, "stuck"));
     assert_eq!(name(&lines, LATE).as_deref(), Ok("TEST"), "another line takes its place");
 
-    let (free_too, caller) = hold(&lines, SOON);
+    let (free_too, caller) = hold(&lines, 1, SOON);
     assert_eq!(caller.join().expect("it came back"), Hope::Unreachable);
     let at_once = name(&lines, LATE).expect_err("all that may be are stuck");
     assert_eq!((at_once.hope, lines.load().stuck), (Hope::Unreachable, 2));
@@ -64,7 +72,7 @@ fn a_call_that_hangs_costs_its_line_and_no_other() {
 #[test]
 fn who_only_waited_for_a_line_knows_that_nothing_was_done() {
     let lines = lines(1, 1);
-    let (free, caller) = hold(&lines, LATE);
+    let (free, caller) = hold(&lines, 0, LATE);
     let busy = name(&lines, SOON).expect_err("the line is taken");
     assert_eq!((busy.hope, busy.code), (Hope::Again, "busy"));
     assert_eq!(lines.load().waiting, 0, "nobody does it later");
@@ -76,7 +84,8 @@ fn who_only_waited_for_a_line_knows_that_nothing_was_done() {
 #[test]
 fn what_panics_ends_its_connection_only() {
     let lines = lines(1, 1);
-    let panicked = lines.call(LATE, |_| -> Result<(), Trouble> { panic!("as the crate may") });
+    let panicked =
+        lines.call(LATE, None, |_| -> Result<(), Trouble> { panic!("as the crate may") });
     assert_eq!(panicked.expect_err("it panicked").hope, Hope::Unreachable);
     assert_eq!(name(&lines, LATE).as_deref(), Ok("TEST"));
 }

@@ -26,7 +26,7 @@ struct Said {
 
 pub(super) fn report(host: &Host, emulator: &HostFile, report: &mut Report) -> Result<(), Trouble> {
     let path = emulator.as_str().to_owned();
-    let said = host.look(move |connect| ask(connect, &path))?;
+    let said = host.look(None, move |connect| ask(connect, &path))?;
     report_version(report, What::Libvirt, "libvirt", (said.libvirt, LIBVIRT_MIN));
     report_security(report, &said.host);
     match said.domain {

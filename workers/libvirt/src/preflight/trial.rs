@@ -88,7 +88,7 @@ fn boot_disk() -> Vec<u8> {
 
 fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Result<(), Trouble> {
     let text = describe(emulator, disk, by).write();
-    host.power(move |connect| {
+    host.power(Some(UUID), move |connect| {
         clear(connect)?;
         let domain = Domain::define_xml(connect, &text)?;
         // It ends with this connection at the latest.

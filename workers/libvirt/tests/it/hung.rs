@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use carrel_libvirt::Hope;
+use carrel_libvirt::{Hope, Kind};
 
 use crate::support::eventually;
 use crate::support::guest::{Does, guest};
@@ -12,6 +12,8 @@ use crate::support::lab::{lab, target};
 
 /// Less than libvirt's own keepalive takes to notice.
 const DEADLINE: Duration = Duration::from_millis(700);
+/// 2100.
+const LATE: u64 = 4_102_444_800;
 
 #[test]
 fn who_calls_hears_at_the_deadline_and_calls_again_when_it_goes_on() {
@@ -63,15 +65,20 @@ fn a_qemu_that_stands_still_holds_up_its_own_calls_only() {
     }
     lab.tell("qemu STOP carrel-test-1");
     let secret = "x".to_owned().into();
-    let kind = carrel_libvirt::Kind::Spice;
-    let refusal = host.arm(target(&stopped), kind, &secret, u64::MAX >> 30);
+    let kind = Kind::Spice;
+    let refusal = host.arm(target(&stopped), kind, &secret, LATE);
     assert!(refusal.expect_err("QEMU does not answer").is_unreachable());
+    let refusal = host.arm(target(&stopped), kind, &secret, LATE).expect_err("nor now");
+    assert_eq!((refusal.hope, refusal.code), (Hope::Again, "stuck"));
+    assert_eq!(host.loads().acting.stuck, 1, "it costs one line");
     assert_eq!(host.list().expect("a list asks no QEMU").domains.len(), 2);
-    host.arm(target(&other), kind, &secret, u64::MAX >> 30).expect("armed");
+    let observed = host.observe(stopped.uuid).expect("observed").expect("there");
+    assert!(observed.state.is_on());
+    host.arm(target(&other), kind, &secret, LATE).expect("armed");
+
     lab.tell("qemu CONT carrel-test-1");
-    eventually("it answers again", || {
-        host.arm(target(&stopped), kind, &secret, u64::MAX >> 30).ok()
-    });
+    eventually("it answers again", || host.arm(target(&stopped), kind, &secret, LATE).ok());
+    lab.tell("qemu STOP carrel-test-1");
     for domain in [&stopped, &other] {
         host.destroy(target(domain)).expect("cut");
     }
