@@ -1,5 +1,5 @@
 //! How fast domains are defined and started here, how fast they are cut off, and what it costs to
-//! watch them.
+//! watch them. Beside it the same by virsh, as many at once.
 //!
 //! `cargo run --release --package carrel-libvirt --example rates [DOMAINS]`, by root: it starts a
 //! libvirtd of its own.
@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,11 @@ use support::lab::{Lab, lab, target};
 mod support;
 
 const DOMAINS: u64 = 150;
+/// Those that are started again and again.
+const SOME: usize = 30;
+const ROUNDS: usize = 2;
 const LISTINGS: u32 = 400;
+const MYSELF: &str = "/proc/self";
 /// So often a host is looked at when nothing happens.
 const LISTED_EACH: Duration = Duration::from_secs(2);
 const WORKERS: usize = 10;
@@ -38,28 +42,51 @@ fn main() {
     let host = lab.host();
     let domains: Vec<Domain> =
         (1..=many).map(|number| small(guest(&lab, number, Does::Wait))).collect();
-    let me = Path::new("/proc/self");
+    let some = &domains[..domains.len().min(SOME)];
+    // The first start of all finds out what QEMU can do.
+    start_by_virsh(&lab, &domains[..1]);
+    cut_off(&host, &domains[..1]);
 
-    let begun = (ticks(me), Instant::now());
-    each(&domains, |domain| host.define(domain).expect("defined"));
-    say("defined", domains.len(), begun.1);
-    let started = Instant::now();
-    each(&domains, |domain| {
-        host.start_paused(target(domain), 1).expect("started");
-    });
-    say("started, paused", domains.len(), started);
-    let ours = seconds(ticks(me) - begun.0) / count(domains.len());
-    println!("  of that our own CPU: {:.2} ms each", ours * 1000.0);
-
+    for _ in 0..ROUNDS {
+        say("by virsh: defined and started", some.len(), || start_by_virsh(&lab, some));
+        say("by virsh: cut off", some.len(), || cut_off_by_virsh(&lab, some));
+        let before = ticks(Path::new(MYSELF));
+        say("defined and started", some.len(), || start(&host, some));
+        let ours = seconds(ticks(Path::new(MYSELF)) - before) / count(some.len());
+        println!("  of that our own CPU: {:.2} ms each", ours * 1000.0);
+        say("cut off", some.len(), || cut_off(&host, some));
+    }
+    say("defined and started", domains.len(), || start(&host, &domains));
     watch_cost(&host, &lab, domains.len());
     seen_after(&host, &domains);
+}
 
-    let some: Vec<Domain> = domains.iter().take(20).cloned().collect();
-    let begun = Instant::now();
-    each(&some, |domain| {
+fn start(host: &Host, domains: &[Domain]) {
+    each(domains, |domain| {
+        host.define(domain).expect("defined");
+        host.start_paused(target(domain), 1).expect("started");
+    });
+}
+
+fn start_by_virsh(lab: &Lab, domains: &[Domain]) {
+    each(domains, |domain| {
+        let file = lab.folder().join(format!("{}.xml", domain.name));
+        fs::write(&file, domain.render()).expect("written");
+        lab.virsh(&["define", file.to_str().expect("UTF-8")]);
+        lab.virsh(&["start", "--paused", domain.name.as_str()]);
+    });
+}
+
+fn cut_off(host: &Host, domains: &[Domain]) {
+    each(domains, |domain| {
         host.destroy(target(domain)).expect("cut");
     });
-    say("cut off", some.len(), begun);
+}
+
+fn cut_off_by_virsh(lab: &Lab, domains: &[Domain]) {
+    each(domains, |domain| {
+        lab.virsh(&["destroy", domain.name.as_str()]);
+    });
 }
 
 fn small(mut domain: Domain) -> Domain {
@@ -82,8 +109,7 @@ fn each(domains: &[Domain], work: impl Fn(&Domain) + Sync) {
 
 fn watch_cost(host: &Host, lab: &Lab, many: usize) {
     host.list().expect("listed");
-    let (mine, theirs, begun) =
-        (ticks(Path::new("/proc/self")), libvirtd_ticks(lab), Instant::now());
+    let (mine, theirs, begun) = (ticks(Path::new(MYSELF)), libvirtd_ticks(lab), Instant::now());
     for _ in 0..LISTINGS {
         assert_eq!(host.list().expect("listed").domains.len(), many);
     }
@@ -94,13 +120,13 @@ fn watch_cost(host: &Host, lab: &Lab, many: usize) {
     println!(
         "  one each {} s: {:.3} % of a core here, {:.3} % in libvirtd",
         LISTED_EACH.as_secs(),
-        share(ticks(Path::new("/proc/self")) - mine),
+        share(ticks(Path::new(MYSELF)) - mine),
         share(libvirtd_ticks(lab) - theirs),
     );
 }
 
 /// From the end of a QEMU to the hint of it.
-fn seen_after(host: &std::sync::Arc<Host>, domains: &[Domain]) {
+fn seen_after(host: &Arc<Host>, domains: &[Domain]) {
     let Some(domain) = domains.last() else { return };
     let watch = host.watch().expect("watched");
     while watch.next(Duration::from_secs(10)) != Some(Hint::All) {}
@@ -133,8 +159,10 @@ fn libvirtd_ticks(lab: &Lab) -> u64 {
     processes.filter(is_it).map(|process| ticks(&process)).sum()
 }
 
-fn say(what: &str, many: usize, since: Instant) {
-    let took = since.elapsed().as_secs_f64();
+fn say(what: &str, many: usize, work: impl FnOnce()) {
+    let begun = Instant::now();
+    work();
+    let took = begun.elapsed().as_secs_f64();
     println!("{what}: {many} in {took:.2} s, {:.1} a second", count(many) / took);
 }
 
