@@ -100,82 +100,41 @@ type Callback = sys::virConnectDomainEventGenericCallback;
 
 /// libvirt takes each callback as one of a general type, and calls it as what it really is.
 fn callbacks() -> [(c_int, Callback); 9] {
-    type Lifecycle = unsafe extern "C" fn(
-        sys::virConnectPtr,
-        sys::virDomainPtr,
-        c_int,
-        c_int,
-        *mut c_void,
-    ) -> c_int;
-    let lifecycle: Lifecycle = lifecycle;
-    type Graphics = unsafe extern "C" fn(
-        sys::virConnectPtr,
-        sys::virDomainPtr,
-        c_int,
-        *const sys::virDomainEventGraphicsAddress,
-        *const sys::virDomainEventGraphicsAddress,
-        *const c_char,
-        *const sys::virDomainEventGraphicsSubject,
-        *mut c_void,
-    );
-    let graphics: Graphics = graphics;
-    type IoError = unsafe extern "C" fn(
-        sys::virConnectPtr,
-        sys::virDomainPtr,
-        *const c_char,
-        *const c_char,
-        c_int,
-        *const c_char,
-        *mut c_void,
-    );
-    let io_error: IoError = io_error;
-    type Balloon =
-        unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_ulonglong, *mut c_void);
-    let balloon: Balloon = balloon;
-    type Agent =
-        unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void);
-    let agent: Agent = agent;
-    type Metadata = unsafe extern "C" fn(
-        sys::virConnectPtr,
-        sys::virDomainPtr,
-        c_int,
-        *const c_char,
-        *mut c_void,
-    );
-    let metadata: Metadata = metadata;
-    type Tray = unsafe extern "C" fn(
-        sys::virConnectPtr,
-        sys::virDomainPtr,
-        *const c_char,
-        c_int,
-        *mut c_void,
-    );
-    let tray: Tray = tray;
-    // SAFETY: all are pointers to functions. libvirt calls each with the arguments of its own type,
-    // which are those above, as its header says for the number that stands beside it.
-    unsafe {
+    // The types that libvirt's header has for them, so that the compiler compares.
+    use sys::virConnectDomainEventAgentLifecycleCallback as Agent;
+    use sys::virConnectDomainEventBalloonChangeCallback as Balloon;
+    use sys::virConnectDomainEventCallback as Lifecycle;
+    use sys::virConnectDomainEventGraphicsCallback as Graphics;
+    use sys::virConnectDomainEventIOErrorReasonCallback as IoError;
+    use sys::virConnectDomainEventMetadataChangeCallback as Metadata;
+    use sys::virConnectDomainEventPMSuspendCallback as Asleep;
+    use sys::virConnectDomainEventTrayChangeCallback as Tray;
+    // SAFETY: each is a pointer to a function. libvirt calls it as the type that is named here,
+    // which is the one that its header has for the number beside it.
+    let callbacks = unsafe {
         [
-            (id(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE), transmute::<Lifecycle, Callback>(lifecycle)),
-            (id(sys::VIR_DOMAIN_EVENT_ID_REBOOT), Some(reboot)),
-            (id(sys::VIR_DOMAIN_EVENT_ID_GRAPHICS), transmute::<Graphics, Callback>(graphics)),
+            (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, transmute::<Lifecycle, Callback>(Some(lifecycle))),
+            (sys::VIR_DOMAIN_EVENT_ID_REBOOT, Some(reboot as _)),
+            (sys::VIR_DOMAIN_EVENT_ID_GRAPHICS, transmute::<Graphics, Callback>(Some(graphics))),
             (
-                id(sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON),
-                transmute::<IoError, Callback>(io_error),
+                sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
+                transmute::<IoError, Callback>(Some(io_error)),
             ),
-            (id(sys::VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE), transmute::<Balloon, Callback>(balloon)),
-            (id(sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE), transmute::<Agent, Callback>(agent)),
             (
-                id(sys::VIR_DOMAIN_EVENT_ID_METADATA_CHANGE),
-                transmute::<Metadata, Callback>(metadata),
+                sys::VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
+                transmute::<Balloon, Callback>(Some(balloon)),
             ),
-            (id(sys::VIR_DOMAIN_EVENT_ID_TRAY_CHANGE), transmute::<Tray, Callback>(tray)),
-            // It has the arguments of the one for trays.
-            (id(sys::VIR_DOMAIN_EVENT_ID_PMSUSPEND), transmute::<Asleep, Callback>(asleep)),
+            (sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, transmute::<Agent, Callback>(Some(agent))),
+            (
+                sys::VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+                transmute::<Metadata, Callback>(Some(metadata)),
+            ),
+            (sys::VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, transmute::<Tray, Callback>(Some(tray))),
+            (sys::VIR_DOMAIN_EVENT_ID_PMSUSPEND, transmute::<Asleep, Callback>(Some(asleep))),
         ]
-    }
+    };
+    callbacks.map(|(event, callback)| (id(event), callback))
 }
-
-type Asleep = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, *mut c_void);
 
 fn id(event: sys::virDomainEventID) -> c_int {
     c_int::try_from(event).unwrap_or(c_int::MAX)

@@ -19,9 +19,21 @@ use carrel_domain::{Domain, HostFile};
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/libvirtd");
 
+/// Packages libvirt-daemon-system, libvirt-clients, qemu-system-x86, qemu-utils, busybox-static and
+/// iproute2. The guests' kernel is of linux-image-cloud-amd64.
+const NEEDED: [&str; 6] = [
+    "/usr/sbin/libvirtd",
+    "/usr/bin/virsh",
+    "/usr/bin/qemu-system-x86_64",
+    "/usr/bin/qemu-img",
+    "/bin/busybox",
+    "/usr/sbin/ip",
+];
+
 pub(crate) struct Lab {
     script: Child,
-    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    /// Until it is told to end.
+    talk: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
     uri: String,
     folder: TempDir,
 }
@@ -33,8 +45,13 @@ pub(crate) fn lab() -> Option<Lab> {
 
 /// The same, with what is put into its folder before.
 pub(crate) fn lab_with(prepare: impl FnOnce(&Path)) -> Option<Lab> {
-    if !Path::new("/usr/sbin/libvirtd").exists() || !rustix::process::geteuid().is_root() {
-        println!("skipped: it takes libvirtd and root");
+    let lacking = NEEDED.iter().find(|path| !Path::new(path).exists());
+    if let Some(path) = lacking {
+        println!("skipped: it takes {path}");
+        return None;
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: it takes root");
         return None;
     }
     Some(Lab::start(prepare))
@@ -55,7 +72,7 @@ impl Lab {
         let mut line = String::new();
         output.read_line(&mut line).expect("it says that it is ready");
         let uri = line.trim().strip_prefix("ready ").expect("it is ready").to_owned();
-        Self { script, talk: Mutex::new((input, output)), uri, folder }
+        Self { script, talk: Mutex::new(Some((input, output))), uri, folder }
     }
 
     pub(crate) fn host(&self) -> Arc<Host> {
@@ -71,9 +88,10 @@ impl Lab {
     /// `stop`, `cont`, `kill` and `start` are for libvirtd; `qemu SIGNAL NAME` is for a guest.
     pub(crate) fn tell(&self, command: &str) {
         let mut talk = self.talk.lock().expect("one at a time");
-        writeln!(talk.0, "{command}").expect("the script listens");
+        let (input, output) = talk.as_mut().expect("it has not ended");
+        writeln!(input, "{command}").expect("the script listens");
         let mut answer = String::new();
-        talk.1.read_line(&mut answer).expect("it answers");
+        output.read_line(&mut answer).expect("it answers");
         assert_eq!(answer.trim(), "ok", "{command}");
     }
 
@@ -176,7 +194,10 @@ impl Drop for Lab {
             println!("libvirtd said:\n{}", odd.collect::<Vec<_>>().join("\n"));
             println!("the first guest said:\n{}", self.console("carrel-test-1"));
         }
-        let _ = self.script.kill();
+        // Whoever waits for the script waits for everything in there.
+        if let Ok(talk) = self.talk.get_mut() {
+            drop(talk.take());
+        }
         let _ = self.script.wait();
     }
 }
