@@ -90,7 +90,7 @@ pub enum Refused {
     Tag,
     #[error("no or too many monitors")]
     Monitors,
-    #[error("named twice, or more than there are")]
+    #[error("nothing to boot from, or something twice")]
     Boot,
 }
 
@@ -122,7 +122,8 @@ impl Domain {
             return Err(Refused::Monitors);
         }
         let is_named_twice = |at: usize| self.boot[..at].contains(&self.boot[at]);
-        if (0..self.boot.len()).any(is_named_twice) {
+        // libvirt would add one of its own choice.
+        if self.boot.is_empty() || (0..self.boot.len()).any(is_named_twice) {
             return Err(Refused::Boot);
         }
         Ok(())

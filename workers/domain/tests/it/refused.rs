@@ -29,6 +29,7 @@ fn sizes_and_numbers_have_their_bounds() {
     });
     must_be(Refused::Monitors, |domain| domain.display.video.monitors = 0);
     must_be(Refused::Monitors, |domain| domain.display.video.graphics = Graphics::Vga);
+    must_be(Refused::Boot, |domain| domain.boot.clear());
     must_be(Refused::Boot, |domain| domain.boot = vec![Boot::Disk, Boot::Cd, Boot::Disk]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use carrel_domain::{Domain, Ours};
+use carrel_domain::{Domain, Label, Medium, Name, Ours, Tray};
 use carrel_libvirt::{Firmly, Hope, Target};
 use uuid::Uuid;
 
@@ -111,11 +111,38 @@ fn what_can_never_be_is_told_from_what_may_be_another_time() {
     let Some(lab) = lab() else { return };
     let host = lab.host();
     let mut domain = guest(&lab, 1, Does::Wait);
-    domain.machine_type = carrel_domain::Label::new("pc-q35-0.1").expect("a label");
+    domain.machine_type = Label::new("pc-q35-0.1").expect("a label");
     let refusal = host.define(&domain).expect_err("no such board");
     assert_eq!(refusal.hope, Hope::Never, "{refusal}");
     domain = guest(&lab, 1, Does::Wait);
     domain.memory_mib = 0;
     assert_eq!(host.define(&domain).expect_err("no memory").code, "xml");
     assert_eq!(host.start(target(&domain), 1).expect_err("not there").code, "no_domain");
+}
+
+/// Whatever a name or a path is made of, it is that name or path to libvirt and to QEMU, too.
+#[test]
+fn nothing_that_people_wrote_is_taken_for_anything_else() {
+    const ODD: &str = "a<b> & 'c' \"d\";,=%s $(e) -f ä💡 ]]>";
+    let Some(lab) = lab() else { return };
+    let host = lab.host();
+    let mut domain = guest(&lab, 1, Does::Wait);
+    domain.name = Name::new(&format!("carrel-test {}", ODD)).expect("a name");
+    domain.title = Some(Label::new(ODD).expect("a label"));
+    domain.serial = Some(Label::new(ODD).expect("a label"));
+    let odd = lab.file(&format!("{ODD}.iso"));
+    fs::write(odd.as_str(), vec![0; 64 << 10]).expect("written");
+    domain.media = vec![Medium { tray: Tray::Cd, file: Some(odd.clone()) }];
+    let it = target(&domain);
+    host.define(&domain).expect("defined");
+    host.start_paused(it, 1).expect("started");
+    let uuid = it.uuid.to_string();
+    assert_eq!(lab.virsh(&["domname", &uuid]), domain.name.as_str());
+    let text = lab.virsh(&["dumpxml", "--inactive", &uuid]);
+    assert_eq!(Domain::read(&text), Ok(domain));
+    let blocks = lab.virsh(&["qemu-monitor-command", &uuid, "--hmp", "info block"]);
+    assert!(blocks.contains(odd.as_str()), "{blocks}");
+    host.load(it, "sda", None).expect("emptied");
+    host.load(it, "sda", Some(&odd)).expect("loaded");
+    host.destroy(it).expect("cut");
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use carrel_domain::{
-    Cpu, Display, Domain, Firmware, Graphics, Guest, HostFile, Kernel, Label, Listen, Model, Name,
-    Ours, Spice, Video, Virtualization, Vnc,
+    Boot, Cpu, Display, Domain, Firmware, Graphics, Guest, HostFile, Kernel, Label, Listen, Model,
+    Name, Ours, Spice, Video, Virtualization, Vnc,
 };
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ pub(crate) fn guest(lab: &Lab, number: u64, does: Does) -> Domain {
         firmware: Firmware::Bios,
         tpm: false,
         serial: Some(label("C-1")),
-        boot: Vec::new(),
+        boot: vec![Boot::Disk],
         kernel: Some(Kernel { image, initrd: Some(initrd), arguments: Some(label(&arguments)) }),
         disks: Vec::new(),
         media: Vec::new(),
