@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use carrel_domain::Domain;
@@ -115,15 +116,19 @@ fn vnc_is_on_a_socket_that_only_qemu_and_root_can_reach() {
     let seen = lab.folder().join("lib").join(socket.trim_start_matches("/var/lib/libvirt/"));
     let kind = seen.metadata().expect("it is there").file_type();
     assert!(kind.is_socket());
-    assert_ne!(guess_at_vnc(&seen), 0, "closed");
+    for guess in ["", "12345678"] {
+        assert_ne!(sign_in_to_vnc(&seen, guess), 0, "closed");
+    }
     host.arm(it, Kind::Vnc, &secret("12345678"), now() + 60).expect("armed");
-    assert_ne!(guess_at_vnc(&seen), 0, "for whoever doesn't know it");
+    assert_ne!(sign_in_to_vnc(&seen, "87654321"), 0);
+    assert_eq!(sign_in_to_vnc(&seen, "12345678"), 0);
     host.disarm(it, Kind::Vnc).expect("disarmed");
+    assert_ne!(sign_in_to_vnc(&seen, "12345678"), 0, "closed again");
     host.destroy(it).expect("cut");
 }
 
-/// What the server says to who guesses. It offers no way in but by a password.
-fn guess_at_vnc(socket: &Path) -> u32 {
+/// What the server says to whoever gives this password. It offers no other way in.
+fn sign_in_to_vnc(socket: &Path, password: &str) -> u32 {
     const BY_PASSWORD: u8 = 2;
     let mut stream = UnixStream::connect(socket).expect("root may");
     let mut version = [0; 12];
@@ -135,8 +140,23 @@ fn guess_at_vnc(socket: &Path) -> u32 {
     stream.write_all(&[BY_PASSWORD]).expect("taken");
     let mut challenge = [0; 16];
     stream.read_exact(&mut challenge).expect("a challenge");
-    stream.write_all(&challenge).expect("no answer to it");
+    stream.write_all(&encrypt(&challenge, password)).expect("the answer to it");
     let mut result = [0; 4];
     stream.read_exact(&mut result).expect("a result");
     u32::from_be_bytes(result)
+}
+
+/// By DES, with the bits of each byte of the password the other way round.
+fn encrypt(challenge: &[u8], password: &str) -> Vec<u8> {
+    let bytes = password.bytes().chain(std::iter::repeat(0)).take(8);
+    let key: String = bytes.map(|byte| format!("{:02x}", byte.reverse_bits())).collect();
+    let mut openssl = Command::new("openssl")
+        .args(["enc", "-des-ecb", "-nopad", "-provider", "legacy", "-provider", "default", "-K"])
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("openssl");
+    openssl.stdin.take().expect("its input").write_all(challenge).expect("written");
+    openssl.wait_with_output().expect("its output").stdout
 }
