@@ -20,6 +20,8 @@ const PROJECTIONS: &str = "carrel-projections";
 const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
 const IMAGES: &str = "carrel-images";
+const DOMAIN: &str = "carrel-domain";
+const LIBVIRT_HOST: &str = "carrel-libvirt";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
 const FAILPOINT: &str = "carrel-failpoint";
@@ -57,13 +59,20 @@ const ARCHITECTURE: &[Row] = &[
     },
     // Of the keys a worker needs the public halves that work is signed with, and its own host's.
     Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
-    Row { name: DRIVER, may_use: &[MODEL, IMAGES], never: &[SQL, SLED, AMQP, HTTP] },
+    Row { name: DRIVER, may_use: &[MODEL, IMAGES, DOMAIN, LIBVIRT_HOST], never: &[SQL, SLED, AMQP, HTTP] },
     // It knows files, and of none what it is for.
     Row {
         name: IMAGES,
         may_use: &[],
         never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
     },
+    // What a domain is can be known without a host, and without anything of Carrel.
+    Row {
+        name: DOMAIN,
+        may_use: &[],
+        never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
+    },
+    Row { name: LIBVIRT_HOST, may_use: &[DOMAIN], never: &[RUNTIME, SQL, SLED, HTTP, AMQP] },
     Row {
         name: API,
         may_use: &[MODEL, LOG, DECIDER, PROJECTIONS, KEYS, BUS, FAILPOINT],

@@ -1,0 +1,177 @@
+//! What we write into the metadata of a domain of ours: it is how we know it again, and what must
+//! survive libvirtd, which forgets how a run ended when it is restarted.
+//!
+//! ```text
+//!   defined            epoch = 7
+//!   before the guest's first instruction        epoch = 7, ran
+//!   asked for a reboot                          epoch = 7, ran, awaits = 8
+//!   it has booted again                         epoch = 8, ran
+//!   off, and libvirt says why                   epoch = 8, ran, ended = guest
+//! ```
+
+use uuid::Uuid;
+
+use crate::tree::Element;
+
+/// Metadata belongs to whoever owns its namespace.
+pub const NAMESPACE: &str = "urn:carrel:domain:1";
+pub const PREFIX: &str = "carrel";
+const NAME: &str = "machine";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ours {
+    pub machine: Uuid,
+    /// Of the log that ordered it.
+    pub incarnation: u64,
+    pub generation: u64,
+    /// The epoch that it was defined for, or that it has got to by a reset or a reboot.
+    pub boot_epoch: u64,
+    /// The guest has run in this epoch, if only for one instruction.
+    pub ran: bool,
+    /// The epoch that it is in with its next boot.
+    pub awaits: Option<u64>,
+    /// How it ended, once it was seen.
+    pub ended: Option<Ended>,
+    /// Of its disks, in their order.
+    pub disks: Vec<Uuid>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The guest powered itself off.
+    Guest,
+    /// Its power was cut.
+    Cut,
+    /// QEMU ended by itself, or the guest said that it panicked.
+    Crash,
+    /// The host went down under it, or nobody looked while libvirtd still knew.
+    Unknown,
+}
+
+impl Ended {
+    const ALL: [Self; 4] = [Self::Guest, Self::Cut, Self::Crash, Self::Unknown];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Cut => "cut",
+            Self::Crash => "crash",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Ours {
+    /// As it was first defined.
+    pub fn new(machine: Uuid, (incarnation, generation): (u64, u64), boot_epoch: u64) -> Self {
+        let (ran, awaits, ended) = (false, None, None);
+        let disks = Vec::new();
+        Self { machine, incarnation, generation, boot_epoch, ran, awaits, ended, disks }
+    }
+
+    /// The element with its namespace spelt out, as it stands in a whole domain.
+    pub fn element(&self) -> Element {
+        let mut element = self.bare();
+        element.attributes.insert(0, (format!("xmlns:{PREFIX}"), NAMESPACE.to_owned()));
+        qualify(&mut element);
+        element
+    }
+
+    /// As libvirt wants it when metadata are set by themselves: it adds prefix and namespace.
+    pub fn bare(&self) -> Element {
+        let mut element = Element::new(NAME)
+            .with("id", self.machine)
+            .with("incarnation", self.incarnation)
+            .with("generation", self.generation)
+            .with("epoch", self.boot_epoch);
+        if self.ran {
+            element.set("ran", "yes");
+        }
+        if let Some(epoch) = self.awaits {
+            element.set("awaits", epoch);
+        }
+        if let Some(ended) = self.ended {
+            element.set("ended", ended.word());
+        }
+        element.within(self.disks.iter().map(|id| Element::new("disk").with("id", id)))
+    }
+
+    /// Nothing: it is not ours, or somebody has put something else in its place.
+    pub fn read(element: &Element) -> Option<Self> {
+        let number = |name: &str| element.attribute(name)?.parse().ok();
+        if local(&element.name) != NAME {
+            return None;
+        }
+        let disks = element.children.iter().filter(|child| local(&child.name) == "disk");
+        let disks = disks.map(|disk| disk.attribute("id")?.parse().ok());
+        Some(Self {
+            machine: element.attribute("id")?.parse().ok()?,
+            incarnation: number("incarnation")?,
+            generation: number("generation")?,
+            boot_epoch: number("epoch")?,
+            ran: element.is("ran", "yes"),
+            awaits: number("awaits"),
+            ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
+            disks: disks.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whatever prefix somebody has given to our namespace.
+    pub fn find(domain: &Element) -> Option<Self> {
+        let metadata = domain.child("metadata")?;
+        let is_ours = |element: &&Element| {
+            let prefix = element.name.split_once(':').map_or("", |(prefix, _)| prefix);
+            let attribute =
+                if prefix.is_empty() { "xmlns".to_owned() } else { format!("xmlns:{prefix}") };
+            let mut scopes = [*element, metadata, domain].into_iter();
+            scopes.find_map(|scope| scope.attribute(&attribute)) == Some(NAMESPACE)
+        };
+        metadata.children.iter().find(is_ours).and_then(Self::read)
+    }
+}
+
+fn qualify(element: &mut Element) {
+    element.name = format!("{PREFIX}:{}", element.name);
+    element.children.iter_mut().for_each(qualify);
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{Ended, NAMESPACE, Ours};
+    use crate::tree::Element;
+
+    fn ours() -> Ours {
+        let mut ours = Ours::new(Uuid::from_u128(1), (2, 3), 4);
+        ours.ran = true;
+        ours.ended = Some(Ended::Guest);
+        ours.disks = vec![Uuid::from_u128(5)];
+        ours
+    }
+
+    #[test]
+    fn it_is_known_again_by_its_namespace_alone() {
+        let domain = Element::new("domain").with("xmlns:x", NAMESPACE);
+        let mut element = ours().bare();
+        element.name = "x:machine".to_owned();
+        let found = Ours::find(&domain.within([Element::new("metadata").within([element])]));
+        assert_eq!(found, Some(ours()));
+    }
+
+    #[test]
+    fn what_others_have_written_is_not_ours() {
+        for (namespace, name) in [("urn:other", "machine"), (NAMESPACE, "other")] {
+            let mut element = ours().bare();
+            element.name = format!("x:{name}");
+            element.set("xmlns:x", namespace);
+            let metadata = Element::new("metadata").within([element]);
+            assert_eq!(Ours::find(&Element::new("domain").within([metadata])), None);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! CDs in the drives of a domain, and what its disks complain of.
+
+use carrel_domain::HostFile;
+use carrel_domain::device::loaded;
+use serde_json::Value;
+use virt::connect::Connect;
+use virt_sys as sys;
+
+use crate::display::ask;
+use crate::host::Host;
+use crate::target::Target;
+use crate::trouble::Trouble;
+
+/// Why a disk has stopped a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskError {
+    /// QEMU's name for the device.
+    pub device: String,
+    /// There is no room on its storage.
+    pub is_full: bool,
+}
+
+impl Host {
+    /// Another CD, or none, in the drive of this target: at once if it runs, and for good. A guest
+    /// that has locked its drive is not asked.
+    pub fn load(
+        &self,
+        target: Target,
+        drive: &str,
+        file: Option<&HostFile>,
+    ) -> Result<(), Trouble> {
+        let (drive, file) = (drive.to_owned(), file.cloned());
+        let loaded = self
+            .act(Some(target.uuid), move |connect| load(connect, target, &drive, file.as_ref()));
+        self.known.forget(target.uuid);
+        loaded
+    }
+
+    pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
+        self.look(Some(target.uuid), move |connect| {
+            let held = target.take(connect)?;
+            if !held.state.is_on() {
+                return Ok(Vec::new());
+            }
+            Ok(errors(&ask(&held, "query-block")?))
+        })
+    }
+}
+
+fn load(
+    connect: &Connect,
+    target: Target,
+    drive: &str,
+    file: Option<&HostFile>,
+) -> Result<(), Trouble> {
+    let held = target.take(connect)?;
+    let device = loaded(&held.live()?, drive, file);
+    let device = device.ok_or_else(|| Trouble::never("no_drive", "it has no such drive"))?;
+    let now = if held.state.is_on() { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
+    let flags = now | sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE;
+    held.domain.update_device_flags(&device, flags)?;
+    Ok(())
+}
+
+fn errors(answer: &Value) -> Vec<DiskError> {
+    let disks = answer.as_array().into_iter().flatten();
+    let complaints = disks.filter_map(|disk| {
+        let status = disk.get("io-status")?.as_str().filter(|status| *status != "ok")?;
+        let name = |key: &str| disk.get(key).and_then(Value::as_str).filter(|it| !it.is_empty());
+        let device = name("qdev").or_else(|| name("device")).unwrap_or_default();
+        Some(DiskError { device: device.to_owned(), is_full: status == "nospace" })
+    });
+    complaints.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::errors;
+    use serde_json::json;
+
+    #[test]
+    fn a_full_storage_is_told_from_a_broken_one() {
+        let answer = json!([
+            {"device": "", "qdev": "/machine/vda", "io-status": "nospace"},
+            {"device": "b", "io-status": "failed"},
+            {"device": "c", "io-status": "ok"},
+            {"device": "d"},
+        ]);
+        let found = errors(&answer);
+        let found: Vec<_> = found.iter().map(|it| (it.device.as_str(), it.is_full)).collect();
+        assert_eq!(found, [("/machine/vda", true), ("b", false)]);
+    }
+}

@@ -1,0 +1,203 @@
+//! All domains at once, and one by itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use carrel_domain::{Ended, Found, FoundDisplay, Ours};
+use uuid::Uuid;
+use virt::connect::Connect;
+
+use crate::bridge;
+use crate::host::Host;
+use crate::known::Known;
+use crate::state::State;
+use crate::target::{self, find};
+use crate::trouble::Trouble;
+
+/// A domain of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// As it is defined.
+    pub found: Arc<Found>,
+    pub ours: Ours,
+    pub state: State,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub domains: Vec<Listed>,
+    /// How many there are that are nobody's of ours.
+    pub foreign: u32,
+}
+
+/// One domain, ours or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// As it is defined.
+    pub found: Arc<Found>,
+    pub state: State,
+    /// As it runs: with its ports. Empty while it is off.
+    pub displays: Vec<FoundDisplay>,
+}
+
+impl Listed {
+    /// How the run of its epoch ended; nothing if it never ran in it, or runs.
+    pub fn ended(&self) -> Option<Ended> {
+        ended(&self.ours, self.state)
+    }
+}
+
+/// libvirtd's word is from this run, if it has one: it is about to be written down.
+fn ended(ours: &Ours, state: State) -> Option<Ended> {
+    match state {
+        State::Off(said) if ours.ran => Some(ours.ended.or(said).unwrap_or(Ended::Unknown)),
+        State::Off(_) | State::Running | State::Paused(_) | State::Asleep => None,
+    }
+}
+
+impl Host {
+    /// All domains. How a run ended is written down when it is seen: libvirtd forgets it.
+    pub fn list(&self) -> Result<Listing, Trouble> {
+        let known = Arc::clone(&self.known);
+        let (listing, to_note) = self.look(None, move |connect| list(connect, &known))?;
+        if !to_note.is_empty() {
+            self.act(None, move |connect| note(connect, &to_note))?;
+        }
+        Ok(listing)
+    }
+
+    /// Nothing: there is no such domain.
+    pub fn observe(&self, uuid: Uuid) -> Result<Option<Observed>, Trouble> {
+        let known = Arc::clone(&self.known);
+        let (observed, to_note) =
+            self.look(Some(uuid), move |connect| observe(connect, &known, uuid))?;
+        if let Some(to_note) = to_note {
+            self.act(Some(uuid), move |connect| note(connect, &[to_note]))?;
+        }
+        Ok(observed)
+    }
+
+    /// A machine's domain is known by its metadata, whatever its UUID is.
+    pub fn find_machine(&self, machine: Uuid) -> Result<Option<Uuid>, Trouble> {
+        if let Some(uuid) = self.known.of_machine(machine) {
+            return Ok(Some(uuid));
+        }
+        self.list()?;
+        Ok(self.known.of_machine(machine))
+    }
+
+    /// Somebody else's domains, for people who want to adopt one.
+    pub fn list_foreign(&self) -> Result<Vec<(Arc<Found>, State)>, Trouble> {
+        let known = Arc::clone(&self.known);
+        self.look(None, move |connect| {
+            let mut foreign = Vec::new();
+            for raw in bridge::states(connect)? {
+                if let Some(found) = read(connect, &known, raw.uuid, Fresh::No)?
+                    && found.ours.is_none()
+                {
+                    foreign.push((found, State::of(raw.state, raw.reason)));
+                }
+            }
+            Ok(foreign)
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    /// What was read before is good enough.
+    No,
+    Yes,
+}
+
+/// Nothing: it has gone meanwhile.
+fn read(
+    connect: &Connect,
+    known: &Known,
+    uuid: Uuid,
+    fresh: Fresh,
+) -> Result<Option<Arc<Found>>, Trouble> {
+    if fresh == Fresh::No
+        && let Some(found) = known.get(uuid)
+    {
+        return Ok(Some(found));
+    }
+    let since = known.since();
+    let Some(domain) = find(connect, uuid)? else { return Ok(None) };
+    match target::found(&domain) {
+        Ok(found) => {
+            let found = Arc::new(found);
+            known.remember(since, &found);
+            Ok(Some(found))
+        }
+        Err(trouble) if trouble.is(virt::error::ErrorNumber::NoDomain) => Ok(None),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Whose end is to be written down.
+type ToNote = (Uuid, Ended);
+
+fn to_note(uuid: Uuid, ours: &Ours, state: State) -> Option<ToNote> {
+    match state {
+        State::Off(Some(said)) if ours.ran && ours.ended.is_none() => Some((uuid, said)),
+        State::Off(_) | State::Running | State::Paused(_) | State::Asleep => None,
+    }
+}
+
+fn list(connect: &Connect, known: &Known) -> Result<(Listing, Vec<ToNote>), Trouble> {
+    let states = bridge::states(connect)?;
+    let there: HashSet<Uuid> = states.iter().map(|raw| raw.uuid).collect();
+    let again: HashSet<Uuid> = known.keep(|uuid| there.contains(&uuid)).into_iter().collect();
+    let (mut listing, mut noted) = (Listing::default(), Vec::new());
+    for raw in states {
+        let fresh = if again.contains(&raw.uuid) { Fresh::Yes } else { Fresh::No };
+        let Some(found) = read(connect, known, raw.uuid, fresh)? else { continue };
+        let Some(ours) = found.ours.clone() else {
+            listing.foreign += 1;
+            continue;
+        };
+        let state = State::of(raw.state, raw.reason);
+        noted.extend(to_note(raw.uuid, &ours, state));
+        listing.domains.push(Listed { found, ours, state });
+    }
+    Ok((listing, noted))
+}
+
+fn observe(
+    connect: &Connect,
+    known: &Known,
+    uuid: Uuid,
+) -> Result<(Option<Observed>, Option<ToNote>), Trouble> {
+    let Some(domain) = find(connect, uuid)? else { return Ok((None, None)) };
+    let Some(found) = read(connect, known, uuid, Fresh::Yes)? else { return Ok((None, None)) };
+    let state = target::state(&domain)?;
+    let mut displays = Vec::new();
+    if state.is_on() {
+        let live = Found::of(&target::parse(&domain.get_xml_desc(0)?)?);
+        displays = live.map(|live| live.displays).unwrap_or_default();
+    }
+    let noted = found.ours.as_ref().and_then(|ours| to_note(uuid, ours, state));
+    Ok((Some(Observed { found, state, displays }), noted))
+}
+
+/// Between reading and writing it may have been defined or started again: then there is nothing to
+/// note any more.
+fn note(connect: &Connect, ends: &[ToNote]) -> Result<(), Trouble> {
+    for (uuid, ended) in ends {
+        let Some(domain) = find(connect, *uuid)? else { continue };
+        let Some(mut ours) = target::marks(&domain)? else { continue };
+        if ours.ran && ours.ended.is_none() && !target::state(&domain)?.is_on() {
+            ours.ended = Some(*ended);
+            target::write(&domain, &ours)?;
+        }
+    }
+    Ok(())
+}
+
+impl Observed {
+    /// As [`Listed::ended`].
+    pub fn ended(&self) -> Option<Ended> {
+        self.found.ours.as_ref().and_then(|ours| ended(ours, self.state))
+    }
+}

@@ -1,0 +1,161 @@
+//! A guest of eight instructions: its firmware finds a boot sector that switches the power off.
+//!
+//! That `/dev/kvm` is there, and even that a guest can be made with it, says little: where a
+//! hypervisor runs within another one without help of the processor, guests hang.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use carrel_domain::ours::{NAMESPACE, PREFIX};
+use carrel_domain::tree::Element;
+use carrel_domain::{Ended, HostFile, Virtualization};
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt_sys as sys;
+
+use crate::host::Host;
+use crate::state::State;
+use crate::target::{find, state};
+use crate::trouble::Trouble;
+
+use super::{Report, Verdict, What};
+
+/// One trial at a time, and what one has left behind the next one clears up.
+const UUID: Uuid = Uuid::from_u128(0xca44_e100_74a1_4000_8000_0000_0000_0001);
+const NAME: &str = "carrel-trial";
+const FILE: &str = ".carrel-trial.img";
+
+const SECTOR: usize = 512;
+/// Firmware takes no disk for one that has not a whole cylinder.
+const DISK: usize = 1 << 20;
+/// mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt; jmp hlt: the board's register for power is told
+/// to switch it off.
+const CODE: [u8; 10] = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb, 0xfd];
+const BOOTABLE: [u8; 2] = [0x55, 0xaa];
+
+/// It takes a second under KVM, and three without on a busy host.
+const LOOK_EACH: Duration = Duration::from_millis(100);
+const LOOKS_KVM_MAX: u32 = 80;
+const LOOKS_TCG_MAX: u32 = 300;
+
+pub(super) fn report(
+    host: &Host,
+    emulator: &HostFile,
+    folder: &Path,
+    report: &mut Report,
+) -> Result<(), Trouble> {
+    let disk = folder.join(FILE);
+    if let Err(error) = fs::write(&disk, boot_disk()) {
+        report.say(What::Virtualization, Verdict::Fails, format!("not tried: {error}"));
+        return Ok(());
+    }
+    let kvm = boot(host, emulator, &disk, Virtualization::Kvm);
+    let outcome = match &kvm {
+        Ok(()) => Ok(()),
+        Err(trouble) if trouble.is_unreachable() => Err(trouble.clone()),
+        Err(_) => boot(host, emulator, &disk, Virtualization::Tcg),
+    };
+    let _ = fs::remove_file(&disk);
+    match (kvm, outcome) {
+        (Ok(()), _) => {
+            report.virtualization = Some(Virtualization::Kvm);
+            report.say(What::Virtualization, Verdict::Good, "a guest has booted under KVM");
+        }
+        (Err(why), Ok(())) => {
+            report.virtualization = Some(Virtualization::Tcg);
+            let detail = format!(
+                "a guest has booted without KVM only, which is slow and keeps nobody in ({why})"
+            );
+            report.say(What::Virtualization, Verdict::Warns, detail);
+        }
+        (_, Err(why)) if why.is_unreachable() => return Err(why),
+        (_, Err(why)) => {
+            report.say(What::Virtualization, Verdict::Fails, format!("no guest boots: {why}"));
+        }
+    }
+    Ok(())
+}
+
+fn boot_disk() -> Vec<u8> {
+    let mut disk = vec![0; DISK];
+    disk[..CODE.len()].copy_from_slice(&CODE);
+    disk[SECTOR - BOOTABLE.len()..SECTOR].copy_from_slice(&BOOTABLE);
+    disk
+}
+
+fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Result<(), Trouble> {
+    let text = describe(emulator, disk, by).write();
+    host.power(Some(UUID), move |connect| {
+        clear(connect)?;
+        let domain = Domain::define_xml(connect, &text)?;
+        // It ends with this connection at the latest.
+        let begun = domain.create_with_flags(sys::VIR_DOMAIN_START_AUTODESTROY);
+        let ended = begun.map_err(Trouble::from).and_then(|_| wait(&domain, by));
+        clear(connect)?;
+        ended
+    })
+}
+
+fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
+    let kind = match by {
+        Virtualization::Kvm => "kvm",
+        Virtualization::Tcg => "qemu",
+    };
+    let text = |name: &str, text: &str| Element::new(name).with_text(text);
+    let mark = Element::new(&format!("{PREFIX}:trial")).with(&format!("xmlns:{PREFIX}"), NAMESPACE);
+    let machine = Element::new("type").with("arch", "x86_64").with("machine", "q35");
+    let drive = Element::new("disk").with("type", "file").with("device", "disk").within([
+        Element::new("driver").with("name", "qemu").with("type", "raw"),
+        Element::new("source").with("file", disk.display()),
+        Element::new("backingStore"),
+        Element::new("target").with("dev", "vda").with("bus", "virtio"),
+        Element::new("readonly"),
+    ]);
+    let balloon = Element::new("memballoon").with("model", "none");
+    Element::new("domain").with("type", kind).within([
+        text("name", NAME),
+        text("uuid", &UUID.to_string()),
+        Element::new("metadata").within([mark]),
+        text("memory", "64").with("unit", "MiB"),
+        text("vcpu", "1"),
+        Element::new("os").within([machine.with_text("hvm")]),
+        Element::new("features").within([Element::new("acpi")]),
+        text("on_poweroff", "destroy"),
+        text("on_crash", "destroy"),
+        Element::new("devices").within([text("emulator", emulator.as_str()), drive, balloon]),
+    ])
+}
+
+fn wait(domain: &Domain, by: Virtualization) -> Result<(), Trouble> {
+    let looks = match by {
+        Virtualization::Kvm => LOOKS_KVM_MAX,
+        Virtualization::Tcg => LOOKS_TCG_MAX,
+    };
+    // Nobody sends anything: it is only waited at.
+    let (_waiting, pause) = sync_channel::<()>(0);
+    for _ in 0..looks {
+        match state(domain)? {
+            State::Off(Some(Ended::Guest)) => return Ok(()),
+            State::Off(_) => return Err(Trouble::never("trial", "QEMU ended by itself")),
+            State::Paused(_) => return Err(Trouble::never("trial", "the processor gave up")),
+            State::Running | State::Asleep => {}
+        }
+        let _ = pause.recv_timeout(LOOK_EACH);
+    }
+    Err(Trouble::never("trial", "the guest hangs"))
+}
+
+/// Only what is a trial.
+fn clear(connect: &Connect) -> Result<(), Trouble> {
+    let Some(domain) = find(connect, UUID)? else { return Ok(()) };
+    let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
+    domain.get_metadata(kind, Some(NAMESPACE), 0)?;
+    if state(&domain)?.is_on() {
+        domain.destroy()?;
+    }
+    domain.undefine()?;
+    Ok(())
+}
