@@ -16,9 +16,15 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use tikv_jemallocator::Jemalloc;
 
 use self::arguments::{Arguments, Command};
 use self::failure::{Failure, Outcome};
+
+/// The fleet is millions of small things that come and go, of which the C library's allocator keeps
+/// holes.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let outcome = run(Arguments::parse());

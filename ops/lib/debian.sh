@@ -16,13 +16,24 @@ pkg-config       finds C libraries for crates that bind to them
 
 # package and why
 packages_to_test='
-chromium         shows the page about the API, as a browser would to anybody
-jq               reads the JSON that Carrel and cargo write
-python3-venv     has a place for the tool that asks the API with random data
-postgresql       has the server that tests start for themselves, on ports of their own
-qemu-utils       reads and writes disk images, which Carrel's are held against
-strace           shows which system calls the log makes, and in which order
-xfsprogs         makes a file system on which copies share blocks
+busybox-static           is all that guests of tests have
+chromium                 shows the page about the API, as a browser would to anybody
+iproute2                 gives each libvirtd of a test a network of its own
+jq                       reads the JSON that Carrel and cargo write
+libvirt-clients          looks at domains from outside, and knows the schema of their XML
+libvirt-daemon-system    runs domains, in tests one for each
+libvirt-dev              is what programs that ask libvirt are linked with
+linux-image-cloud-amd64  is the kernel of guests of tests
+ovmf                     is the UEFI firmware of guests
+python3-venv             has a place for the tool that asks the API with random data
+postgresql               has the server that tests start for themselves, on ports of their own
+qemu-guest-agent         answers from within a guest
+qemu-system-x86          runs guests
+qemu-utils               reads and writes disk images
+strace                   shows which system calls the log makes, and in which order
+swtpm                    is the TPM of guests
+swtpm-tools              makes such a TPM when its guest is first started
+xfsprogs                 makes a file system on which copies share blocks
 '
 
 # package and why
@@ -52,8 +63,26 @@ have_packages() {
         say "nothing is missing"
         return 0
     fi
-    local install="apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends"
-    as_root "apt-get update && DEBIAN_FRONTEND=noninteractive $install ${missing[*]}"
+    local install="DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install --yes"
+    install+=" --no-install-recommends"
+    as_root "apt-get update"
+    as_root "$install ${missing[*]}" && return 0
+    # One that is there from another release may be in the way of its kin.
+    say "once more, with what is there as this release has it"
+    as_root "$install --allow-downgrades ${missing[*]} $(as_released "$*")"
+}
+
+# Those of a list that are there in a version which no archive has, with the version that one has.
+as_released() {
+    local package why there has
+    while read -r package why; do
+        [[ $(package_state "$package") == installed ]] || continue
+        there=$(dpkg-query --show --showformat '${Version}' "$package")
+        has=$(apt-cache madison "$package" | awk '{ print $3 }')
+        if [[ -n $has ]] && ! grep --quiet --line-regexp --fixed-strings "$there" <<<"$has"; then
+            printf '%s=%s ' "$package" "$(head -n 1 <<<"$has")"
+        fi
+    done <<<"$*"
 }
 
 package_state() {

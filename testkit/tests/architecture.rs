@@ -59,7 +59,11 @@ const ARCHITECTURE: &[Row] = &[
     },
     // Of the keys a worker needs the public halves that work is signed with, and its own host's.
     Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
-    Row { name: DRIVER, may_use: &[MODEL, IMAGES, DOMAIN, LIBVIRT_HOST], never: &[SQL, SLED, AMQP, HTTP] },
+    Row {
+        name: DRIVER,
+        may_use: &[MODEL, IMAGES, DOMAIN, LIBVIRT_HOST],
+        never: &[SQL, SLED, AMQP, HTTP],
+    },
     // It knows files, and of none what it is for.
     Row {
         name: IMAGES,

@@ -38,7 +38,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
     let many = std::env::args().nth(1).and_then(|it| it.parse().ok()).unwrap_or(DOMAINS);
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let host = lab.host();
     let domains: Vec<Domain> =
         (1..=many).map(|number| small(guest(&lab, number, Does::Wait))).collect();

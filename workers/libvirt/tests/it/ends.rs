@@ -40,7 +40,7 @@ fn must_have_ended(host: &Host, how: Ended) {
 
 #[test]
 fn a_guest_that_powers_itself_off_is_heard_and_seen() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (host, domain, watch) = started(&lab, Does::PowerOff);
     must_hear(&watch, &domain, &Happened::Stopped);
     must_have_ended(&host, Ended::Guest);
@@ -55,7 +55,7 @@ fn a_guest_that_powers_itself_off_is_heard_and_seen() {
 
 #[test]
 fn power_that_was_cut_is_told_as_such() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (host, domain, watch) = started(&lab, Does::Wait);
     assert_eq!(host.destroy(target(&domain)), Ok(Was::Done));
     assert_eq!(host.destroy(target(&domain)), Ok(Was::So));
@@ -65,7 +65,7 @@ fn power_that_was_cut_is_told_as_such() {
 
 #[test]
 fn a_qemu_that_was_killed_has_crashed() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (host, domain, watch) = started(&lab, Does::Wait);
     lab.tell("qemu KILL carrel-test-1");
     must_hear(&watch, &domain, &Happened::Stopped);
@@ -74,7 +74,7 @@ fn a_qemu_that_was_killed_has_crashed() {
 
 #[test]
 fn a_guest_that_panics_has_crashed() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (host, domain, watch) = started(&lab, Does::Panic);
     must_hear(&watch, &domain, &Happened::Stopped);
     must_have_ended(&host, Ended::Crash);
@@ -82,7 +82,7 @@ fn a_guest_that_panics_has_crashed() {
 
 #[test]
 fn a_guest_that_is_asked_by_its_power_button_goes_down_by_itself() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (host, domain, watch) = started(&lab, Does::Wait);
     eventually("it is up", || lab.console("carrel-test-1").contains(UP).then_some(()));
     // One that has just come up may not listen to its button yet.

@@ -49,7 +49,7 @@ fn seen_from_outside(lab: &Lab) -> Domain {
 
 #[test]
 fn a_display_that_is_seen_from_outside_has_no_port_in_the_clear() {
-    let Some(lab) = lab_with(certify) else { return };
+    let lab = lab_with(certify);
     let host = lab.host();
     let domain = seen_from_outside(&lab);
     let it = target(&domain);
@@ -76,7 +76,7 @@ fn a_display_that_is_seen_from_outside_has_no_port_in_the_clear() {
 
 #[test]
 fn without_a_certificate_it_does_not_start() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let host = lab.host();
     let domain = seen_from_outside(&lab);
     host.define(&domain).expect("defined");
