@@ -26,6 +26,11 @@ mod store;
 mod syncs;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// As Carrel's: whoever is measured in this process has what the server has.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
