@@ -38,7 +38,10 @@ xfsprogs                 makes a file system on which copies share blocks
 
 # package and why
 packages_to_test_slowly='
+dosfstools         makes the file system that guests of tests boot from
+mtools             puts files into it without mounting it
 protobuf-compiler  turns a protocol into code, for a peer that the load test is built with
+syslinux           boots it
 '
 
 say() {

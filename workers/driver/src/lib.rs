@@ -7,8 +7,9 @@
 //!                     |
 //!              trait Hypervisor, blocking
 //!                     |
-//!                    sim     hosts in memory that outlive their workers: for tests, demonstrations
-//!                            and load
+//!               libvirt  sim     hosts in memory that outlive their workers: for tests,
+//!                  |             demonstrations and load
+//!              a real host: domains by carrel-libvirt, files by carrel-images
 //! ```
 //!
 //! A step does one thing and can be done again: it finds that it is so and changes nothing. Whether
@@ -20,6 +21,8 @@
 
 mod cancel;
 pub mod hypervisor;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
 pub mod place;
 pub mod seen;
 pub mod sim;

@@ -82,8 +82,10 @@ impl Host {
         if let Some(uuid) = self.known.of_machine(machine) {
             return Ok(Some(uuid));
         }
-        self.list()?;
-        Ok(self.known.of_machine(machine))
+        // What has changed while it was read is not remembered, and is there all the same.
+        let listing = self.list()?;
+        let found = listing.domains.iter().find(|it| it.ours.machine == machine);
+        Ok(found.map(|it| it.found.uuid))
     }
 
     /// Somebody else's domains, for people who want to adopt one.

@@ -1,0 +1,172 @@
+//! A real host: libvirt runs the machines, and qemu-img works on their files.
+//!
+//! ```text
+//!   LibvirtHost: Hypervisor
+//!        |
+//!        +-- describe   a definition becomes a domain
+//!        +-- files      steps on files, by carrel-images
+//!        +-- power      steps on domains, by carrel-libvirt
+//!        +-- people     whose ticket is armed, and who looks
+//!        +-- see        what there is becomes what a worker knows
+//! ```
+//!
+//! What outlives this process stands in the domain's metadata and in files. What is known of
+//! tickets does not: a display that was armed by the process before is closed when the next one
+//! first looks at it, and whoever wants in asks for another ticket.
+
+mod describe;
+mod files;
+mod people;
+mod power;
+mod see;
+
+use std::fmt::{self, Debug};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use carrel_domain::{HostFile, Listen, Virtualization};
+use carrel_images::Images;
+use carrel_libvirt::{Host, Target, Watch};
+use carrel_model::ids::MachineId;
+use carrel_model::work::Thing;
+
+use self::people::People;
+use crate::cancel::Cancel;
+use crate::hypervisor::{Advance, Doing, Hypervisor, Look};
+use crate::place::Root;
+use crate::seen::{Listing, Seen};
+use crate::step::{Done, Step};
+use crate::trouble::{Hope, Trouble};
+
+/// Seconds since 1970.
+pub type Clock = dyn Fn() -> u64 + Send + Sync;
+
+/// What is true of a host and of all domains on it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Found out by trying, not by what the host says of itself.
+    pub virtualization: Virtualization,
+    pub emulator: HostFile,
+    pub uefi: Option<Uefi>,
+    pub uefi_secure: Option<Uefi>,
+    pub spice: Listen,
+    /// Where guests' consoles are written to, a file each.
+    pub consoles: PathBuf,
+    /// By which other hosts' libvirtds are reached: `tls` between hosts that know each other.
+    pub transport: String,
+}
+
+/// Firmware that is on the host.
+#[derive(Clone, Debug)]
+pub struct Uefi {
+    pub loader: HostFile,
+    pub template: HostFile,
+}
+
+pub struct LibvirtHost {
+    host: Arc<Host>,
+    images: Images,
+    facts: Facts,
+    people: People,
+    clock: Box<Clock>,
+    /// Marks guests that boot again, for as long as somebody holds it.
+    _watch: Mutex<Watch>,
+}
+
+impl Debug for LibvirtHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LibvirtHost").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+impl LibvirtHost {
+    /// # Errors
+    ///
+    /// libvirt's events can't be heard.
+    pub fn new(
+        host: Arc<Host>,
+        images: Images,
+        facts: Facts,
+        clock: Box<Clock>,
+    ) -> Result<Self, Trouble> {
+        let watch = host.watch()?;
+        Ok(Self {
+            host,
+            images,
+            facts,
+            people: People::default(),
+            clock,
+            _watch: Mutex::new(watch),
+        })
+    }
+
+    /// Nothing: it has no domain here.
+    fn find(&self, machine: MachineId) -> Result<Option<Target>, Trouble> {
+        let uuid = self.host.find_machine(machine.uuid())?;
+        Ok(uuid.map(|uuid| Target { uuid, machine: machine.uuid() }))
+    }
+
+    fn target(&self, machine: MachineId) -> Result<Target, Trouble> {
+        let found = self.find(machine)?;
+        found.ok_or_else(|| Trouble::never("no_domain", "the machine has no domain here"))
+    }
+}
+
+impl From<carrel_libvirt::Trouble> for Trouble {
+    fn from(trouble: carrel_libvirt::Trouble) -> Self {
+        let hope = match trouble.hope {
+            carrel_libvirt::Hope::Never => Hope::Never,
+            carrel_libvirt::Hope::Again => Hope::Again,
+            carrel_libvirt::Hope::Unreachable => Hope::Unreachable,
+        };
+        Self::new(hope, trouble.code, &trouble.detail)
+    }
+}
+
+impl From<carrel_images::Failed> for Trouble {
+    fn from(failed: carrel_images::Failed) -> Self {
+        let hope = match failed.hope() {
+            carrel_images::Hope::Never => Hope::Never,
+            carrel_images::Hope::Again => Hope::Again,
+            carrel_images::Hope::Cancelled => return Self::cancelled(),
+        };
+        Self::new(hope, failed.code(), &failed.to_string())
+    }
+}
+
+impl Hypervisor for LibvirtHost {
+    fn observe(&self, look: &Look) -> Result<Seen, Trouble> {
+        see::observe(self, look)
+    }
+
+    fn list(&self) -> Result<Listing, Trouble> {
+        see::list(self)
+    }
+
+    fn step(
+        &self,
+        doing: &Doing,
+        step: &Step,
+        advance: &dyn Advance,
+        cancel: &Cancel,
+    ) -> Result<Done, Trouble> {
+        if cancel.is_cancelled() {
+            return Err(Trouble::cancelled());
+        }
+        if let Some(done) = files::step(&self.images, step, (advance, cancel)) {
+            return done;
+        }
+        let Thing::Machine(machine) = doing.thing else {
+            return Err(Trouble::never("no_machine", "only a machine has a domain"));
+        };
+        power::step(self, machine, step).map(|()| Done::So)
+    }
+
+    fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {
+        Ok(self.host.screenshot(self.target(machine)?)?)
+    }
+
+    fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {
+        Ok(self.images.free_mib(storage.path.as_str().as_ref())?)
+    }
+}

@@ -1,0 +1,131 @@
+//! Steps on domains.
+
+use std::net::UdpSocket;
+
+use carrel_domain::HostFile;
+use carrel_libvirt::{Asked, Destination, Firmly, Shown, Target, Was};
+use carrel_model::ids::{MachineId, MediaId};
+use carrel_model::mac::Mac;
+use carrel_model::work::MediumSpec;
+
+use super::{LibvirtHost, describe};
+use crate::place::medium_file;
+use crate::step::Step;
+use crate::trouble::Trouble;
+
+pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<(), Trouble> {
+    let (host, target) = (&on.host, || on.target(machine));
+    match step {
+        Step::Define(definition) => {
+            let domain = describe::domain(definition, &on.facts, &on.images)?;
+            host.define(&domain)?;
+        }
+        Step::Undefine => undefine(on, machine)?,
+        Step::Start { boot_epoch } => so(host.start(target()?, *boot_epoch))?,
+        Step::Shutdown => so(host.shutdown(target()?, Asked::Acpi))?,
+        Step::Reboot { boot_epoch } => so(host.reboot(target()?, *boot_epoch))?,
+        Step::Reset { boot_epoch } => so(host.reset(target()?, *boot_epoch))?,
+        Step::Destroy => so(host.destroy(target()?))?,
+        Step::Suspend => so(host.suspend(target()?))?,
+        Step::Resume => so(host.resume(target()?))?,
+        Step::Wake => so(host.wake(target()?))?,
+        Step::Migrate { address, .. } => {
+            let uri = format!("qemu+{}://{address}/system", on.facts.transport);
+            let (address, files_are_shared) = (address.parse().ok(), true);
+            so(host.migrate(target()?, &Destination { uri, address, files_are_shared }))?;
+        }
+        Step::ArmDisplay { session, ticket, protocol, password, valid_seconds } => {
+            let until = (on.clock)().saturating_add(u64::from(*valid_seconds));
+            let of = (machine, *session, *ticket);
+            on.people.arms(host, target()?, of, (*protocol, password, until))?;
+        }
+        Step::CutViewers { of } => on.people.cuts(host, target()?, (machine, of))?,
+        Step::AttachMedium(medium) => attach(on, target()?, medium)?,
+        Step::DetachMedium(medium) => detach(on, target()?, *medium)?,
+        Step::ShowMessage(text) => show(on, target()?, text.as_str())?,
+        Step::WakeOnLan(mac) => wake_on_lan(*mac)?,
+        Step::MakeDisk { .. }
+        | Step::Resize { .. }
+        | Step::Rebase { .. }
+        | Step::Copy { .. }
+        | Step::CopyVersion { .. }
+        | Step::Import { .. }
+        | Step::Seal { .. }
+        | Step::Verify { .. }
+        | Step::RemoveFiles { .. }
+        | Step::TakeSnapshot { .. }
+        | Step::RevertSnapshot { .. }
+        | Step::DeleteSnapshot { .. } => {
+            return Err(Trouble::never("no_power", "a step on files is no matter of libvirt's"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it was so before is the same to whoever asked for it.
+fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
+    done.map(|(Was::Done | Was::So)| ()).map_err(Trouble::from)
+}
+
+/// What its firmware and its TPM have kept belongs to its disk, and goes with that.
+fn undefine(on: &LibvirtHost, machine: MachineId) -> Result<(), Trouble> {
+    on.people.forgets(machine);
+    match on.find(machine)? {
+        Some(target) => Ok(on.host.undefine(target, Firmly::Kept)?),
+        None => Ok(()),
+    }
+}
+
+/// A drive by the name that the guest's bus gives it, and the file in it.
+fn drives(on: &LibvirtHost, target: Target) -> Result<Vec<(String, Option<String>)>, Trouble> {
+    let Some(observed) = on.host.observe(target.uuid)? else { return Ok(Vec::new()) };
+    let drives =
+        observed.found.disks.iter().filter(|it| it.device == carrel_domain::FoundDevice::Cd);
+    Ok(drives.map(|drive| (drive.target.clone(), drive.file.clone())).collect())
+}
+
+fn attach(on: &LibvirtHost, target: Target, medium: &MediumSpec) -> Result<(), Trouble> {
+    let unseen = || Trouble::never("media_unseen", "this host does not see the medium's storage");
+    let file = medium_file(medium).ok_or_else(unseen)?.path();
+    let drives = drives(on, target)?;
+    if drives.iter().any(|(_, there)| there.as_deref() == Some(&*file)) {
+        return Ok(());
+    }
+    let full = || Trouble::never("no_drive", "no drive is empty; take another medium out first");
+    let (drive, _) = drives.iter().find(|(_, there)| there.is_none()).ok_or_else(full)?;
+    let file = HostFile::new(&file).map_err(|unfit| unfit_path(&file, &unfit))?;
+    Ok(on.host.load(target, drive, Some(&file))?)
+}
+
+fn detach(on: &LibvirtHost, target: Target, medium: MediaId) -> Result<(), Trouble> {
+    let name = medium.to_string();
+    let holds = |file: &Option<String>| file.as_ref().is_some_and(|file| file.contains(&name));
+    match drives(on, target)?.iter().find(|(_, file)| holds(file)) {
+        Some((drive, _)) => Ok(on.host.load(target, drive, None)?),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn unfit_path(path: &str, unfit: &carrel_domain::text::Unfit) -> Trouble {
+    Trouble::never("path", &format!("{path}: {unfit}"))
+}
+
+fn show(on: &LibvirtHost, target: Target, words: &str) -> Result<(), Trouble> {
+    let observed = on.host.observe(target.uuid)?;
+    // Only Windows has its clock in local time.
+    let is_windows = observed.is_some_and(|it| it.found.clock_is_local);
+    let shown = if is_windows { Shown::Windows } else { Shown::Unix };
+    Ok(on.host.show(target, shown, words)?)
+}
+
+/// Six bytes of ones and sixteen times the address, to everybody (AMD, Magic Packet Technology).
+fn wake_on_lan(mac: Mac) -> Result<(), Trouble> {
+    let mut packet = vec![0xff; 6];
+    (0..16).for_each(|_| packet.extend(mac.0));
+    let send = || -> std::io::Result<()> {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.set_broadcast(true)?;
+        socket.send_to(&packet, "255.255.255.255:9").map(drop)
+    };
+    send().map_err(|error| Trouble::again("wake_on_lan", &error.to_string()))
+}

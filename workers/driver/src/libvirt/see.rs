@@ -1,0 +1,209 @@
+//! What there is, as a worker knows it.
+
+use std::collections::BTreeMap;
+
+use carrel_domain::{Ended, Found, FoundDevice, Ours};
+use carrel_images::{DiskFile, SeenFile as FoundFile};
+use carrel_libvirt::{Pause, State, Target, Viewing};
+use carrel_model::ids::{FromUuid, MachineId, MediaId};
+use carrel_model::machine::{PauseReason, Probe};
+use carrel_model::name::FilePath;
+use uuid::Uuid;
+
+use super::{LibvirtHost, files};
+use crate::hypervisor::{Look, LookFor};
+use crate::place::{Place, Root, machine_folder, throwaway_folder};
+use crate::seen::{Domain, DomainState, End, Listing, Seen, SeenFile};
+use crate::trouble::Trouble;
+
+/// Where this host has which storage: paths become places by it.
+type Roots = BTreeMap<String, Root>;
+
+fn roots<'a>(all: impl Iterator<Item = &'a Root>) -> Roots {
+    all.map(|root| (root.path.as_str().trim_end_matches('/').to_owned(), root.clone())).collect()
+}
+
+/// Nothing: it lies on no storage of which anybody has told.
+fn place(roots: &Roots, path: &str) -> Option<Place> {
+    let mut found = roots.iter().filter_map(|(root, of)| {
+        let file = path.strip_prefix(root.as_str())?.strip_prefix('/')?;
+        Some((root.len(), of, file))
+    });
+    let first = found.next()?;
+    let (_, root, file) = found.fold(first, |best, it| if it.0 > best.0 { it } else { best });
+    Some(Place { root: root.clone(), file: FilePath::new(file).ok()? })
+}
+
+pub(super) fn observe(on: &LibvirtHost, look: &Look) -> Result<Seen, Trouble> {
+    let known = roots(look.roots.iter().chain(look.places.iter().map(|place| &place.root)));
+    let domain = match &look.domain {
+        Some(it) => domain(on, *it, &known)?,
+        None => None,
+    };
+    let folders = look.domain.iter().flat_map(|it| {
+        let of = [machine_folder(it.machine), throwaway_folder(it.machine)];
+        let in_root = |root: &Root| {
+            let root = root.path.as_str().trim_end_matches('/').to_owned();
+            of.clone().map(|folder| format!("{root}/{}", folder.trim_end_matches('/')).into())
+        };
+        look.roots.iter().flat_map(in_root).collect::<Vec<_>>()
+    });
+    let folders: Vec<_> = folders.collect();
+    let places: Vec<DiskFile> = look.places.iter().map(files::named).collect();
+    let found = on.images.seen(&folders, &places)?;
+    Ok(Seen { domain, files: found.iter().filter_map(|file| seen_file(file, &known)).collect() })
+}
+
+/// One that is damaged is there, and stands on nothing that anybody knows.
+fn seen_file(file: &FoundFile, roots: &Roots) -> Option<SeenFile> {
+    let backing = file.backing.as_ref();
+    Some(SeenFile {
+        place: place(roots, &file.file.path.to_string_lossy())?,
+        backing: backing.and_then(|below| place(roots, &below.path.to_string_lossy())),
+        size_gib: u32::try_from(file.virtual_bytes.div_ceil(1 << 30)).unwrap_or(u32::MAX),
+        sealed: file.sealed,
+        stat: files::stat(file.stat),
+    })
+}
+
+fn domain(on: &LibvirtHost, it: LookFor, roots: &Roots) -> Result<Option<Domain>, Trouble> {
+    if let Some(uuid) = it.uuid {
+        let target = Target { uuid, machine: it.machine.uuid() };
+        if on.host.observe(uuid)?.is_none() {
+            return Ok(None);
+        }
+        on.host.adopt(target, Ours::new(it.machine.uuid(), (0, 0), 0))?;
+    }
+    let Some(target) = on.find(it.machine)? else { return Ok(None) };
+    let Some(observed) = on.host.observe(target.uuid)? else { return Ok(None) };
+    let Some(ours) = observed.found.ours.clone() else { return Ok(None) };
+    let ended = observed.ended();
+    known(on, (target, &ours), (&observed.found, observed.state, ended), roots).map(Some)
+}
+
+pub(super) fn list(on: &LibvirtHost) -> Result<Listing, Trouble> {
+    let listing = on.host.list()?;
+    let none = Roots::new();
+    let mut domains = Vec::with_capacity(listing.domains.len());
+    for it in &listing.domains {
+        let target = Target { uuid: it.found.uuid, machine: it.ours.machine };
+        let seen = (&*it.found, it.state, it.ended());
+        domains.push(known(on, (target, &it.ours), seen, &none)?);
+    }
+    Ok(Listing { domains, foreign: listing.foreign })
+}
+
+/// A domain of ours. Its files are named where somebody has told what lies where.
+fn known(
+    on: &LibvirtHost,
+    (target, ours): (Target, &Ours),
+    (found, state, ended): (&Found, State, Option<Ended>),
+    roots: &Roots,
+) -> Result<Domain, Trouble> {
+    let machine = MachineId::from_uuid(ours.machine);
+    let there =
+        if state.is_on() { people(on, (target, machine), ours)? } else { Default::default() };
+    if !state.is_on() {
+        on.people.forgets(machine);
+    }
+    let disks = found.disks.iter().filter(|disk| disk.device == FoundDevice::Disk);
+    let disks = disks.filter_map(|disk| place(roots, disk.file.as_deref()?));
+    let media = found.disks.iter().filter_map(|disk| medium(disk.file.as_deref()?));
+    Ok(Domain {
+        machine,
+        generation: ours.generation,
+        boot_epoch: ours.boot_epoch,
+        state: domain_state(state, ours, ended),
+        disks: disks.collect(),
+        media: media.collect(),
+        answers: answers(state, found),
+        armed: there.armed,
+        viewers: there.viewers,
+        logged_off: Vec::new(),
+    })
+}
+
+fn people(
+    on: &LibvirtHost,
+    (target, machine): (Target, MachineId),
+    ours: &Ours,
+) -> Result<super::people::There, Trouble> {
+    if !on.people.may_be_at(machine) {
+        return Ok(Default::default());
+    }
+    let viewing: Vec<Viewing> = on.host.viewers(target)?;
+    let now = (ours.boot_epoch, (on.clock)());
+    let (there, used) = on.people.seen(machine, now, &viewing);
+    for by in used {
+        on.host.disarm(target, by)?;
+    }
+    Ok(there)
+}
+
+fn domain_state(state: State, ours: &Ours, ended: Option<Ended>) -> DomainState {
+    match state {
+        State::Off(_) => DomainState::Off { ended: ended.map(end) },
+        // QEMU is there, and its guest has not begun: whoever was at it goes on.
+        State::Paused(Pause::Command) if !ours.ran => DomainState::Off { ended: None },
+        State::Running => DomainState::Running,
+        State::Paused(Pause::Command) => DomainState::Paused(PauseReason::Command),
+        State::Paused(Pause::Io) => DomainState::Paused(PauseReason::Io),
+        State::Paused(Pause::Passing) => DomainState::Running,
+        State::Paused(Pause::Other) => DomainState::Paused(PauseReason::Foreign),
+        State::Asleep => DomainState::Asleep,
+    }
+}
+
+const fn end(ended: Ended) -> End {
+    match ended {
+        Ended::Guest => End::Guest,
+        Ended::Cut => End::Cut,
+        Ended::Crash => End::Crash,
+        Ended::Unknown => End::Unknown,
+    }
+}
+
+/// A display is there as soon as QEMU is.
+fn answers(state: State, found: &Found) -> Vec<Probe> {
+    let shows = state == State::Running && !found.displays.is_empty();
+    if shows { vec![Probe::Display] } else { Vec::new() }
+}
+
+/// By the name that Carrel gives to media.
+fn medium(path: &str) -> Option<MediaId> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let (id, _) = name.split_once('.')?;
+    folder.ends_with("/media").then(|| Uuid::try_parse(id).ok().map(MediaId::from_uuid))?
+}
+
+#[cfg(test)]
+mod tests {
+    use carrel_model::ids::StorageId;
+    use carrel_model::name::HostPath;
+
+    use super::{MediaId, Root, Uuid, medium, place, roots};
+
+    fn root(number: u128, path: &str) -> Root {
+        let storage = StorageId::new(Uuid::from_u128(number));
+        Root { storage, path: HostPath::new(path).expect("a path") }
+    }
+
+    #[test]
+    fn a_file_lies_on_the_innermost_storage() {
+        let all = [root(1, "/srv"), root(2, "/srv/fast"), root(3, "/srv/f")];
+        let known = roots(all.iter());
+        let found = place(&known, "/srv/fast/machines/a.qcow2").expect("a place");
+        assert_eq!((found.root, found.file.as_str()), (all[1].clone(), "machines/a.qcow2"));
+        assert_eq!(place(&known, "/srvx/a"), None);
+        assert_eq!(place(&known, "/srv"), None);
+    }
+
+    #[test]
+    fn media_are_known_by_their_names() {
+        let id = Uuid::from_u128(7);
+        let found = medium(&format!("/srv/media/{id}.iso"));
+        assert_eq!(found.map(MediaId::uuid), Some(id));
+        assert_eq!(medium(&format!("/srv/else/{id}.iso")), None);
+        assert_eq!(medium("/srv/media/else.iso"), None);
+    }
+}

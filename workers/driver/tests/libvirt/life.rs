@@ -1,0 +1,72 @@
+//! A machine's life on a real host.
+
+use carrel_driver::{DomainState, End, Hypervisor, Step};
+use carrel_model::machine::{Format, Probe};
+
+use crate::lab::{DISK, Lab, MACHINE, backing, eventually};
+
+#[test]
+fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
+    let lab = Lab::start();
+    let (version, overlay) = (
+        lab.place("images/win11/1-0.qcow2"),
+        lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2")),
+    );
+    lab.does(&Step::CopyVersion {
+        from: lab.place("media/guest.qcow2"),
+        to: version.clone(),
+        format: Format::Qcow2,
+    });
+    lab.does(&Step::MakeDisk {
+        file: overlay.clone(),
+        format: Format::Qcow2,
+        size_gib: 1,
+        on: Some((version.clone(), Format::Qcow2)),
+    });
+    assert_eq!(backing(overlay.path().as_ref()), Some(version.path()));
+    assert_eq!(lab.sees().files.len(), 1);
+
+    for boot in 1..=2 {
+        lab.does(&lab.definition(boot, &overlay));
+        let domain = lab.sees().domain.expect("it is defined");
+        assert_eq!(domain.state, DomainState::Off { ended: None });
+        lab.does(&Step::Start { boot_epoch: boot });
+        let domain = lab.sees().domain.expect("it is there");
+        assert_eq!((domain.state, domain.boot_epoch), (DomainState::Running, boot));
+        assert_eq!(domain.answers, [Probe::Display]);
+        assert_eq!(domain.disks, std::slice::from_ref(&overlay));
+        let told = format!("carrel-guest: boot {boot} of");
+        eventually(&told, || lab.console().contains(&told));
+        lab.does(&Step::Destroy);
+        let domain = lab.sees().domain.expect("it is there");
+        assert_eq!(domain.state, DomainState::Off { ended: Some(End::Cut) });
+    }
+    assert!(lab.console().contains("serial C-0001"), "{}", lab.console());
+
+    lab.does(&Step::Undefine);
+    assert_eq!(lab.sees().domain, None);
+    assert_eq!(lab.virsh(&["list", "--all", "--name"]), "");
+    let files = vec![overlay];
+    lab.does(&Step::RemoveFiles { files });
+    assert_eq!(lab.sees().files, []);
+}
+
+#[test]
+fn a_guest_that_goes_off_by_itself_is_seen_to() {
+    let lab = Lab::start();
+    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
+    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
+    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
+    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    lab.does(&lab.definition(1, &overlay));
+    lab.does(&Step::Start { boot_epoch: 1 });
+    eventually("it is up", || lab.console().contains("boot 1 of"));
+    lab.try_step(&Step::Shutdown).expect("it is asked");
+    let off = DomainState::Off { ended: Some(End::Guest) };
+    eventually("it is off", || {
+        let listing = lab.host.list().expect("a list");
+        listing.domains.iter().any(|domain| domain.state == off)
+    });
+    let shot = lab.host.screenshot(MACHINE);
+    assert!(shot.is_err(), "nothing is shown of a machine that is off");
+}
