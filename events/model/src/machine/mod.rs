@@ -69,10 +69,10 @@ use crate::record::{Timestamp, Version};
 use crate::text::Text;
 use crate::version::latest::display::Policy;
 pub use crate::version::latest::machine::{
-    Base, BootDevice, Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External,
-    Firmware, Format, Hardware, Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement,
-    Probe, Readiness, Reason, Reservation, Rest, RestartManner, Settings, StopCause, StopManner,
-    Tpm, VirtualSnapshot,
+    Base, Cpu, Created, Devices, Disk, DiskBus, DiskRole, DiskSource, External, Firmware, Format,
+    Hardware, Identity, Kind, NetworkCard, OnReboot, Os, PauseReason, Placement, Probe, Readiness,
+    Reason, Reservation, Rest, RestartManner, Settings, StopCause, StopManner, Tpm,
+    VirtualSnapshot,
 };
 use crate::version::latest::operation::Failure;
 pub use crate::version::latest::renewal::Recipe;

@@ -9,11 +9,10 @@ use carrel_domain::{
     Uefi, Video, Virtualization, Vnc,
 };
 use carrel_images::{DiskFile, Images};
-use carrel_model::machine::{
-    BootDevice, DiskBus, Firmware as FirmwareKind, Hardware, NetworkCard, Os, Tpm,
-};
+use carrel_model::machine::{DiskBus, Firmware as FirmwareKind, Hardware, NetworkCard, Os, Tpm};
 use carrel_model::media::Kind;
 use carrel_model::version::latest::display::{self, Protocol};
+use carrel_model::version::latest::machine::BootDevice;
 use carrel_model::version::latest::network::Attachment as Attached;
 use carrel_model::work::{MediumSpec, NetworkSpec};
 use rustix::fs::statfs;
