@@ -61,9 +61,11 @@ fn a_guest_that_goes_off_by_itself_is_seen_to() {
     lab.does(&lab.definition(1, &overlay));
     lab.does(&Step::Start { boot_epoch: 1 });
     eventually("it is up", || lab.console().contains("boot 1 of"));
-    lab.try_step(&Step::Shutdown).expect("it is asked");
     let off = DomainState::Off { ended: Some(End::Guest) };
     eventually("it is off", || {
+        // It may not have listened to its button yet.
+        let asked = lab.try_step(&Step::Shutdown);
+        asked.expect("it is asked");
         let listing = lab.host.list().expect("a list");
         listing.domains.iter().any(|domain| domain.state == off)
     });
