@@ -11,8 +11,8 @@
 //! ```
 //!
 //! What outlives this process stands in the domain's metadata and in files. What is known of
-//! tickets does not: a display that was armed by the process before is closed when the next one
-//! first looks at it, and whoever wants in asks for another ticket.
+//! tickets does not: a display that the process before has armed takes its password until that
+//! expires, and whose viewer looks there nobody can say.
 
 mod describe;
 mod files;

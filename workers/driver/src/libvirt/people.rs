@@ -29,7 +29,6 @@ struct Held {
 /// Of one machine, since it was started.
 #[derive(Debug, Default)]
 struct Doors {
-    boot_epoch: u64,
     /// The newest of each session.
     tickets: Vec<Held>,
     /// By what connection who came in.
@@ -113,14 +112,11 @@ impl People {
     pub(super) fn seen(
         &self,
         machine: MachineId,
-        (boot_epoch, now_unix): (u64, u64),
+        now_unix: u64,
         viewing: &[Viewing],
     ) -> (There, Vec<Kind>) {
         let mut all = self.doors();
         let Some(doors) = all.get_mut(&machine) else { return Default::default() };
-        if doors.boot_epoch < boot_epoch {
-            doors.boot_epoch = boot_epoch;
-        }
         let used = doors.come_in(viewing);
         for held in &mut doors.tickets {
             if held.is == TicketUse::Open && held.until_unix <= now_unix {

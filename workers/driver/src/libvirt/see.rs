@@ -101,8 +101,7 @@ fn known(
     roots: &Roots,
 ) -> Result<Domain, Trouble> {
     let machine = MachineId::from_uuid(ours.machine);
-    let there =
-        if state.is_on() { people(on, (target, machine), ours)? } else { Default::default() };
+    let there = if state.is_on() { people(on, target, machine)? } else { Default::default() };
     if !state.is_on() {
         on.people.forgets(machine);
     }
@@ -125,15 +124,14 @@ fn known(
 
 fn people(
     on: &LibvirtHost,
-    (target, machine): (Target, MachineId),
-    ours: &Ours,
+    target: Target,
+    machine: MachineId,
 ) -> Result<super::people::There, Trouble> {
     if !on.people.may_be_at(machine) {
         return Ok(Default::default());
     }
     let viewing: Vec<Viewing> = on.host.viewers(target)?;
-    let now = (ours.boot_epoch, (on.clock)());
-    let (there, used) = on.people.seen(machine, now, &viewing);
+    let (there, used) = on.people.seen(machine, (on.clock)(), &viewing);
     for by in used {
         on.host.disarm(target, by)?;
     }
