@@ -37,6 +37,7 @@ use crate::own;
 use crate::port::Sent;
 use crate::principal::Who;
 use crate::problem::Problem;
+use crate::viewer::{self, Reach};
 
 /// The desktops of whoever is signed in.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -65,6 +66,20 @@ pub struct Ready {
     pub session: SessionId,
     pub status: ReadyStatus,
     pub protocol: Protocol,
+    /// Where its display is, and nothing where it is no display of a host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// In the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_port: Option<u16>,
+    /// The display's password. It lets in once, for as long as it says below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// What virt-viewer opens; the answer to `Accept: application/x-virt-viewer` is this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub viewer_file: Option<String>,
     /// When another `connect` is needed, if nobody has come until then.
     pub expires_at: Timestamp,
 }
@@ -192,7 +207,8 @@ pub async fn connect(
     if session.is_queued() {
         beat(&edge, Silence::Place(session.id)).await;
     }
-    Ok(state(&fleet, &session))
+    let wants_file = viewer::is_wanted(&headers);
+    state(&edge, &fleet, &session, wants_file)
 }
 
 /// Their session, when its display is armed, or as it is after a moment.
@@ -242,7 +258,12 @@ fn session_for(fleet: &Fleet, subject: Subject, target: Target) -> Option<Sessio
     })
 }
 
-fn state(fleet: &Fleet, session: &Session) -> Response {
+fn state(
+    edge: &Edge,
+    fleet: &Fleet,
+    session: &Session,
+    wants_file: bool,
+) -> Result<Response, Problem> {
     if session.is_queued() {
         let place = fleet.queue(session.target).position(|id| id == session.id).unwrap_or(0) + 1;
         let waiting = Waiting {
@@ -252,16 +273,16 @@ fn state(fleet: &Fleet, session: &Session) -> Response {
             eta_ms: ETA_OF_A_PLACE_MS.saturating_mul(u64::try_from(place).unwrap_or(u64::MAX)),
             retry_after_ms: ASK_AGAIN_MS,
         };
-        return (StatusCode::ACCEPTED, Json(waiting)).into_response();
+        return Ok((StatusCode::ACCEPTED, Json(waiting)).into_response());
     }
     match session.ticket.state {
-        TicketState::Armed => Json(Ready {
-            session: session.id,
-            status: ReadyStatus::Ready,
-            protocol: session.protocol,
-            expires_at: session.ticket.expires_at,
-        })
-        .into_response(),
+        TicketState::Armed => {
+            let reach = viewer::reach(fleet, &edge.ports.keys, session)?;
+            match reach {
+                Some(reach) if wants_file => Ok(reach.answer()),
+                reach => Ok(Json(ready(session, reach)).into_response()),
+            }
+        }
         TicketState::None | TicketState::Issued | TicketState::Spent => {
             let waiting = Waiting {
                 session: session.id,
@@ -270,8 +291,23 @@ fn state(fleet: &Fleet, session: &Session) -> Response {
                 eta_ms: ETA_OF_A_START_MS,
                 retry_after_ms: ASK_AGAIN_MS,
             };
-            (StatusCode::ACCEPTED, Json(waiting)).into_response()
+            Ok((StatusCode::ACCEPTED, Json(waiting)).into_response())
         }
+    }
+}
+
+fn ready(session: &Session, reach: Option<Reach>) -> Ready {
+    let ports = reach.as_ref().map(|reach| reach.ports).unwrap_or_default();
+    Ready {
+        session: session.id,
+        status: ReadyStatus::Ready,
+        protocol: session.protocol,
+        host: reach.as_ref().map(|reach| reach.host.clone()),
+        port: ports.port,
+        tls_port: ports.tls_port,
+        ticket: reach.as_ref().map(|reach| reach.password.expose().to_owned()),
+        viewer_file: reach.as_ref().map(Reach::file),
+        expires_at: session.ticket.expires_at,
     }
 }
 

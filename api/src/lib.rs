@@ -49,6 +49,7 @@ pub mod router;
 pub mod serve;
 pub mod sign_in;
 pub mod tls;
+pub mod viewer;
 
 pub use edge::{Edge, Ports};
 pub use first_admin::{FirstAdmin, FirstAdminError, first_admin};

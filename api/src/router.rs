@@ -168,10 +168,10 @@ fn people() -> Vec<Route> {
         row("GET", "/v1/me/desktops", Rate::Read, get(desktop::list), about("desktops", "desktops", "The desktops of whoever is signed in")
             .gives(200, "Pools, then machines of their own.", Shape::of::<desktop::Desktops>(), Some(json!({ "items": [], "next": null })))),
         row("POST", "/v1/me/desktops/{id}/connect", Rate::Command, post(desktop::connect), about("connect", "desktops", "Ask for a desktop")
-            .detail("Ask again until it is ready: the same person asking again gets the current state, and keeps a place in the queue, which is lost 30 seconds after the last time. A desktop that is ready says so by its session and protocol; it names no address, since displays are reached by a gateway, and there is none in this version.")
+            .detail("Ask again until it is ready: the same person asking again gets the current state, and keeps a place in the queue, which is lost 30 seconds after the last time. A desktop that is ready says where its display is and what lets somebody in, as data and as the file that virt-viewer opens; `Accept: application/x-virt-viewer` asks for that file alone.")
             .param(here.clone())
             .may_take(Shape::of::<desktop::Connect>(), json!({ "via": "native" }))
-            .gives(200, "It is ready.", Shape::of::<desktop::Ready>(), None)
+            .gives_as(200, "It is ready.", vec![("application/json", Shape::of::<desktop::Ready>(), None), (crate::viewer::MEDIA_TYPE, Shape::Text, None)])
             .gives(202, "It starts, or others come first.", Shape::of::<desktop::Waiting>(), None)),
         row("POST", "/v1/me/desktops/{id}/power", Rate::Command, post(desktop::power), about("power", "desktops", "Shut down, reset or power off one's desktop")
             .param(here)

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client;
 use crate::config::{ConfigCommand, Given};
+#[cfg(feature = "libvirt")]
+use crate::host::HypervisorCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +51,10 @@ pub(crate) enum Command {
     Watch(Box<client::Watch>),
     #[command(subcommand)]
     Projections(Box<client::Projections>),
+    /// See whether this machine can be a host of desktops
+    #[cfg(feature = "libvirt")]
+    #[command(subcommand)]
+    Hypervisor(Box<HypervisorCommand>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
     Completions {

@@ -32,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) tls_key: Option<PathBuf>,
     /// What runs the machines.
     pub(crate) driver: Driver,
+    /// Which libvirt runs the machines of this host, where they are real.
+    pub(crate) libvirt_uri: String,
+    /// Where this host keeps disks, where machines are real. A new site has its first storage there.
+    pub(crate) storage: PathBuf,
     /// So many simulated hypervisors a new site begins with.
     pub(crate) sim_hypervisors: u16,
     /// So many times as fast as real hosts are simulated ones, to try out or to test.
@@ -53,6 +57,8 @@ pub(crate) enum Driver {
     /// Hypervisors in memory, with simulated machines: to get to know Carrel, and for tests.
     #[default]
     Sim,
+    /// This machine is a hypervisor: libvirt runs real machines on it.
+    Libvirt,
 }
 
 #[derive(
@@ -91,6 +97,8 @@ impl Default for Config {
             tls_certificate: None,
             tls_key: None,
             driver: Driver::Sim,
+            libvirt_uri: "qemu:///system".to_owned(),
+            storage: PathBuf::from("/var/lib/carrel/storage"),
             sim_hypervisors: 4,
             sim_speed: 1,
             sim_counts: false,
@@ -121,6 +129,12 @@ pub(crate) struct Given {
     /// What runs the machines
     #[arg(long, value_enum, env = "CARREL_DRIVER")]
     driver: Option<Driver>,
+    /// Which libvirt runs the machines of this host
+    #[arg(long, value_name = "URI", env = "CARREL_LIBVIRT_URI")]
+    libvirt_uri: Option<String>,
+    /// Where this host keeps disks, where machines are real
+    #[arg(long, value_name = "DIRECTORY", env = "CARREL_STORAGE")]
+    storage: Option<PathBuf>,
     /// A new site begins with so many simulated hypervisors
     #[arg(long, value_name = "NUMBER", env = "CARREL_SIM_HYPERVISORS")]
     sim_hypervisors: Option<u16>,
@@ -148,6 +162,8 @@ impl Config {
             tls_certificate: given.tls_certificate.or(file.tls_certificate),
             tls_key: given.tls_key.or(file.tls_key),
             driver: given.driver.unwrap_or(file.driver),
+            libvirt_uri: given.libvirt_uri.unwrap_or(file.libvirt_uri),
+            storage: given.storage.unwrap_or(file.storage),
             sim_hypervisors: given.sim_hypervisors.unwrap_or(file.sim_hypervisors),
             sim_speed: given.sim_speed.unwrap_or(file.sim_speed),
             sim_counts: given.sim_counts.unwrap_or(file.sim_counts),

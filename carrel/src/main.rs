@@ -7,6 +7,8 @@ mod arguments;
 mod client;
 mod config;
 mod failure;
+#[cfg(feature = "libvirt")]
+mod host;
 mod log;
 mod output;
 mod text;
@@ -66,6 +68,8 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Get(get) => client::get(&get),
         Command::Watch(watch) => client::watch(&watch),
         Command::Projections(asked) => client::projections(&asked),
+        #[cfg(feature = "libvirt")]
+        Command::Hypervisor(command) => host::run(*command, up::now_unix()),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // The whole text first: a shell that stops reading is not a crash of this process.

@@ -280,7 +280,8 @@ impl Domain {
             let (session, number) = (ticket.session, ticket.number);
             let may = ticket.arm && self.running;
             if may && self.tickets.insert(session, number) != Some(number) {
-                outcomes.push(Outcome::DisplayArmed { session, ticket: number });
+                let ports = Default::default();
+                outcomes.push(Outcome::DisplayArmed { session, ticket: number, ports });
             }
         }
     }

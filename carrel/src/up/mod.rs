@@ -3,12 +3,17 @@
 //! ```text
 //!   parts.rs       opens what is kept: log, keys, decider, read models, ledger
 //!   simulated.rs   hosts to begin with, where they are simulated
+//!   local.rs       this machine as a host, where they are real
+//!   asked.rs       what those two ask for
 //!   crew.rs        a worker for each host, as they come and go
 //!   running.rs     runs it, and ends it in an order in which nothing is lost
 //!   outside.rs     clock and randomness
 //! ```
 
+mod asked;
 mod crew;
+#[cfg(feature = "libvirt")]
+mod local;
 mod outside;
 mod parts;
 mod running;
@@ -29,6 +34,12 @@ const PASSWORD_FILE: &str = "admin-password";
 
 /// A failpoint, and how many times it is reached: `relay.tail_read:3`.
 const KILL_AT: &str = "CARREL_KILL_AT";
+
+/// By this machine's clock.
+#[cfg(feature = "libvirt")]
+pub(crate) fn now_unix() -> u64 {
+    outside::millis() / 1_000
+}
 
 pub(crate) fn run(given: Given) -> Result<Outcome, Failure> {
     let config = Config::of(given)?;

@@ -10,7 +10,7 @@ use carrel_api::serve::{self, Bound};
 use carrel_api::tls::Tls;
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
-use carrel_decider::Shredder;
+use carrel_decider::{Decider, Shredder};
 use carrel_keys::DrawnAhead;
 use carrel_model::name::Org;
 use carrel_projections::Projector;
@@ -86,6 +86,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
             simulated::found(&decider, &org, config.sim_hypervisors).await?;
             Box::new(move |host| Some(world.hypervisor(host)))
         }
+        Driver::Libvirt => local(config, &decider, &org).await?,
     };
     let crew = Crew {
         decider: decider.clone(),
@@ -115,6 +116,18 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         ("the API", text(bound.serve(&inside, stop).await))
     });
     Ok(Running { edge, address, closing, ending, server, behind, desks })
+}
+
+#[cfg(feature = "libvirt")]
+async fn local(config: &Config, decider: &Decider, org: &Org) -> Result<Box<Drives>, Failure> {
+    let local = super::local::find(config).await?;
+    let here = local.found(decider, org).await?;
+    Ok(Box::new(move |host| (host == here).then(|| local.hypervisor())))
+}
+
+#[cfg(not(feature = "libvirt"))]
+async fn local(_: &Config, _: &Decider, _: &Org) -> Result<Box<Drives>, Failure> {
+    Err(Failure::usage("this build knows no libvirt").next("build it with `--features libvirt`"))
 }
 
 /// Those that follow the log.

@@ -15,6 +15,7 @@ use crate::ids::{
     AdminId, ClientId, ClusterId, CommandId, FromUuid, GroupId, HypervisorId, ImageId, LabId,
     MachineId, MediaId, NetworkId, PoolId, SessionId, StorageId, TemplateId, TerminalId, TokenId,
 };
+use crate::version::initial;
 use crate::version::latest::{
     Nothing, admin, client, cluster, group, hypervisor, image, lab, machine, media, network,
     operation, pool, renewal, session, storage, template, terminal,
@@ -253,7 +254,7 @@ facts! {
         LeaseGranted "lease.granted": 1 => session::Granted;
         Moved "session.moved": 1 => session::Moved;
         TicketIssued "session.ticket_issued": 1 => session::TicketIssued;
-        DisplayArmed "session.display_armed": 1 => session::DisplayArmed;
+        DisplayArmed "session.display_armed": 2 => session::DisplayArmed, was 1 => initial::session::DisplayArmed;
         TicketSpent "session.ticket_spent": 1 => session::TicketSpent;
         Disconnected "session.disconnected": 1 => Nothing;
         LeaseEnded "lease.ended": 1 => session::Ended;

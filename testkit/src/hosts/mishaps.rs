@@ -76,7 +76,7 @@ impl Domain {
             Outcome::SnapshotReverted { snapshot } | Outcome::SnapshotDeleted { snapshot } => {
                 Outcome::SnapshotFailed { snapshot: *snapshot, failure: failure() }
             }
-            Outcome::DisplayArmed { session, ticket } => {
+            Outcome::DisplayArmed { session, ticket, .. } => {
                 let by = if random.chance(2) { SpentBy::Used } else { SpentBy::Expired };
                 Outcome::TicketSpent { session: *session, ticket: *ticket, by }
             }

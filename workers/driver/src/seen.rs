@@ -3,6 +3,7 @@
 use carrel_model::ids::{MachineId, MediaId, SessionId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::version::latest::image::Stat;
+use carrel_model::version::latest::session::Ports;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
@@ -23,6 +24,8 @@ pub struct Domain {
     pub answers: Vec<Probe>,
     /// Tickets that were armed since it was started, the newest of each session.
     pub armed: Vec<Armed>,
+    /// Of its SPICE display, while it runs. A list of all domains does not say them.
+    pub ports: Ports,
     pub viewers: Vec<Viewer>,
     /// Whose person has logged off in the guest.
     pub logged_off: Vec<SessionId>,

@@ -29,7 +29,7 @@ impl Told {
             Outcome::Stopping { boot_epoch } => self.stopping = Some(*boot_epoch),
             Outcome::SnapshotTaken { snapshot } => self.snapshots.push(*snapshot),
             Outcome::SnapshotDeleted { snapshot } => self.snapshots.retain(|it| it != snapshot),
-            Outcome::DisplayArmed { session, ticket } => {
+            Outcome::DisplayArmed { session, ticket, .. } => {
                 self.tickets.retain(|it| it.session != *session);
                 let (session, ticket) = (*session, *ticket);
                 self.tickets.push(ToldTicket { session, ticket, spent: None });

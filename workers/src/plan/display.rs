@@ -33,7 +33,8 @@ impl Case<'_> {
             let is_armed =
                 domain.armed.iter().any(|it| (it.session, it.ticket) == (session, number));
             if is_armed {
-                return Some(self.say(Outcome::DisplayArmed { session, ticket: number }));
+                let ports = domain.ports;
+                return Some(self.say(Outcome::DisplayArmed { session, ticket: number, ports }));
             }
             let password = self.passwords.password(session, self.machine, number)?;
             Some(step(Step::ArmDisplay {

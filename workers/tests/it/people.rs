@@ -1,6 +1,7 @@
 //! Displays, viewers and words.
 
 use carrel_bus::{Bus, Message};
+use carrel_driver::sim;
 use carrel_model::contract::Question;
 use carrel_model::machine::Outcome;
 use carrel_model::session::SpentBy;
@@ -15,11 +16,15 @@ fn ticket(number: u32, arm: bool) -> Value {
     json!({ "tickets": [{ "session": SESSION, "number": number, "protocol": "spice", "arm": arm }] })
 }
 
+fn armed(ticket: u32) -> Outcome {
+    Outcome::DisplayArmed { session: SESSION, ticket, ports: sim::ports(MACHINE) }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_ticket_is_armed_used_and_its_viewer_is_cut_off_when_the_session_is_over() {
     let mut scene = Scene::begin().await;
     scene.order(machine(MACHINE), 1, present(&on(1), &[disk(0)], &ticket(1, true))).await;
-    scene.until_heard(Outcome::DisplayArmed { session: SESSION, ticket: 1 }).await;
+    scene.until_heard(armed(1)).await;
     assert!(scene.world.viewer_comes((HOST, MACHINE), SESSION));
     let spent = Outcome::TicketSpent { session: SESSION, ticket: 1, by: SpentBy::Used };
     scene.until_heard(spent).await;
@@ -29,7 +34,7 @@ async fn a_ticket_is_armed_used_and_its_viewer_is_cut_off_when_the_session_is_ov
     assert!(!scene.world.viewer_comes((HOST, MACHINE), SESSION), "it was used");
     // The same person comes from elsewhere.
     scene.order(machine(MACHINE), 3, present(&on(1), &[disk(0)], &ticket(2, true))).await;
-    scene.until_heard(Outcome::DisplayArmed { session: SESSION, ticket: 2 }).await;
+    scene.until_heard(armed(2)).await;
     scene.order(machine(MACHINE), 4, present(&on(1), &[disk(0)], &json!({}))).await;
     scene.until_applied(4).await;
     assert!(!scene.world.viewer_comes((HOST, MACHINE), SESSION), "the session is over");

@@ -171,7 +171,11 @@ fn a_ticket_is_awaited_while_the_machine_runs() {
     fact(&mut story, session, SessionFact::TicketIssued(issued));
     report(&mut story, "m", Outcome::Applied);
     assert_eq!(compare(&story.fleet, &settled(&story, "node1")), again(&story));
-    report(&mut story, "m", Outcome::DisplayArmed { session, ticket: 1 });
+    report(
+        &mut story,
+        "m",
+        Outcome::DisplayArmed { session, ticket: 1, ports: Default::default() },
+    );
     nothing_differs(&story);
 }
 

@@ -105,9 +105,9 @@ fn of_its_host(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, 
                 migration_failed(deciding, id, (to, failure.clone()));
             }
         }
-        Outcome::DisplayArmed { session, ticket } => {
+        Outcome::DisplayArmed { session, ticket, ports } => {
             if is_ticket_of(deciding, machine, *session, *ticket) {
-                session::follow::display_armed(deciding, *session, *ticket);
+                session::follow::display_armed(deciding, *session, (*ticket, *ports));
             }
         }
         Outcome::TicketSpent { session, ticket, by } => {

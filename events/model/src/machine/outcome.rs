@@ -11,6 +11,7 @@ use crate::rejection::Rejection;
 use crate::session::SpentBy;
 use crate::version::latest::image::Stat;
 use crate::version::latest::operation::Failure;
+use crate::version::latest::session::Ports;
 
 /// Of the system: a host reports what became of work, or what it sees. Accepted only from the host
 /// that is responsible; what is late, repeated or foreign changes nothing.
@@ -91,6 +92,8 @@ pub enum Outcome {
     DisplayArmed {
         session: SessionId,
         ticket: u32,
+        #[serde(default)]
+        ports: Ports,
     },
     TicketSpent {
         session: SessionId,

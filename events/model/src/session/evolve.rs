@@ -7,7 +7,7 @@ use crate::ids::{MachineId, SessionId};
 use crate::machine::Machine;
 use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
-use crate::version::latest::session::{Granted, Target};
+use crate::version::latest::session::{Granted, Ports, Target};
 
 pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
     match fact {
@@ -43,6 +43,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
                     number: issued.ticket,
                     state: TicketState::Issued,
                     expires_at: issued.expires_at,
+                    ports: Ports::default(),
                 };
                 session.protocol = issued.protocol;
             });
@@ -52,6 +53,7 @@ pub(crate) fn evolve(fleet: &mut Fleet, id: SessionId, fact: &Fact) {
             session.used = Use::Begun;
             mark(session, armed.ticket, TicketState::Armed);
             session.ticket.expires_at = armed.expires_at;
+            session.ticket.ports = armed.ports;
         }),
         Fact::TicketSpent(spent) => fleet.step::<Session>(id, |session| {
             mark(session, spent.ticket, TicketState::Spent);
@@ -76,7 +78,12 @@ fn asked(
     protocol: Protocol,
     state: State,
 ) -> Session {
-    let ticket = Ticket { number: 0, state: TicketState::None, expires_at: Timestamp(0) };
+    let ticket = Ticket {
+        number: 0,
+        state: TicketState::None,
+        expires_at: Timestamp(0),
+        ports: Ports::default(),
+    };
     Session {
         id,
         version: Version(1),

@@ -12,7 +12,7 @@ use crate::machine::{Machine, Reason, StopCause, power};
 use crate::pool::Mode;
 use crate::version::latest::Switch;
 use crate::version::latest::machine::Assigned;
-use crate::version::latest::session::{DisplayArmed, Moved, TicketSpent};
+use crate::version::latest::session::{DisplayArmed, Moved, Ports, TicketSpent};
 
 /// What a fact about a machine means for its leases.
 pub(crate) fn hear(deciding: &mut Deciding<'_>, machine: MachineId, fact: &MachineFact) {
@@ -179,12 +179,17 @@ pub(crate) fn follow_machine(deciding: &mut Deciding<'_>, id: MachineId) {
 }
 
 /// The display of a machine takes a ticket's password.
-pub(crate) fn display_armed(deciding: &mut Deciding<'_>, session: SessionId, ticket: u32) {
+pub(crate) fn display_armed(
+    deciding: &mut Deciding<'_>,
+    session: SessionId,
+    (ticket, ports): (u32, Ports),
+) {
     let current = deciding.fleet.sessions.get(session).map(|session| session.ticket);
     let expected = current.is_some_and(|it| it.number == ticket && it.state == TicketState::Issued);
     if expected {
         let expires_at = deciding.now().plus_seconds(TICKET_ARMED_SECONDS);
-        deciding.fact(session, SessionFact::DisplayArmed(DisplayArmed { ticket, expires_at }));
+        let armed = DisplayArmed { ticket, expires_at, ports };
+        deciding.fact(session, SessionFact::DisplayArmed(armed));
     }
 }
 

@@ -16,6 +16,7 @@
 use crate::ids::{GroupId, MachineId, SessionId};
 use crate::record::{Timestamp, Version};
 use crate::version::latest::display::Protocol;
+use crate::version::latest::session::Ports;
 pub use crate::version::latest::session::{EndCause, LeaveCause, SpentBy, Subject, Target};
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,8 @@ pub struct Ticket {
     pub state: TicketState,
     /// When one that was not used is worth nothing any more.
     pub expires_at: Timestamp,
+    /// Where the display is that takes its password.
+    pub ports: Ports,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,5 +7,10 @@
 
 pub use super::initial::{
     Labels, Nothing, Properties, Switch, admin, client, cluster, display, group, hypervisor, image,
-    lab, machine, media, network, operation, pool, renewal, session, storage, template, terminal,
+    lab, machine, media, network, operation, pool, renewal, storage, template, terminal,
 };
+
+pub mod session {
+    pub use crate::version::add_display_ports::session::{DisplayArmed, Ports};
+    pub use crate::version::initial::session::*;
+}

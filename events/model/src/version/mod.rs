@@ -5,5 +5,6 @@
 //! module here, a `From` the shape before, and a higher schema number in [`crate::event`]; the old
 //! one stays as it is. docs/guides/add-an-event-version.md is the checklist.
 
+pub mod add_display_ports;
 pub mod initial;
 pub mod latest;

@@ -222,7 +222,15 @@ fn a_ticket_is_told_and_a_session_without_one_is_cut_off() {
     };
     assert_eq!(ticket(&story), [(1, true)]);
     let expires_at = story.now.plus_seconds(60);
-    fact(&mut story, session, SessionFact::DisplayArmed(DisplayArmed { ticket: 1, expires_at }));
+    fact(
+        &mut story,
+        session,
+        SessionFact::DisplayArmed(DisplayArmed {
+            ticket: 1,
+            expires_at,
+            ports: Default::default(),
+        }),
+    );
     assert_eq!(ticket(&story), [(1, false)], "no other host arms it again");
     let spent = TicketSpent { ticket: 1, cause: SpentBy::Used };
     fact(&mut story, session, SessionFact::TicketSpent(spent));

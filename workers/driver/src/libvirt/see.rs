@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use carrel_domain::{Ended, Found, FoundDevice, Ours};
+use carrel_domain::{Ended, Found, FoundDevice, FoundDisplay, Ours};
 use carrel_images::{DiskFile, SeenFile as FoundFile};
 use carrel_libvirt::{Pause, State, Target, Viewing};
 use carrel_model::ids::{FromUuid, MachineId, MediaId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::name::FilePath;
+use carrel_model::version::latest::session::Ports;
 use uuid::Uuid;
 
 use super::{LibvirtHost, files};
@@ -78,7 +79,8 @@ fn domain(on: &LibvirtHost, it: LookFor, roots: &Roots) -> Result<Option<Domain>
     let Some(observed) = on.host.observe(target.uuid)? else { return Ok(None) };
     let Some(ours) = observed.found.ours.clone() else { return Ok(None) };
     let ended = observed.ended();
-    known(on, (target, &ours), (&observed.found, observed.state, ended), roots).map(Some)
+    let known = known(on, (target, &ours), (&observed.found, observed.state, ended), roots)?;
+    Ok(Some(Domain { ports: ports(&observed.displays), ..known }))
 }
 
 pub(super) fn list(on: &LibvirtHost) -> Result<Listing, Trouble> {
@@ -117,6 +119,7 @@ fn known(
         media: media.collect(),
         answers: answers(state, found),
         armed: there.armed,
+        ports: Ports::default(),
         viewers: there.viewers,
         logged_off: Vec::new(),
     })
@@ -165,6 +168,11 @@ const fn end(ended: Ended) -> End {
 fn answers(state: State, found: &Found) -> Vec<Probe> {
     let shows = state == State::Running && !found.displays.is_empty();
     if shows { vec![Probe::Display] } else { Vec::new() }
+}
+
+fn ports(displays: &[FoundDisplay]) -> Ports {
+    let spice = displays.iter().find(|it| it.kind == "spice");
+    spice.map(|it| Ports { port: it.port, tls_port: it.tls_port }).unwrap_or_default()
 }
 
 /// By the name that Carrel gives to media.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use carrel_model::ids::{MachineId, MediaId, SessionId};
 use carrel_model::machine::{OnReboot, PauseReason, Probe};
 use carrel_model::version::latest::renewal::FirstBootDone;
+use carrel_model::version::latest::session::Ports;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
@@ -179,6 +180,7 @@ impl SimDomain {
             media: self.media.clone(),
             answers,
             armed: self.armed.iter().map(|(armed, _)| *armed).collect(),
+            ports: if self.is_on() { ports(machine) } else { Ports::default() },
             viewers: self.viewers.clone(),
             logged_off: self.logged_off.clone(),
         }
@@ -201,6 +203,16 @@ impl SimDomain {
         }
         answers
     }
+}
+
+/// Where SPICE displays usually are. Nobody listens there, and no two machines have to differ.
+const PORT_FIRST: u16 = 5_900;
+const PORTS: u128 = 10_000;
+
+/// By its id, so that whoever asks twice hears the same.
+pub fn ports(machine: MachineId) -> Ports {
+    let offset = u16::try_from(machine.uuid().as_u128() % PORTS).unwrap_or_default();
+    Ports { port: Some(PORT_FIRST + offset), tls_port: None }
 }
 
 impl Run {

@@ -40,6 +40,7 @@ mod pace;
 mod tests;
 mod timer;
 
+pub use domain::ports;
 use domain::{Life, SimDomain};
 use faults::Faults;
 pub use faults::{Fault, Often};

@@ -1,7 +1,8 @@
 //! A guest of eight instructions: its firmware finds a boot sector that switches the power off.
 //!
 //! That `/dev/kvm` is there, and even that a guest can be made with it, says little: where a
-//! hypervisor runs within another one without help of the processor, guests hang.
+//! hypervisor runs within another one without help of the processor, guests hang; and where that
+//! help is in part, only some models of processors start. So it has the one that machines get.
 
 use std::fs;
 use std::path::Path;
@@ -100,9 +101,9 @@ fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Re
 }
 
 fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
-    let kind = match by {
-        Virtualization::Kvm => "kvm",
-        Virtualization::Tcg => "qemu",
+    let (kind, processor) = match by {
+        Virtualization::Kvm => ("kvm", "host-model"),
+        Virtualization::Tcg => ("qemu", "maximum"),
     };
     let text = |name: &str, text: &str| Element::new(name).with_text(text);
     let mark = Element::new(&format!("{PREFIX}:trial")).with(&format!("xmlns:{PREFIX}"), NAMESPACE);
@@ -123,6 +124,7 @@ fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
         text("vcpu", "1"),
         Element::new("os").within([machine.with_text("hvm")]),
         Element::new("features").within([Element::new("acpi")]),
+        Element::new("cpu").with("mode", processor),
         text("on_poweroff", "destroy"),
         text("on_crash", "destroy"),
         Element::new("devices").within([text("emulator", emulator.as_str()), drive, balloon]),

@@ -45,7 +45,7 @@ fn everything() -> Vec<Outcome> {
         Outcome::SnapshotFailed { snapshot, failure: failure() },
         Outcome::Migrated,
         Outcome::MigrationFailed { failure: failure() },
-        Outcome::DisplayArmed { session, ticket: 1 },
+        Outcome::DisplayArmed { session, ticket: 1, ports: Default::default() },
         Outcome::TicketSpent { session, ticket: 1, by: crate::session::SpentBy::Used },
     ]
 }

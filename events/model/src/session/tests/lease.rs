@@ -11,6 +11,7 @@ use crate::ids::{ActorId, SessionId};
 use crate::session::follow::{display_armed, ticket_spent};
 use crate::session::{EndCause, SpentBy, TicketState};
 use crate::testing::{command, kinds};
+use crate::version::latest::session::Ports;
 
 /// What a worker's word about a ticket comes to.
 fn said(site: &mut Site, say: impl Fn(&mut Deciding<'_>)) -> Vec<Event> {
@@ -30,10 +31,10 @@ fn a_ticket_is_issued_armed_and_spent_and_late_words_change_nothing() {
     let session = site.session_id(0);
     let state = |site: &Site| site.session(0).ticket.state;
     assert_eq!(state(&site), TicketState::Issued);
-    assert_eq!(said(&mut site, |it| display_armed(it, session, 7)), []);
-    said(&mut site, |it| display_armed(it, session, 1));
+    assert_eq!(said(&mut site, |it| display_armed(it, session, (7, Ports::default()))), []);
+    said(&mut site, |it| display_armed(it, session, (1, Ports::default())));
     assert_eq!(state(&site), TicketState::Armed);
-    assert_eq!(said(&mut site, |it| display_armed(it, session, 1)), []);
+    assert_eq!(said(&mut site, |it| display_armed(it, session, (1, Ports::default()))), []);
     said(&mut site, |it| ticket_spent(it, session, 1, SpentBy::Expired));
     assert_eq!(state(&site), TicketState::Spent);
     assert_eq!(said(&mut site, |it| ticket_spent(it, session, 1, SpentBy::Used)), []);
@@ -194,7 +195,7 @@ fn a_failed_ticket_of_an_old_machine_is_not_of_the_new_one() {
     site.ask(0);
     site.start_failed(0);
     let session = site.session_id(0);
-    assert_eq!(said(&mut site, |it| display_armed(it, session, 1)), []);
+    assert_eq!(said(&mut site, |it| display_armed(it, session, (1, Ports::default()))), []);
     let events = site.ask(0);
     let issued = events.iter().find_map(|event| {
         let Event::Session(_, SessionFact::TicketIssued(issued)) = event else { return None };
@@ -209,7 +210,7 @@ fn a_ticket_that_nothing_is_heard_of_locks_nobody_out() {
     site.ask(0);
     let session = site.session_id(0);
     let expire = |ticket: u32| json!({ "session": session, "ticket": ticket });
-    said(&mut site, |it| display_armed(it, session, 1));
+    said(&mut site, |it| display_armed(it, session, (1, Ports::default())));
     let expires_at = site.story.now.plus_seconds(60);
     assert_eq!(site.session(0).ticket.expires_at, expires_at);
     let due = |site: &Site| {

@@ -38,6 +38,7 @@ fn a_spent_ticket_is_followed_by_the_next_one() {
     let armed = crate::version::latest::session::DisplayArmed {
         ticket: 1,
         expires_at: site.story.now.plus_seconds(60),
+        ports: Default::default(),
     };
     site.story.happened(session, crate::event::SessionFact::DisplayArmed(armed));
     assert_eq!(site.session(0).ticket.state, TicketState::Armed);

@@ -1,0 +1,124 @@
+//! What this machine can do as a host.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carrel_domain::{HostFile, Listen, Virtualization};
+use carrel_driver::libvirt::{Facts, Uefi};
+use carrel_libvirt::preflight::{Report, Wanted};
+use carrel_libvirt::{Capacity, Host, Settings};
+
+use crate::failure::Failure;
+
+/// Where Debian and its like have it.
+const EMULATOR: &str = "/usr/bin/qemu-system-x86_64";
+
+/// Firmware and the settings that it begins with, by distribution: the first that is there.
+const UEFI: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+];
+/// The same, which starts only what Microsoft has signed.
+const UEFI_SECURE: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
+];
+
+/// QEMU runs as a user of its own and has to get to the files in it; what is in there is given to
+/// it by libvirt, file by file.
+const STORAGE_MODE: u32 = 0o711;
+
+/// What guests write to their serial ports, a file each.
+const CONSOLES: &str = "consoles";
+
+/// Which libvirt, and where files shall lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Where {
+    pub(crate) uri: String,
+    pub(crate) storage: PathBuf,
+    pub(crate) now_unix: u64,
+}
+
+/// A host that can be worked on.
+#[derive(Debug)]
+pub(crate) struct Here {
+    pub(crate) host: Arc<Host>,
+    pub(crate) report: Report,
+    /// Nothing: no guest can run here, as the report says.
+    pub(crate) ready: Option<Ready>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) facts: Facts,
+    pub(crate) capacity: Capacity,
+    pub(crate) storage: PathBuf,
+}
+
+/// It takes some seconds: a guest is started to see how guests run here.
+pub(crate) fn look(at: &Where) -> Result<Here, Failure> {
+    let unmade = |why: io::Error| {
+        let failure = Failure::new(format!("{} can't be made", at.storage.display()));
+        failure.because(why).next("name another folder with --storage")
+    };
+    made(&at.storage).map_err(unmade)?;
+    let storage = fs::canonicalize(&at.storage).map_err(unmade)?;
+    let consoles = storage.join(CONSOLES);
+    made(&consoles).map_err(unmade)?;
+    let host = Arc::new(Host::new(Settings::new(&at.uri)));
+    let unreached = |why| {
+        let failure = Failure::new(format!("libvirt does not answer at {}", at.uri)).because(why);
+        failure.next("install libvirt-daemon-system and start libvirtd, or name another with --libvirt-uri; `carrel hypervisor check` looks again")
+    };
+    let emulator = file(EMULATOR)?;
+    let wanted = Wanted {
+        emulator: emulator.clone(),
+        folders: vec![storage.clone()],
+        now_unix: at.now_unix,
+    };
+    let report = host.preflight(&wanted).map_err(unreached)?;
+    let Some(virtualization) = report.virtualization else {
+        return Ok(Here { host, report, ready: None });
+    };
+    let capacity = host.capacity(&emulator, virtualization).map_err(unreached)?;
+    let facts = facts(virtualization, emulator, consoles)?;
+    let ready = Some(Ready { facts, capacity, storage });
+    Ok(Here { host, report, ready })
+}
+
+fn facts(
+    virtualization: Virtualization,
+    emulator: HostFile,
+    consoles: PathBuf,
+) -> Result<Facts, Failure> {
+    Ok(Facts {
+        virtualization,
+        emulator,
+        uefi: firmware(UEFI)?,
+        uefi_secure: firmware(UEFI_SECURE)?,
+        // Beyond this machine it takes a certificate of the host's own.
+        spice: Listen::Loopback,
+        consoles,
+        transport: "tls".to_owned(),
+    })
+}
+
+fn made(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(STORAGE_MODE).create(folder)
+}
+
+fn file(path: &str) -> Result<HostFile, Failure> {
+    HostFile::new(path).map_err(|why| Failure::new(format!("{path} is no path")).because(why))
+}
+
+fn firmware(known: &[(&str, &str)]) -> Result<Option<Uefi>, Failure> {
+    let there = |path: &str| Path::new(path).exists();
+    let found = known.iter().find(|(loader, template)| there(loader) && there(template));
+    let read = |(loader, template): &(&str, &str)| {
+        Ok(Uefi { loader: file(loader)?, template: file(template)? })
+    };
+    found.map(read).transpose()
+}

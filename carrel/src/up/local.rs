@@ -1,0 +1,159 @@
+//! Where this machine is a host itself: it is registered as what it is, with its storage and
+//! libvirt's own network to begin with.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use carrel_decider::Decider;
+use carrel_driver::Hypervisor;
+use carrel_driver::libvirt::LibvirtHost;
+use carrel_images::Images;
+use carrel_libvirt::Capacity;
+use carrel_libvirt::preflight::Verdict;
+use carrel_model::fleet::Fleet;
+use carrel_model::ids::HypervisorId;
+use carrel_model::name::Org;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::asked::ask;
+use super::outside::millis;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::host::{Where, look, remarks};
+
+/// The first storage's.
+const STORAGE: &str = "main";
+/// What a host keeps for itself: libvirt, Carrel and the kernel.
+const OWN_MEMORY_MIB: u64 = 1_024;
+/// Display passwords are for who sits at this machine, until its displays have a certificate.
+const DISPLAY_ADDRESS: &str = "127.0.0.1";
+/// A host's name that has no letter of which names are made.
+const NAMELESS: &str = "host-1";
+
+/// A host that was found, before anybody has registered it.
+pub(super) struct Local {
+    hypervisor: Arc<dyn Hypervisor>,
+    name: String,
+    capacity: Capacity,
+    storage: String,
+}
+
+/// Looks, and says what is not as it should be.
+pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
+    let at = Where {
+        uri: config.libvirt_uri.clone(),
+        storage: config.storage.clone(),
+        now_unix: millis() / 1_000,
+    };
+    let looked = spawn_blocking(move || {
+        let here = look(&at)?;
+        for remark in remarks(&here.report) {
+            tracing::warn!("{remark}");
+        }
+        let next = "`carrel hypervisor check` shows the whole report";
+        let unfit = || Failure::new("this machine can't be a host of desktops").next(next);
+        if here.report.verdict() == Verdict::Fails {
+            return Err(unfit().because(remarks(&here.report).join("; ")));
+        }
+        let ready = here.ready.ok_or_else(unfit)?;
+        tracing::info!(by = ?ready.facts.virtualization, "guests run here");
+        let clock = Box::new(|| millis() / 1_000);
+        let driver = LibvirtHost::new(here.host, Images::default(), ready.facts, clock);
+        let hypervisor = driver.map_err(|why| unfit().because(why))?;
+        Ok(Local {
+            hypervisor: Arc::new(hypervisor),
+            name: name(&ready.capacity.hostname),
+            capacity: ready.capacity,
+            storage: utf8(&ready.storage)?,
+        })
+    });
+    looked.await.map_err(|why| Failure::new("this machine can't be looked at").because(why))?
+}
+
+fn utf8(path: &Path) -> Result<String, Failure> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::usage(format!("{} is not UTF-8", path.display())))
+}
+
+/// What of a host's name can be one here.
+fn name(hostname: &str) -> String {
+    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+    let name: String = hostname.chars().filter(allowed).take(63).collect();
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if starts_well { name } else { NAMELESS.to_owned() }
+}
+
+impl Local {
+    pub(super) fn hypervisor(&self) -> Arc<dyn Hypervisor> {
+        Arc::clone(&self.hypervisor)
+    }
+
+    /// The id that this host has. A site that doesn't know it learns of it, and of its storage if
+    /// it has none.
+    pub(super) async fn found(
+        &self,
+        decider: &Decider,
+        org: &Org,
+    ) -> Result<HypervisorId, Failure> {
+        let there = self.registered(&decider.standing().fleet);
+        match there {
+            None => {
+                let settings = json!({
+                    "capacity": { "memory_mib": self.memory_mib(), "vcpus": self.capacity.cpus },
+                    "display_address": DISPLAY_ADDRESS,
+                });
+                let data = json!({ "name": self.name, "settings": settings });
+                ask(decider, org, "RegisterHypervisor", data).await?;
+            }
+            Some(id) => self.correct(decider, org, id).await?,
+        }
+        let fleet = decider.standing().fleet;
+        let id = self.registered(&fleet);
+        let id = id.ok_or_else(|| Failure::new("this host could not be registered"))?;
+        if fleet.storages.is_empty() {
+            let hosts = json!({ self.name.as_str(): self.storage });
+            let data = json!({ "name": STORAGE, "settings": { "hosts": hosts } });
+            ask(decider, org, "CreateStorage", data).await?;
+        }
+        Ok(id)
+    }
+
+    fn registered(&self, fleet: &Fleet) -> Option<HypervisorId> {
+        let mut hosts = fleet.hypervisors.iter();
+        hosts.find(|(_, host)| host.name.as_str() == self.name).map(|(id, _)| id)
+    }
+
+    /// An administrator may promise less than there is, and nobody more.
+    async fn correct(&self, decider: &Decider, org: &Org, id: HypervisorId) -> Result<(), Failure> {
+        let fleet = decider.standing().fleet;
+        let Some(promised) = fleet.hypervisors.get(id).map(|host| &host.settings.capacity) else {
+            return Ok(());
+        };
+        let (memory_mib, vcpus) = (self.memory_mib(), self.capacity.cpus);
+        if promised.memory_mib <= memory_mib && promised.vcpus <= vcpus {
+            return Ok(());
+        }
+        tracing::warn!(memory_mib, vcpus, "this host has less than was promised of it");
+        let memory_mib = memory_mib.min(promised.memory_mib);
+        let capacity = json!({ "memory_mib": memory_mib, "vcpus": vcpus.min(promised.vcpus) });
+        let data = json!({ "hypervisor": id, "settings": { "capacity": capacity } });
+        ask(decider, org, "UpdateHypervisor", data).await.map(drop)
+    }
+
+    fn memory_mib(&self) -> u64 {
+        self.capacity.memory_mib.saturating_sub(OWN_MEMORY_MIB).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAMELESS, name};
+
+    #[test]
+    fn a_host_is_called_what_it_calls_itself_as_far_as_names_go() {
+        assert_eq!(name("node1.example.org"), "node1.example.org");
+        assert_eq!(name("nöde 1"), "nde1");
+        assert_eq!(name("-"), NAMELESS);
+    }
+}
