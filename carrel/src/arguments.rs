@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Logout(client::Logout),
     Do(Box<client::Do>),
     Get(Box<client::Get>),
+    Connect(Box<client::Connect>),
     Watch(Box<client::Watch>),
     #[command(subcommand)]
     Projections(Box<client::Projections>),

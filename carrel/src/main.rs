@@ -66,6 +66,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Logout(logout) => client::logout(&logout),
         Command::Do(asked) => client::ask(&asked),
         Command::Get(get) => client::get(&get),
+        Command::Connect(connect) => client::connect(&connect),
         Command::Watch(watch) => client::watch(&watch),
         Command::Projections(asked) => client::projections(&asked),
         #[cfg(feature = "libvirt")]

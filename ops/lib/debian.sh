@@ -11,7 +11,32 @@ clang            reads C headers for crates that bind to them
 cmake            builds the C libraries that some crates carry
 curl             fetches rustup, which Debian 12 does not package
 git              fetches, and lists the files that are tidied
+libvirt-dev      is what programs that ask libvirt are linked with
 pkg-config       finds C libraries for crates that bind to them
+'
+
+# package and why
+packages_to_run='
+dnsmasq-base           gives guests their addresses
+iproute2               makes their networks
+libvirt-clients        looks at domains from outside
+libvirt-daemon-system  runs domains
+ovmf                   is the UEFI firmware of guests
+qemu-system-x86        runs guests
+qemu-utils             reads and writes disk images
+swtpm                  is the TPM of guests
+swtpm-tools            makes such a TPM when its guest is first started
+'
+
+# package and why
+packages_to_demonstrate='
+busybox-static           is all that the guest has
+dosfstools               makes the file system that it boots from
+jq                       reads the JSON that Carrel writes
+linux-image-cloud-amd64  is its kernel
+mtools                   puts files into it without mounting it
+qemu-guest-agent         answers from within it
+syslinux                 boots it
 '
 
 # package and why
@@ -22,7 +47,6 @@ iproute2                 gives each libvirtd of a test a network of its own
 jq                       reads the JSON that Carrel and cargo write
 libvirt-clients          looks at domains from outside, and knows the schema of their XML
 libvirt-daemon-system    runs domains, in tests one for each
-libvirt-dev              is what programs that ask libvirt are linked with
 linux-image-cloud-amd64  is the kernel of guests of tests
 ovmf                     is the UEFI firmware of guests
 python3-venv             has a place for the tool that asks the API with random data

@@ -48,6 +48,41 @@ pub(crate) struct Logout {
     pub(crate) server: Server,
 }
 
+/// Get a desktop that somebody may use, and a file for the viewer
+///
+/// Waits until it runs. The file is what remote-viewer opens; it lets in once, for a minute, and
+/// only you can read it. Whoever is signed in as an administrator stays so.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel connect room --user anna --open
+  carrel connect win11-007 --user anna --password-file anna.password --file desktop.vv")]
+pub(crate) struct Connect {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// A pool or a machine, by its id or its name
+    #[arg(value_name = "DESKTOP")]
+    pub(crate) desktop: String,
+    /// Who uses it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: String,
+    /// Holds the password and nothing else; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Certificates to trust, as PEM: for a server whose own certificate is self-signed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// What the viewer opens is written here
+    #[arg(long, value_name = "FILE", default_value = "desktop.vv")]
+    pub(crate) file: PathBuf,
+    /// Start remote-viewer with it
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Give up after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) wait: u64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {
     Table,

@@ -5,12 +5,14 @@
 //!   carrel login            session: who is signed in where, in a file of their own
 //!   carrel do Populate ..   ask: the arguments of each command follow from its schema
 //!   carrel get machines ..  get: pages of what is known, as a table, JSON or YAML
+//!   carrel connect room     connect: a desktop for a person, as a file for the viewer
 //!   carrel watch            watch: facts, as they happen
 //!   carrel projections ..   projections: what can be read, built anew or compared with the log
 //! ```
 
 mod arguments;
 mod ask;
+mod connect;
 mod fields;
 mod get;
 mod http;
@@ -20,8 +22,8 @@ mod session;
 mod table;
 mod watch;
 
-pub(crate) use self::arguments::{Do, Get, Login, Logout, Projections, SERVER, Watch};
+pub(crate) use self::arguments::{Connect, Do, Get, Login, Logout, Projections, SERVER, Watch};
 pub(crate) use self::{
-    ask::run as ask, get::run as get, projections::run as projections, session::login,
-    session::logout, watch::run as watch,
+    ask::run as ask, connect::run as connect, get::run as get, projections::run as projections,
+    session::login, session::logout, watch::run as watch,
 };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use carrel_model::sealed::Secret;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::{Login, Logout, SERVER, Server};
 use super::fields::{ask_password, content};
@@ -110,27 +110,42 @@ fn url(server: &Server, sign_ins: &SignIns) -> Result<String, Failure> {
     Ok(url.to_owned())
 }
 
+/// Where whoever asks is to be signed in for this once.
+pub(super) fn url_of(server: &Server) -> Result<String, Failure> {
+    url(server, &SignIns::read(&folder()?)?)
+}
+
+pub(super) fn certificates(path: &Path) -> Result<String, Failure> {
+    let failed = |why| Failure::new(format!("{} can't be read", path.display())).because(why);
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// A password from a file, or from whoever sits there.
+pub(super) fn entered(user: &str, file: Option<&Path>, url: &str) -> Result<String, Failure> {
+    let password = match file {
+        Some(file) => content(&format!("@{}", file.display())),
+        None => ask_password(&format!("password of {user} at {url}")),
+    };
+    password.map_err(Failure::new)
+}
+
+pub(super) fn token(answer: &Value, url: &str) -> Result<Token, Failure> {
+    let no_token = || Failure::new(format!("{url} answered without a token"));
+    answer["token"].as_str().map(|token| Token(token.to_owned())).ok_or_else(no_token)
+}
+
 pub(crate) fn login(login: &Login) -> Result<Outcome, Failure> {
     let folder = folder()?;
     let mut sign_ins = SignIns::read(&folder)?;
     let url = url(&login.server, &sign_ins)?;
-    let ca = login.ca.as_ref().map(|path| {
-        let failed = |why| Failure::new(format!("{} can't be read", path.display())).because(why);
-        fs::read_to_string(path).map_err(failed)
-    });
-    let ca = ca.transpose()?;
-    let password = match &login.password_file {
-        Some(file) => content(&format!("@{}", file.display())),
-        None => ask_password(&format!("password of {} at {url}", login.user)),
-    };
-    let password = Secret::new(password.map_err(Failure::new)?);
+    let ca = login.ca.as_deref().map(certificates).transpose()?;
+    let password = Secret::new(entered(&login.user, login.password_file.as_deref(), &url)?);
     let http = Http::new(&url, ca.as_deref(), None)?;
     let asked = json!({ "username": login.user, "password": password.expose(), "realm": "admin" });
     let answer = http.post("/v1/login", Some(&asked), &[])?.fine()?;
-    let said = |name: &str| answer[name].as_str().map(str::to_owned);
-    let no_token = || Failure::new(format!("{url} answered without a token"));
-    let token = Token(said("token").ok_or_else(no_token)?);
-    let sign_in = SignIn { user: login.user.clone(), token, expires_at: said("expires_at"), ca };
+    let token = token(&answer, &url)?;
+    let expires_at = answer["expires_at"].as_str().map(str::to_owned);
+    let sign_in = SignIn { user: login.user.clone(), token, expires_at, ca };
     let until = sign_in.expires_at.clone().map(|at| format!(" until {at}")).unwrap_or_default();
     sign_ins.servers.insert(url.clone(), sign_in);
     sign_ins.last = Some(url.clone());

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+#
+# This machine as a host of desktops. Sourced from the root of the repository, after debian.sh.
+
+libvirt_uri=${CARREL_LIBVIRT_URI:-qemu:///system}
+# libvirtd looks at QEMU when it begins, which takes seconds on a busy machine.
+readonly LIBVIRT_SECONDS_MAX=60
+
+libvirt_answers() {
+    virsh --quiet --connect "$libvirt_uri" version >/dev/null 2>&1
+}
+
+# By systemd where it runs, and otherwise by itself. Touches nothing when libvirt answers.
+have_libvirt() {
+    if libvirt_answers; then
+        say "libvirt answers at $libvirt_uri"
+        return 0
+    fi
+    if [[ -d /run/systemd/system ]]; then
+        say "starting libvirtd by systemd"
+        as_root "systemctl enable --now virtlogd.socket libvirtd.socket libvirtd.service"
+    elif [[ $libvirt_uri == qemu:///system ]]; then
+        say "starting virtlogd and libvirtd: there is no systemd here that would"
+        as_root "pgrep -x virtlogd >/dev/null || virtlogd --daemon"
+        as_root "pgrep -x libvirtd >/dev/null || libvirtd --daemon"
+    fi
+    local seconds
+    for ((seconds = 0; seconds < LIBVIRT_SECONDS_MAX; seconds++)); do
+        if libvirt_answers; then
+            say "libvirt answers at $libvirt_uri"
+            return 0
+        fi
+        sleep 1
+    done
+    say "libvirt does not answer at $libvirt_uri:" "$(virsh --connect "$libvirt_uri" version 2>&1)"
+    return 1
+}
