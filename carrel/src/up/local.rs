@@ -26,6 +26,10 @@ use crate::host::{Where, look, remarks};
 const STORAGE: &str = "main";
 /// What a host keeps for itself: libvirt, Carrel and the kernel.
 const OWN_MEMORY_MIB: u64 = 1_024;
+/// With less than this part of what is free now a storage is low on space, or with less than what
+/// any storage should have.
+const LOW_PART: u64 = 10;
+const LOW_SPACE_MIB_MAX: u64 = 20 * 1_024;
 /// Display passwords are for who sits at this machine, until its displays have a certificate.
 const DISPLAY_ADDRESS: &str = "127.0.0.1";
 /// A host's name that has no letter of which names are made.
@@ -37,6 +41,7 @@ pub(super) struct Local {
     name: String,
     capacity: Capacity,
     storage: String,
+    free_mib: u64,
 }
 
 /// Looks, and says what is not as it should be.
@@ -65,6 +70,9 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
             hypervisor: Arc::new(hypervisor),
             name: name(&ready.capacity.hostname),
             capacity: ready.capacity,
+            free_mib: Images::default()
+                .free_mib(&ready.storage)
+                .map_err(|why| unfit().because(why))?,
             storage: utf8(&ready.storage)?,
         })
     });
@@ -113,7 +121,9 @@ impl Local {
         let id = id.ok_or_else(|| Failure::new("this host could not be registered"))?;
         if fleet.storages.is_empty() {
             let hosts = json!({ self.name.as_str(): self.storage });
-            let data = json!({ "name": STORAGE, "settings": { "hosts": hosts } });
+            let low_space_mib = (self.free_mib / LOW_PART).min(LOW_SPACE_MIB_MAX);
+            let settings = json!({ "hosts": hosts, "low_space_mib": low_space_mib });
+            let data = json!({ "name": STORAGE, "settings": settings });
             ask(decider, org, "CreateStorage", data).await?;
         }
         Ok(id)

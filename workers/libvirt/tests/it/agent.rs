@@ -4,9 +4,9 @@ use std::path::Path;
 
 use carrel_libvirt::Shown;
 
-use crate::support::eventually;
 use crate::support::guest::{Does, guest};
 use crate::support::lab::{lab, target};
+use carrel_lab::eventually;
 
 #[test]
 fn an_agent_is_asked_and_missed() {

@@ -11,10 +11,10 @@ use carrel_domain::Domain;
 use carrel_libvirt::{Happened, Hint, Host, Kind, Target, ViewerIs};
 use zeroize::Zeroizing;
 
-use crate::support::eventually;
 use crate::support::guest::{Does, guest};
 use crate::support::lab::{Lab, lab, target};
-use crate::support::spice::{is_cut, sign_in};
+use carrel_lab::eventually;
+use carrel_lab::spice::{is_cut, sign_in};
 
 const PASSWORD: &str = "KJHG2345KJHG2345KJHG2345AB";
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use carrel_domain::{Domain, Ended};
 use carrel_libvirt::{Asked, Happened, Hint, Host, State, Was, Watch};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{Lab, lab, target};
+use carrel_lab::eventually;
 
 /// The host, a guest that was started, and somebody who hears of it.
 fn started(lab: &Lab, does: Does) -> (Arc<Host>, Domain, Watch) {

@@ -3,9 +3,9 @@
 use carrel_domain::Ended;
 use carrel_libvirt::{Hope, Pause, State, Was};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{lab, target};
+use carrel_lab::eventually;
 
 fn boots(console: &str) -> usize {
     console.matches(UP).count()

@@ -10,9 +10,10 @@ use carrel_domain::{
 };
 use carrel_libvirt::{Firmly, Happened, Hint, Pause, State, Was};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, guest};
-use crate::support::lab::{Lab, lab, make, target};
+use crate::support::lab::{Lab, lab, target};
+use carrel_lab::eventually;
+use carrel_lab::make;
 
 fn disk(file: HostFile, format: Format, bus: Bus) -> Disk {
     let (cache, io) = (Cache::Writeback, Io::Threads);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use carrel_libvirt::{Hope, Kind};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, guest};
 use crate::support::lab::{lab, target};
+use carrel_lab::eventually;
 
 /// Less than libvirt's own keepalive takes to notice.
 const DEADLINE: Duration = Duration::from_millis(700);

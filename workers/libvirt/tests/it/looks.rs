@@ -5,9 +5,9 @@ use std::fs;
 use carrel_domain::{Medium, Tray};
 use carrel_libvirt::{Pause, State, Was};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{lab, target};
+use carrel_lab::eventually;
 
 #[test]
 fn a_display_is_shown_as_a_picture() {

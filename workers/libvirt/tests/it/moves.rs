@@ -4,9 +4,9 @@ use std::process::Command;
 
 use carrel_libvirt::{Destination, State, Was};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{Lab, lab, target};
+use carrel_lab::eventually;
 
 const HERE: &str = "198.51.100.1";
 const THERE: &str = "198.51.100.2";

@@ -10,7 +10,8 @@ use carrel_libvirt::{Hope, Host, Was};
 use uuid::Uuid;
 
 use crate::support::guest::{Does, guest};
-use crate::support::lab::{Lab, lab, make, target};
+use crate::support::lab::{Lab, lab, target};
+use carrel_lab::make;
 
 fn with_disk(lab: &Lab, number: u64, file: HostFile, format: Format) -> Domain {
     let mut domain = guest(lab, number, Does::Wait);

@@ -7,9 +7,9 @@ use std::time::Duration;
 use carrel_domain::Ended;
 use carrel_libvirt::{Happened, Hint, State, Was};
 
-use crate::support::eventually;
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{lab, target};
+use carrel_lab::eventually;
 
 #[test]
 fn a_guest_goes_on_while_libvirtd_is_gone() {

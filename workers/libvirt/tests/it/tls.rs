@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::support::guest::{Does, guest};
 use crate::support::lab::{Lab, lab, lab_with, target};
-use crate::support::spice::sign_in;
+use carrel_lab::spice::sign_in;
 
 /// The lab's own, beside its loopback.
 const ADDRESS: [u8; 4] = [192, 0, 2, 1];

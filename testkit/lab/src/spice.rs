@@ -12,17 +12,18 @@ const CAPABILITIES_AT: u32 = 18;
 const KEY_BYTES: usize = 162;
 
 /// What the server says to who signs in.
-pub(crate) enum Answer<S> {
+#[derive(Debug)]
+pub enum Answer<S> {
     In(S),
     Refused(u32),
 }
 
 /// The password was not taken.
-pub(crate) const PERMISSION_DENIED: u32 = 7;
+pub const PERMISSION_DENIED: u32 = 7;
 
 impl<S> Answer<S> {
     #[track_caller]
-    pub(crate) fn must_be_in(self) -> S {
+    pub fn must_be_in(self) -> S {
         match self {
             Self::In(stream) => stream,
             Self::Refused(error) => panic!("refused: {error}"),
@@ -30,7 +31,7 @@ impl<S> Answer<S> {
     }
 
     #[track_caller]
-    pub(crate) fn must_be_refused(&self) {
+    pub fn must_be_refused(&self) {
         match self {
             Self::In(_) => panic!("let in"),
             Self::Refused(error) => assert_eq!(*error, PERMISSION_DENIED),
@@ -38,7 +39,7 @@ impl<S> Answer<S> {
     }
 }
 
-pub(crate) fn sign_in<S: Read + Write>(mut stream: S, password: &str) -> io::Result<Answer<S>> {
+pub fn sign_in<S: Read + Write>(mut stream: S, password: &str) -> io::Result<Answer<S>> {
     let mut message = Vec::new();
     message.extend(0_u32.to_le_bytes());
     message.extend([MAIN, 0]);
@@ -74,7 +75,7 @@ pub(crate) fn sign_in<S: Read + Write>(mut stream: S, password: &str) -> io::Res
 }
 
 /// Whether the server has ended it. What it says before that is passed over.
-pub(crate) fn is_cut(stream: &mut impl Read) -> bool {
+pub fn is_cut(stream: &mut impl Read) -> bool {
     let mut bytes = [0; 4096];
     loop {
         match stream.read(&mut bytes) {

@@ -1,0 +1,213 @@
+//! A site of one real host.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use carrel_lab::{Lab, guest_image};
+use serde_json::{Value, json};
+
+const CARREL: &str = env!("CARGO_BIN_EXE_carrel");
+const PASSWORD: &str = "correct horse battery staple";
+
+pub(crate) struct Site {
+    pub(crate) lab: Lab,
+    folder: PathBuf,
+    up: Option<Child>,
+    server: String,
+}
+
+impl Site {
+    pub(crate) fn start() -> Self {
+        let lab = Lab::start();
+        let folder = lab.folder().join("carrel");
+        fs::create_dir(&folder).expect("a folder");
+        let mut site = Self { lab, folder, up: None, server: String::new() };
+        site.up();
+        site
+    }
+
+    /// What of `carrel` is run, with nothing of this user's.
+    fn carrel(&self) -> Command {
+        let mut command = Command::new(CARREL);
+        for name in ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "CARREL_SERVER"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_CONFIG_HOME", &self.folder).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.lab.folder().join("storage")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts it, and signs in.
+    pub(crate) fn up(&mut self) {
+        let said = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("said"))
+            .expect("a file");
+        let mut up = self
+            .carrel()
+            .args(["up", "--driver", "libvirt", "--listen", "127.0.0.1:0"])
+            .args(["--libvirt-uri", self.lab.uri()])
+            .arg("--storage")
+            .arg(self.storage())
+            .arg("--data")
+            .arg(self.data())
+            .stdout(Stdio::piped())
+            .stderr(said)
+            .spawn()
+            .expect("it starts");
+        let output = BufReader::new(up.stdout.take().expect("its output"));
+        self.up = Some(up);
+        let ready = output.lines().map_while(Result::ok);
+        let url =
+            ready.filter_map(|line| line.strip_prefix("Carrel is ready: ").map(str::to_owned));
+        self.server = url.take(1).next().expect("it says where it listens");
+        let password = self.data().join("admin-password");
+        self.does(&["login", "--password-file", password.to_str().expect("UTF-8")]);
+    }
+
+    /// As the power would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let _ = up.kill();
+            let _ = up.wait();
+        }
+    }
+
+    pub(crate) fn asks(&self, arguments: &[&str]) -> Output {
+        let output = self.carrel().args(arguments).args(["--server", &self.server]).output();
+        output.expect("carrel")
+    }
+
+    #[track_caller]
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
+        let output = self.asks(arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "carrel {arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, kind: &str, which: &str) -> Value {
+        let text = self.does(&["get", kind, which, "--output", "json"]);
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    #[track_caller]
+    pub(crate) fn id(&self, kind: &str, which: &str) -> String {
+        self.get(kind, which)["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A source that boots, from a disk that somebody has made elsewhere.
+    pub(crate) fn import(&self, source: &str) {
+        let image = self.folder.join("guest.qcow2");
+        guest_image(&image);
+        let bytes = fs::read(&image).expect("an image");
+        let sum = Command::new("sha256sum").arg(&image).output().expect("sha256sum").stdout;
+        let digest = String::from_utf8_lossy(&sum)[..64].to_owned();
+        let medium = json!({
+            "name": "disk", "kind": "disk", "format": "qcow2", "storage": "main",
+            "size_bytes": bytes.len(), "digest": digest,
+        });
+        self.does(&["do", "AddMedia", "--data", &medium.to_string(), "--wait"]);
+        let media = self.storage().join("media");
+        fs::create_dir_all(&media).expect("a folder");
+        fs::write(media.join(format!("{}.qcow2", self.id("media", "disk"))), bytes)
+            .expect("written");
+        let size = ["--size-gib", "1", "--wait"];
+        let import = ["do", "ImportImage", "--file", "disk", "--as", "source", "--name", source];
+        self.does(&[&import[..], &size[..]].concat());
+        let hardware = json!({
+            "firmware": "bios", "memory_mib": 128,
+            "cpu": { "sockets": 1, "cores": 1, "threads": 1 },
+        });
+        let update = json!({ "machine": source, "settings": { "hardware": hardware } });
+        self.does(&["do", "UpdateMachine", "--data", &update.to_string(), "--wait"]);
+    }
+
+    pub(crate) fn person(&self, name: &str) {
+        let file = self.folder.join("password");
+        fs::write(&file, PASSWORD).expect("written");
+        let password = format!("@{}", file.display());
+        self.does(&["do", "CreateClient", "--name", name, "--password", &password, "--wait"]);
+    }
+
+    /// What the person's viewer opens.
+    pub(crate) fn connects(&self, name: &str, desktop: &str) -> Viewer {
+        let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
+        let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        let (shown, password) = (path(&file), path(&password));
+        self.does(&[
+            "connect",
+            desktop,
+            "--user",
+            name,
+            "--password-file",
+            &password,
+            "--file",
+            &shown,
+        ]);
+        let mode = fs::metadata(&file).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
+        Viewer::read(&fs::read_to_string(&file).expect("text"))
+    }
+
+    /// What its guest has said since its host knows it.
+    pub(crate) fn console(&self, machine: &str) -> String {
+        let file = format!("consoles/{}.log", self.id("machines", machine));
+        let bytes = fs::read(self.storage().join(file)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The files that its guest writes.
+    pub(crate) fn disks(&self, machine: &str) -> Vec<PathBuf> {
+        let text = self.lab.virsh(&["domblklist", "--details", machine]);
+        let disks = text.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let is_disk = words.next() == Some("file") && words.next() == Some("disk");
+            is_disk.then(|| words.nth(1).map(PathBuf::from))?
+        });
+        disks.collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            println!("{}", fs::read_to_string(self.folder.join("said")).unwrap_or_default());
+        }
+    }
+}
+
+/// Of virt-viewer's file, what a viewer needs.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    pub(crate) machine: String,
+}
+
+impl Viewer {
+    fn read(text: &str) -> Self {
+        let field = |name: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix(&format!("{name}=")).map(str::to_owned))
+        };
+        let of = |name: &str| field(name).unwrap_or_else(|| panic!("no {name} in {text}"));
+        assert_eq!((of("type"), of("host")), ("spice".to_owned(), "127.0.0.1".to_owned()));
+        let port = of("port").parse().expect("a port");
+        Self { port, password: of("password"), machine: of("title") }
+    }
+}

@@ -1,0 +1,193 @@
+//! A libvirtd that nobody else sees: with processes, network and host name of its own.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tempfile::TempDir;
+
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/libvirtd");
+
+/// Packages libvirt-daemon-system, libvirt-clients, qemu-system-x86, qemu-utils, busybox-static and
+/// iproute2. The guests' kernel is of linux-image-cloud-amd64.
+const NEEDED: [&str; 6] = [
+    "/usr/sbin/libvirtd",
+    "/usr/bin/virsh",
+    "/usr/bin/qemu-system-x86_64",
+    "/usr/bin/qemu-img",
+    "/bin/busybox",
+    "/usr/sbin/ip",
+];
+
+#[derive(Debug)]
+pub struct Lab {
+    script: Child,
+    /// Until it is told to end.
+    talk: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+    uri: String,
+    folder: TempDir,
+}
+
+impl Lab {
+    pub fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// The same, with what is put into its folder before.
+    pub fn start_with(prepare: impl FnOnce(&Path)) -> Self {
+        for path in NEEDED {
+            assert!(Path::new(path).exists(), "this test takes {path}, which ops/test installs");
+        }
+        assert!(rustix::process::geteuid().is_root(), "this test takes root, for namespaces");
+        let folder = tempfile::Builder::new().prefix("carrel-lab-").tempdir().expect("a folder");
+        prepare(folder.path());
+        let mut script = Command::new(SCRIPT)
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the lab's script");
+        let input = script.stdin.take().expect("its input");
+        let mut output = BufReader::new(script.stdout.take().expect("its output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it says that it is ready");
+        let uri = line.trim().strip_prefix("ready ").expect("it is ready").to_owned();
+        Self { script, talk: Mutex::new(Some((input, output))), uri, folder }
+    }
+
+    /// Where this libvirtd is reached.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// `stop`, `cont`, `kill` and `start` are for libvirtd; `qemu SIGNAL NAME` is for a guest.
+    pub fn tell(&self, command: &str) {
+        let mut talk = self.talk.lock().expect("one at a time");
+        let (input, output) = talk.as_mut().expect("it has not ended");
+        writeln!(input, "{command}").expect("the script listens");
+        let mut answer = String::new();
+        output.read_line(&mut answer).expect("it answers");
+        assert_eq!(answer.trim(), "ok", "{command}");
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// By libvirt's own tool, so that what we say is not judged by ourselves.
+    pub fn virsh(&self, arguments: &[&str]) -> String {
+        let output = Command::new("virsh").args(["--connect", &self.uri]).args(arguments).output();
+        let output = output.expect("virsh");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "virsh {arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    }
+
+    /// The first process within knows itself as 1; from outside it has a number of its own.
+    pub fn first_process(&self) -> PathBuf {
+        let outer = self.script.id();
+        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"));
+        let children = children.expect("the script has a child");
+        Path::new("/proc").join(children.split_whitespace().next().expect("one child"))
+    }
+
+    /// A connection within the lab's network.
+    pub fn connect(&self, port: u16) -> TcpStream {
+        let network = File::open(self.first_process().join("ns/net")).expect("its network");
+        // A thread of its own, so that the test stays where it is.
+        let connecting = thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("the lab's network can be entered");
+            TcpStream::connect(("127.0.0.1", port)).expect("somebody listens")
+        });
+        let stream = connecting.join().expect("connected");
+        stream.set_read_timeout(Some(SILENCE_MAX)).expect("set");
+        stream
+    }
+
+    /// A connection within the lab's network to a server that has to show a certificate of this
+    /// authority.
+    pub fn connect_by_tls(&self, server: &str, authority: &Path) -> Piped {
+        let network = self.first_process().join("ns/net");
+        let child = Command::new("nsenter")
+            .arg(format!("--net={}", network.display()))
+            .args(["openssl", "s_client", "-quiet", "-verify_return_error", "-connect", server])
+            .arg("-CAfile")
+            .arg(authority)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        Piped(child.expect("openssl"))
+    }
+}
+
+/// What a process reads and writes.
+#[derive(Debug)]
+pub struct Piped(Child);
+
+impl Read for Piped {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.stdout.as_mut().map_or(Ok(0), |output| output.read(bytes))
+    }
+}
+
+impl Write for Piped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.stdin.as_mut().map_or(Ok(0), |input| input.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.stdin.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Lab {
+    /// The end of its input is the end of all of it.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let said = fs::read_to_string(self.folder.path().join("libvirtd.said"));
+            let said = said.unwrap_or_default();
+            let odd = said.lines().filter(|line| !line.contains("ethtool"));
+            println!("libvirtd said:\n{}", odd.collect::<Vec<_>>().join("\n"));
+        }
+        // Whoever waits for the script waits for everything in there.
+        if let Ok(talk) = self.talk.get_mut() {
+            drop(talk.take());
+        }
+        let _ = self.script.wait();
+    }
+}
+
+/// Two minutes: a guest without a processor of its own boots in five seconds on an idle machine.
+const LOOKS_MAX: usize = 1_200;
+const LOOK_EACH: Duration = Duration::from_millis(100);
+
+/// What there is as soon as there is something.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let (_waiting, pause) = sync_channel::<()>(0);
+    for _ in 0..LOOKS_MAX {
+        if let Some(found) = look() {
+            return found;
+        }
+        let _ = pause.recv_timeout(LOOK_EACH);
+    }
+    panic!("it has not come to it: {what}");
+}

@@ -1,0 +1,19 @@
+//! Real hosts for tests: a libvirtd that nobody else sees, guests that boot, viewers that sign in.
+//!
+//! ```text
+//!   Lab       ops/lab/libvirtd: a libvirtd with processes, network and host name of its own
+//!   guest     ops/lab/guest-image: a disk that boots, counts its boots and answers as an agent
+//!   spice     as much of a viewer as it takes to sign in
+//! ```
+//!
+//! It takes root and packages of Debian, which `ops/test` installs; without them tests fail, and say
+//! what is missing. This crate must never know another one of Carrel.
+
+#![expect(clippy::missing_panics_doc, reason = "a test ends where it can't go on")]
+
+mod guest;
+mod host;
+pub mod spice;
+
+pub use guest::{backing, guest_image, make};
+pub use host::{Lab, Piped, eventually};
