@@ -62,10 +62,15 @@ xfsprogs                 makes a file system on which copies share blocks
 
 # package and why
 packages_to_test_slowly='
+apparmor           reads the rule that the package of Carrel has for it
 dosfstools         makes the file system that guests of tests boot from
+lintian            knows what a package should be like
 mtools             puts files into it without mounting it
 protobuf-compiler  turns a protocol into code, for a peer that the load test is built with
+shellcheck         reads the scripts that the package runs on a host
 syslinux           boots it
+systemd            looks at the unit of Carrel, and starts it where the package is tried
+systemd-container  has that in a root of its own
 '
 
 say() {
