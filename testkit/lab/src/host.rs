@@ -160,6 +160,7 @@ impl Drop for Piped {
 
 impl Drop for Lab {
     /// The end of its input is the end of all of it.
+    #[expect(clippy::print_stdout, reason = "it is shown of a test that failed")]
     fn drop(&mut self) {
         if thread::panicking() {
             let said = fs::read_to_string(self.folder.path().join("libvirtd.said"));

@@ -9,7 +9,7 @@
 //! It takes root and packages of Debian, which `ops/test` installs; without them tests fail, and say
 //! what is missing. This crate must never know another one of Carrel.
 
-#![expect(clippy::missing_panics_doc, reason = "a test ends where it can't go on")]
+#![expect(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 mod guest;
 mod host;
