@@ -46,8 +46,10 @@ fn a_golden_machine_becomes_five_desktops_and_a_person_gets_one() {
     // One version below all of them, and nobody writes to it.
     let mut below = Vec::new();
     for number in 1..=5 {
-        let disks = site.disks(&format!("win11-00{number}"));
-        let (file, format) = backing(&disks[0]).expect("it stands on something");
+        let machine = format!("win11-00{number}");
+        let disk = site.disk(&machine);
+        assert_eq!(site.domain_disks(&machine), std::slice::from_ref(&disk));
+        let (file, format) = backing(&disk).expect("it stands on something");
         assert_eq!(format, "qcow2");
         assert!(is_written_by_nobody(&file));
         below.push(file);

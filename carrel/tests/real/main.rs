@@ -2,5 +2,6 @@
 //! that say on their consoles how often they have booted. What there is, is asked from outside:
 //! `virsh`, `qemu-img`, a viewer that signs in.
 
+mod again;
 mod job;
 mod site;

@@ -170,8 +170,17 @@ impl Site {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The files that its guest writes.
-    pub(crate) fn disks(&self, machine: &str) -> Vec<PathBuf> {
+    /// The file that its guest writes: while it is off, its domain may still name the one before.
+    pub(crate) fn disk(&self, machine: &str) -> PathBuf {
+        let found = self.get("machines", machine);
+        let (id, disk) = (found["id"].as_str(), &found["disks"][0]);
+        let (of, generation) = (disk["id"].as_str(), &disk["overlay_generation"]);
+        let (id, of) = (id.expect("an id"), of.expect("an id"));
+        self.storage().join(format!("machines/{id}/{of}-{generation}.qcow2"))
+    }
+
+    /// The disks of its domain, as libvirt has them.
+    pub(crate) fn domain_disks(&self, machine: &str) -> Vec<PathBuf> {
         let text = self.lab.virsh(&["domblklist", "--details", machine]);
         let disks = text.lines().filter_map(|line| {
             let mut words = line.split_whitespace();
