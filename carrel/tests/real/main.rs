@@ -3,5 +3,6 @@
 //! `virsh`, `qemu-img`, a viewer that signs in.
 
 mod again;
+mod faults;
 mod job;
 mod site;

@@ -50,13 +50,25 @@ impl Site {
 
     /// Starts it, and signs in.
     pub(crate) fn up(&mut self) {
+        self.start_with(None);
+    }
+
+    /// It ends by itself at this moment: a failpoint, and how many times it is reached.
+    pub(crate) fn up_until(&mut self, moment: &str) {
+        self.start_with(Some(moment));
+    }
+
+    fn start_with(&mut self, kill_at: Option<&str>) {
         let said = fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.join("said"))
             .expect("a file");
-        let mut up = self
-            .carrel()
+        let mut command = self.carrel();
+        if let Some(moment) = kill_at {
+            command.env("CARREL_KILL_AT", moment);
+        }
+        let mut up = command
             .args(["up", "--driver", "libvirt", "--listen", "127.0.0.1:0"])
             .args(["--libvirt-uri", self.lab.uri()])
             .arg("--storage")
@@ -77,8 +89,22 @@ impl Site {
         self.does(&["login", "--password-file", password.to_str().expect("UTF-8")]);
     }
 
+    /// It is told to end, and has ended.
+    pub(crate) fn stop(&mut self) {
+        if let Some(up) = &mut self.up {
+            let pid = up.id().to_string();
+            let _ = Command::new("kill").args(["-TERM", &pid]).status();
+            let _ = up.wait();
+        }
+        self.up = None;
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.up.as_mut().is_none_or(|up| matches!(up.try_wait(), Ok(Some(_))))
+    }
+
     /// As the power would.
-    pub(crate) fn kill(&mut self) {
+    fn kill(&mut self) {
         if let Some(mut up) = self.up.take() {
             let _ = up.kill();
             let _ = up.wait();

@@ -1,7 +1,7 @@
 //! What a machine shall be, as a domain. Nothing of it is anybody's XML, and every file comes with
 //! its format.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use carrel_domain::{
     Attachment, Backing, Boot, Bus, Cache, Card, CardModel, Cpu, Disk, Display, Domain, Firmware,
@@ -9,6 +9,7 @@ use carrel_domain::{
     Uefi, Video, Virtualization, Vnc,
 };
 use carrel_images::{DiskFile, Images};
+use carrel_model::ids::MachineId;
 use carrel_model::machine::{DiskBus, Firmware as FirmwareKind, Hardware, NetworkCard, Os, Tpm};
 use carrel_model::media::Kind;
 use carrel_model::version::latest::display::{self, Protocol};
@@ -35,7 +36,7 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
     for it in &of.disks {
         disks.push(disk(it, hardware, images)?);
     }
-    let console = facts.consoles.join(format!("{}.log", of.machine));
+    let console = console(of.machine, facts);
     Ok(Domain {
         name: Name::new(of.name.as_str()).map_err(|unfit| unfit_text("name", &unfit))?,
         uuid: of.identity.uuid,
@@ -59,6 +60,11 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
         sound: hardware.devices.sound,
         console_log: Some(host_file(&console.to_string_lossy())?),
     })
+}
+
+/// Where it is written what its guest says.
+pub(super) fn console(machine: MachineId, facts: &Facts) -> PathBuf {
+    facts.consoles.join(format!("{machine}.log"))
 }
 
 fn unfit_text(what: &str, unfit: &carrel_domain::text::Unfit) -> Trouble {

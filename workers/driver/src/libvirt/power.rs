@@ -1,6 +1,7 @@
 //! Steps on domains.
 
 use std::net::UdpSocket;
+use std::{fs, io};
 
 use carrel_domain::HostFile;
 use carrel_libvirt::{Asked, Destination, Firmly, Shown, Target, Was};
@@ -70,9 +71,15 @@ fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
 /// What its firmware and its TPM have kept belongs to its disk, and goes with that.
 fn undefine(on: &LibvirtHost, machine: MachineId) -> Result<(), Trouble> {
     on.people.forgets(machine);
-    match on.find(machine)? {
-        Some(target) => Ok(on.host.undefine(target, Firmly::Kept)?),
-        None => Ok(()),
+    if let Some(target) = on.find(machine)? {
+        on.host.undefine(target, Firmly::Kept)?;
+    }
+    // What its guest has said is about people, too.
+    match fs::remove_file(describe::console(machine, &on.facts)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Trouble::again("console", &error.to_string()))
+        }
+        _ => Ok(()),
     }
 }
 
