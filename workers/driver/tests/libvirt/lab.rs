@@ -141,7 +141,7 @@ impl Lab {
             media: Vec::new(),
             networks: Vec::new(),
             display: Default::default(),
-            properties: Default::default(),
+            properties: serde_json::from_value(json!({ "room": "12 \"b\"" })).expect("properties"),
             first_boot: None,
         }))
     }
