@@ -41,7 +41,8 @@ pub(crate) fn user_data(disc: &Disc) -> Vec<u8> {
 }
 
 /// In version 2 ("Networking Config Version 2"). One card asks for an address by DHCP without being
-/// told to; nobody else's would.
+/// told to; nobody else's would. A card that is known by its address has to be given a name, or
+/// those who write `/etc/network/interfaces` take the key for one that it has.
 pub(crate) fn network_config(disc: &Disc) -> Option<Vec<u8>> {
     if disc.cards.len() < 2 {
         return None;
@@ -51,8 +52,8 @@ pub(crate) fn network_config(disc: &Disc) -> Option<Vec<u8>> {
         let metric = METRIC_EACH * (at + 1);
         let _ = write!(
             text,
-            "  card{at}:\n    match:\n      macaddress: {}\n    dhcp4: true\n    \
-             dhcp4-overrides:\n      route-metric: {metric}\n",
+            "  eth{at}:\n    match:\n      macaddress: {}\n    set-name: eth{at}\n    \
+             dhcp4: true\n    dhcp4-overrides:\n      route-metric: {metric}\n",
             json(&mac(card.mac)),
         );
         // Nobody waits for it.
@@ -106,10 +107,11 @@ mod tests {
         let mut disc = disc();
         let told = yaml(&network_config(&disc).expect("two cards"));
         assert_eq!(told["version"], 2);
-        let second = &told["ethernets"]["card1"];
+        let second = &told["ethernets"]["eth1"];
         assert_eq!(second["match"]["macaddress"], "52:54:00:00:00:02");
+        assert_eq!(second["set-name"], "eth1");
         assert_eq!((&second["dhcp4"], &second["optional"]), (&true.into(), &true.into()));
-        assert!(told["ethernets"]["card0"].get("optional").is_none());
+        assert!(told["ethernets"]["eth0"].get("optional").is_none());
         disc.cards.truncate(1);
         assert_eq!(network_config(&disc), None);
     }

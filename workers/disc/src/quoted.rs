@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 /// A string of JSON, which is one of YAML 1.1 and 1.2, too, read by any of them as it was written.
 ///
-/// JSON (RFC 8259, 7) takes what is not ASCII as it is, but YAML does not take all of it (YAML 1.2.2,
-/// 5.1), and breaks lines at U+0085, U+2028 and U+2029. So it is escaped but for what lies above
-/// U+FFFF: JSON would write that as two halves, which YAML does not put together again.
+/// JSON (RFC 8259, 7) takes what is not ASCII as it is, but YAML does not take all of it (YAML
+/// 1.2.2, 5.1), and breaks lines at U+0085, U+2028 and U+2029. So it is escaped but for what lies
+/// above U+FFFF: JSON would write that as two halves, which YAML does not put together again.
 pub(crate) fn json(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
