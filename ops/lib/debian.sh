@@ -43,6 +43,7 @@ syslinux                 boots it
 packages_to_test='
 busybox-static           is all that guests of tests have
 chromium                 shows the page about the API, as a browser would to anybody
+genisoimage              has isoinfo, which reads the CD that a guest learns its name from
 iproute2                 gives each libvirtd of a test a network of its own
 jq                       reads the JSON that Carrel and cargo write
 libvirt-clients          looks at domains from outside, and knows the schema of their XML

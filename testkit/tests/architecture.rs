@@ -21,6 +21,7 @@ const WORKERS: &str = "carrel-workers";
 const DRIVER: &str = "carrel-driver";
 const IMAGES: &str = "carrel-images";
 const DOMAIN: &str = "carrel-domain";
+const DISC: &str = "carrel-disc";
 const LIBVIRT_HOST: &str = "carrel-libvirt";
 const API: &str = "carrel-api";
 const CARREL: &str = "carrel";
@@ -61,7 +62,7 @@ const ARCHITECTURE: &[Row] = &[
     Row { name: WORKERS, may_use: &[MODEL, BUS, DRIVER, KEYS, FAILPOINT], never: &[SQL, HTTP] },
     Row {
         name: DRIVER,
-        may_use: &[MODEL, IMAGES, DOMAIN, LIBVIRT_HOST],
+        may_use: &[MODEL, IMAGES, DOMAIN, DISC, LIBVIRT_HOST],
         never: &[SQL, SLED, AMQP, HTTP],
     },
     // It knows files, and of none what it is for.
@@ -73,6 +74,12 @@ const ARCHITECTURE: &[Row] = &[
     // What a domain is can be known without a host, and without anything of Carrel.
     Row {
         name: DOMAIN,
+        may_use: &[],
+        never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
+    },
+    // What a guest is told follows from what is told here: it reads no clock, and draws no lots.
+    Row {
+        name: DISC,
         may_use: &[],
         never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT, CLOCK, RANDOMNESS],
     },

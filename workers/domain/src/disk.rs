@@ -64,6 +64,9 @@ pub struct Medium {
 pub enum Tray {
     /// CD or DVD on SATA. Media are changed while the guest runs; drives are not.
     Cd,
+    /// The same on virtio-scsi, for a CD that is never changed: kernels that are made for clouds
+    /// know no SATA. It comes after those that people change.
+    ScsiCd,
     /// A USB stick that can't be written, of this format.
     Stick(Format),
 }

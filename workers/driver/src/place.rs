@@ -3,12 +3,15 @@
 //! ```text
 //!   <storage>/machines/<machine>/<disk>-<overlay generation>.qcow2     what a guest writes
 //!                               /<snapshot>.<disk>.qcow2               what it had written then
+//!                               /config.iso                            what it is told of itself
+//!                               /firmware.nvram                        what its firmware keeps
 //!            /images/<initial>/<version>-<file>.qcow2                  never written again
 //!            /throwaway/<machine>/<disk>-<boot epoch>.qcow2            gone with the power
 //!            /media/<medium>.iso
 //! ```
 //!
-//! But for disks that were there before Carrel: those have names of their own.
+//! But for disks that were there before Carrel: those have names of their own. What the firmware of
+//! a guest keeps whose first disk is thrown away goes with that.
 
 use std::fmt;
 
@@ -87,6 +90,28 @@ pub fn machine_folder(machine: MachineId) -> String {
 /// The same of what is thrown away.
 pub fn throwaway_folder(machine: MachineId) -> String {
     format!("throwaway/{machine}/")
+}
+
+/// What stands in a machine's folder beside its disks, and stays there for as long as it lives.
+const BESIDE_DISKS: [&str; 2] = [CONFIG_DISC, FIRMWARE];
+const CONFIG_DISC: &str = "config.iso";
+const FIRMWARE: &str = "firmware.nvram";
+
+/// The CD by which a guest learns who it is, on the storage of its first disk.
+pub fn config_disc(machine: MachineId, disk: &Place) -> Option<Place> {
+    Place::new(&disk.root, &format!("{}{CONFIG_DISC}", machine_folder(machine)))
+}
+
+/// What a guest's firmware keeps goes with its first disk: thrown away with that if that is.
+pub fn firmware_file(machine: MachineId, disk: &Place, is_thrown_away: bool) -> Option<Place> {
+    let folder = if is_thrown_away { throwaway_folder(machine) } else { machine_folder(machine) };
+    Place::new(&disk.root, &format!("{folder}{FIRMWARE}"))
+}
+
+/// Whether it is none of a machine's disks.
+pub fn is_beside_disks(machine: MachineId, place: &Place) -> bool {
+    let name = place.file.as_str().strip_prefix(&machine_folder(machine));
+    name.is_some_and(|name| BESIDE_DISKS.contains(&name))
 }
 
 pub fn disk_file(machine: MachineId, disk: &DiskSpec) -> Option<Place> {

@@ -87,7 +87,11 @@ pub enum Step {
     /// In the place of what was defined before. Not while it runs.
     Define(Box<Definition>),
     /// Its files stay. Not while it runs.
-    Undefine,
+    Undefine {
+        /// There is no such machine any more: what the host keeps of it beside its files, its TPM
+        /// among that, goes, too.
+        deleted: bool,
+    },
     /// The domain that was defined for this epoch.
     Start {
         boot_epoch: u64,
@@ -241,7 +245,7 @@ impl Step {
             Self::RevertSnapshot { .. } => StepKind::RevertSnapshot,
             Self::DeleteSnapshot { .. } => StepKind::DeleteSnapshot,
             Self::Define(_) => StepKind::Define,
-            Self::Undefine => StepKind::Undefine,
+            Self::Undefine { .. } => StepKind::Undefine,
             Self::Start { .. } => StepKind::Start,
             Self::Shutdown => StepKind::Shutdown,
             Self::Reboot { .. } => StepKind::Reboot,

@@ -5,6 +5,7 @@
 //!          ---- copy, copy_version, import         under a temporary name until whole and durable
 //!          ---- seal, verify                       what nobody writes to any more, and its digest
 //!          ---- take_, revert_, delete_snapshot    what a disk held, kept under another name
+//!          ---- put                                a small file that a guest only reads
 //!          ---- remove
 //!          ---- seen, list, free_mib               what is there; no process is started for it
 //!             |

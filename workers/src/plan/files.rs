@@ -1,6 +1,6 @@
 //! A machine's own disks: made, grown, and put onto the files that they shall stand on.
 
-use carrel_driver::place::{disk_file, image_file, machine_folder};
+use carrel_driver::place::{disk_file, image_file, is_beside_disks, machine_folder};
 use carrel_driver::{Place, SeenFile, Step};
 use carrel_model::ids::MachineId;
 use carrel_model::machine::DiskRole;
@@ -125,7 +125,7 @@ impl Case<'_> {
         })
     }
 
-    /// Files of its own that it shall not have any more.
+    /// Disks of its own that it shall not have any more.
     pub(super) fn tidy(&self) -> Option<Next> {
         if self.spec.power == PowerSpec::AsFound {
             return None;
@@ -138,7 +138,8 @@ impl Case<'_> {
         };
         let there = self.seen.files.iter().map(|file| &file.place);
         let gone: Vec<Place> = there
-            .filter(|place| own(place) && !wanted.iter().any(|it| is_same(it, place)))
+            .filter(|place| own(place) && !is_beside_disks(self.machine, place))
+            .filter(|place| !wanted.iter().any(|it| is_same(it, place)))
             .cloned()
             .collect();
         (!gone.is_empty()).then(|| step(Step::RemoveFiles { files: gone }))

@@ -29,7 +29,7 @@ pub fn leftovers(thing: Thing, seen: &Seen) -> Option<Step> {
     (!files.is_empty()).then_some(Step::RemoveFiles { files })
 }
 
-fn undefined(machine: MachineId, seen: &Seen) -> Option<Next> {
+fn undefined(machine: MachineId, seen: &Seen, deleted: bool) -> Option<Next> {
     if seen.domain.as_ref().is_some_and(|domain| domain.state.is_on()) {
         return Some(step(Step::Destroy));
     }
@@ -37,7 +37,7 @@ fn undefined(machine: MachineId, seen: &Seen) -> Option<Next> {
     if !files.is_empty() {
         return Some(step(Step::RemoveFiles { files }));
     }
-    seen.domain.is_some().then(|| step(Step::Undefine))
+    seen.domain.is_some().then(|| step(Step::Undefine { deleted }))
 }
 
 fn over(machine: MachineId, entry: &Entry, outcome: Outcome) -> Next {
@@ -47,11 +47,11 @@ fn over(machine: MachineId, entry: &Entry, outcome: Outcome) -> Next {
 
 /// Its files are left alone, but for what nobody keeps.
 pub(super) fn released(machine: MachineId, seen: &Seen, entry: &Entry) -> Next {
-    undefined(machine, seen).unwrap_or_else(|| over(machine, entry, Outcome::Released))
+    undefined(machine, seen, false).unwrap_or_else(|| over(machine, entry, Outcome::Released))
 }
 
 pub(super) fn absent(machine: MachineId, disks: &[DiskSpec], seen: &Seen, entry: &Entry) -> Next {
-    if let Some(next) = undefined(machine, seen) {
+    if let Some(next) = undefined(machine, seen, true) {
         return next;
     }
     if let Some(disk) = disks.iter().find(|disk| disk.path.is_none()) {

@@ -273,6 +273,8 @@ fn from_any_state_and_through_any_interruption_it_comes_to_be_as_it_shall_be() {
     for seed in 0..2_000 {
         let mut dice = Dice(seed);
         let mut host = Host::new();
+        let config = format!("machines/{MACHINE}/config.iso");
+        host.world.has_file(&place(&config), 1, None);
         let mut epoch = 0;
         let mut generation = 0;
         for _ in 0..dice.below(6) {
@@ -304,7 +306,7 @@ fn from_any_state_and_through_any_interruption_it_comes_to_be_as_it_shall_be() {
         let disk = format!("machines/{MACHINE}/{}-0.qcow2", Uuid::from_u128(9));
         let covered = own.iter().filter(|file| file.starts_with("throwaway/")).count();
         assert_eq!(covered, usize::from(runs && thrown), "seed {seed}: {own:?}");
-        assert!(own.contains(&disk), "seed {seed}: {own:?}");
+        assert!(own.contains(&disk) && own.contains(&config), "seed {seed}: {own:?}");
         host.nothing_else_was_touched();
 
         host.told(order(

@@ -23,8 +23,20 @@ pub(super) fn render(domain: &Domain) -> Vec<Element> {
     };
     let disks = domain.disks.iter().map(|it| disk(it, &next(it.bus == Bus::Virtio)));
     let mut elements: Vec<Element> = disks.collect();
-    elements.extend(domain.media.iter().map(|it| medium(it, &next(false))));
-    if domain.disks.iter().any(|disk| disk.bus == Bus::Scsi) {
+    let has_scsi_cd = domain.media.iter().any(|medium| medium.tray == Tray::ScsiCd);
+    let mut drives = 0;
+    for it in &domain.media {
+        let element = medium(it, &next(false));
+        // libvirt boots from the first CD and sorts by bus, in the order in which buses come: where
+        // a disk brings SCSI in first, that must not be the CD which nobody boots from.
+        if has_scsi_cd && it.tray == Tray::Cd {
+            elements.insert(drives, element);
+            drives += 1;
+        } else {
+            elements.push(element);
+        }
+    }
+    if has_scsi_cd || domain.disks.iter().any(|disk| disk.bus == Bus::Scsi) {
         let controller = Element::new("controller").with("type", "scsi").with("index", 0);
         elements.push(controller.with("model", "virtio-scsi"));
     }
@@ -66,6 +78,7 @@ fn chain(backing: &[Backing]) -> Element {
 fn medium(medium: &Medium, target: &str) -> Element {
     let (device, bus, format) = match medium.tray {
         Tray::Cd => ("cdrom", "sata", Format::Raw),
+        Tray::ScsiCd => ("cdrom", "scsi", Format::Raw),
         Tray::Stick(format) => ("disk", "usb", format),
     };
     let driver = Element::new("driver").with("name", "qemu").with("type", word(FORMATS, format));
@@ -130,7 +143,7 @@ pub(super) fn read_media(devices: &Element) -> Result<Vec<Medium>, Unreadable> {
 
 fn read_medium(medium: &Element) -> Result<Medium, Unreadable> {
     let tray = if medium.is("device", "cdrom") {
-        Tray::Cd
+        if bus_of(medium) == word(BUSES, Bus::Scsi) { Tray::ScsiCd } else { Tray::Cd }
     } else {
         let driver = required(medium, &["driver"], "medium/driver")?;
         Tray::Stick(meant(FORMATS, driver.attribute("type"), "medium format")?)

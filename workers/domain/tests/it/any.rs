@@ -91,9 +91,18 @@ fn disk() -> impl Strategy<Value = Disk> {
     )
 }
 
+/// libvirt has those of SATA in a row, and so have we where there is one of SCSI.
+fn media() -> impl Strategy<Value = Vec<Medium>> {
+    vec(medium(), 0..4).prop_map(|mut media| {
+        media.sort_by_key(|medium| medium.tray != Tray::Cd);
+        media
+    })
+}
+
 fn medium() -> impl Strategy<Value = Medium> {
     prop_oneof![
         of(file()).prop_map(|file| Medium { tray: Tray::Cd, file }),
+        of(file()).prop_map(|file| Medium { tray: Tray::ScsiCd, file }),
         (file(), format())
             .prop_map(|(file, format)| Medium { tray: Tray::Stick(format), file: Some(file) }),
     ]
@@ -193,13 +202,7 @@ pub(crate) fn domain() -> impl Strategy<Value = Domain> {
     let outside = (name(), uuid(), of(label()), ours(), virtualization, file(), label(), guest);
     let inside =
         (1..1_000_000_u32, cpu(), firmware(), any::<bool>(), of(label()), boot(), of(kernel()));
-    let devices = (
-        vec(disk(), 0..3),
-        vec(medium(), 0..4),
-        vec(card(), 0..4),
-        display(),
-        any::<bool>(),
-        of(file()),
-    );
+    let devices =
+        (vec(disk(), 0..3), media(), vec(card(), 0..4), display(), any::<bool>(), of(file()));
     (outside, inside, devices).prop_map(whole)
 }

@@ -19,8 +19,8 @@ use carrel_model::work::{MediumSpec, NetworkSpec};
 use rustix::fs::statfs;
 
 use super::power::unfit_path;
-use super::{Facts, files};
-use crate::place::{Place, medium_file};
+use super::{Facts, config, files};
+use crate::place::{Place, firmware_file, medium_file};
 use crate::step::{DefinedDisk, Definition};
 use crate::trouble::Trouble;
 
@@ -36,6 +36,8 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
     for it in &of.disks {
         disks.push(disk(it, hardware, images)?);
     }
+    let mut media = media(&of.media)?;
+    media.extend(config::drive(of)?);
     let console = console(of.machine, facts);
     Ok(Domain {
         name: Name::new(of.name.as_str()).map_err(|unfit| unfit_text("name", &unfit))?,
@@ -54,7 +56,7 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
         boot: boot(&hardware.boot),
         kernel: None,
         disks,
-        media: media(&of.media)?,
+        media,
         cards: of.networks.iter().map(|it| card(it, hardware)).collect::<Result<_, _>>()?,
         display: display(of, facts),
         sound: hardware.devices.sound,
@@ -79,7 +81,7 @@ fn host_file(path: &str) -> Result<HostFile, Trouble> {
     HostFile::new(path).map_err(|unfit| unfit_path(path, &unfit))
 }
 
-fn file(place: &Place) -> Result<HostFile, Trouble> {
+pub(super) fn file(place: &Place) -> Result<HostFile, Trouble> {
     host_file(&place.path())
 }
 
@@ -101,7 +103,7 @@ fn cpu(of: &Definition, facts: &Facts) -> Result<Cpu, Trouble> {
     Ok(Cpu { sockets: cpu.sockets, cores: cpu.cores, threads: cpu.threads, model })
 }
 
-/// What it sets in its firmware stands beside its system disk, and is its own.
+/// What it sets in its firmware is on the storage of its first disk, and is its own.
 fn firmware(of: &Definition, facts: &Facts) -> Result<Firmware, Trouble> {
     let (found, secure) = match of.settings.hardware.firmware {
         FirmwareKind::Bios => return Ok(Firmware::Bios),
@@ -112,9 +114,9 @@ fn firmware(of: &Definition, facts: &Facts) -> Result<Firmware, Trouble> {
     let found = found.as_ref().ok_or_else(missing)?;
     let diskless = || Trouble::never("no_disk", "UEFI keeps its settings beside a disk");
     let disk = of.disks.first().ok_or_else(diskless)?;
-    let path = disk.file.path();
-    let folder = Path::new(&path).parent().unwrap_or_else(|| Path::new("/"));
-    let nvram = host_file(&folder.join("firmware.nvram").to_string_lossy())?;
+    let no_name = || Trouble::never("path", "there is no name for what firmware keeps");
+    let nvram = firmware_file(of.machine, &disk.file, disk.throwaway.is_some());
+    let nvram = file(&nvram.ok_or_else(no_name)?)?;
     let (loader, template) = (found.loader.clone(), found.template.clone());
     Ok(Firmware::Uefi(Uefi { loader, nvram, template, secure }))
 }

@@ -93,7 +93,7 @@ pub(super) fn step(
         Step::RevertSnapshot { disks, .. } => so(images.revert_snapshot(&frozen(disks))),
         Step::DeleteSnapshot { disks, .. } => so(images.delete_snapshot(&frozen(disks), watch)),
         Step::Define(_)
-        | Step::Undefine
+        | Step::Undefine { .. }
         | Step::Start { .. }
         | Step::Shutdown
         | Step::Reboot { .. }

@@ -4,6 +4,7 @@
 //!   LibvirtHost: Hypervisor
 //!        |
 //!        +-- describe   a definition becomes a domain
+//!        +-- config     and a CD by which its guest learns who it is
 //!        +-- files      steps on files, by carrel-images
 //!        +-- power      steps on domains, by carrel-libvirt
 //!        +-- people     whose ticket is armed, and who looks
@@ -14,6 +15,7 @@
 //! tickets does not: a display that the process before has armed takes its password until that
 //! expires, and whose viewer looks there nobody can say.
 
+mod config;
 mod describe;
 mod files;
 mod people;

@@ -9,7 +9,7 @@ use carrel_model::ids::{MachineId, MediaId};
 use carrel_model::mac::Mac;
 use carrel_model::work::MediumSpec;
 
-use super::{LibvirtHost, describe};
+use super::{LibvirtHost, config, describe};
 use crate::place::medium_file;
 use crate::step::Step;
 use crate::trouble::Trouble;
@@ -19,9 +19,11 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
     match step {
         Step::Define(definition) => {
             let domain = describe::domain(definition, &on.facts, &on.images)?;
+            // Before the domain: who finds that defined has no more to make.
+            config::put(definition, &domain, &on.images)?;
             host.define(&domain)?;
         }
-        Step::Undefine => undefine(on, machine)?,
+        Step::Undefine { deleted } => undefine(on, machine, *deleted)?,
         Step::Start { boot_epoch } => so(host.start(target()?, *boot_epoch))?,
         Step::Shutdown => so(host.shutdown(target()?, Asked::Acpi))?,
         Step::Reboot { boot_epoch } => so(host.reboot(target()?, *boot_epoch))?,
@@ -69,10 +71,11 @@ fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
 }
 
 /// What its firmware and its TPM have kept belongs to its disk, and goes with that.
-fn undefine(on: &LibvirtHost, machine: MachineId) -> Result<(), Trouble> {
+fn undefine(on: &LibvirtHost, machine: MachineId, deleted: bool) -> Result<(), Trouble> {
+    let firmly = if deleted { Firmly::Gone } else { Firmly::Kept };
     on.people.forgets(machine);
     if let Some(target) = on.find(machine)? {
-        on.host.undefine(target, Firmly::Kept)?;
+        on.host.undefine(target, firmly)?;
     }
     // What its guest has said is about people, too.
     match fs::remove_file(describe::console(machine, &on.facts)) {

@@ -57,7 +57,7 @@ impl World {
         let (on, machine) = it;
         match step {
             Step::Define(definition) => state.define(it, SimDomain::defined(definition)),
-            Step::Undefine => state.undefine(it),
+            Step::Undefine { .. } => state.undefine(it),
             Step::Start { boot_epoch } => self.start(state, it, *boot_epoch, now),
             Step::Migrate { to, .. } => state.migrate(it, *to),
             Step::WakeOnLan(mac) => {
@@ -212,7 +212,7 @@ impl State {
             Step::RevertSnapshot { disks, .. } => files.revert(disks, now)?,
             Step::DeleteSnapshot { disks, .. } => files.forget_snapshot(disks),
             Step::Define(_)
-            | Step::Undefine
+            | Step::Undefine { .. }
             | Step::Start { .. }
             | Step::Shutdown
             | Step::Reboot { .. }
@@ -291,7 +291,7 @@ impl State {
             | Step::RevertSnapshot { .. }
             | Step::DeleteSnapshot { .. }
             | Step::Define(_)
-            | Step::Undefine
+            | Step::Undefine { .. }
             | Step::Start { .. }
             | Step::Shutdown
             | Step::Reboot { .. }

@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
-use carrel_driver::libvirt::{Facts, LibvirtHost};
+use carrel_driver::libvirt::{Facts, LibvirtHost, Uefi};
 use carrel_driver::{
     Cancel, DefinedDisk, Definition, Doing, Done, Hypervisor, Look, LookFor, Place, Root, Seen,
     SilentAdvance, Step, Trouble,
@@ -35,7 +35,7 @@ pub(crate) struct Lab {
     uri: String,
     script: Child,
     talk: Option<ChildStdin>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Lab {
@@ -61,7 +61,7 @@ impl Lab {
         let facts = Facts {
             virtualization: Virtualization::Tcg,
             emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
-            uefi: None,
+            uefi: uefi(),
             uefi_secure: None,
             spice: Listen::Loopback,
             consoles: folder.path().to_owned(),
@@ -115,6 +115,10 @@ impl Lab {
     }
 
     pub(crate) fn definition(&self, boot_epoch: u64, disk: &Place) -> Step {
+        Step::Define(Box::new(self.defined(boot_epoch, disk)))
+    }
+
+    pub(crate) fn defined(&self, boot_epoch: u64, disk: &Place) -> Definition {
         let settings = json!({
             "hardware": { "firmware": "bios", "memory_mib": 128, "cpu": {
                 "sockets": 1, "cores": 1, "threads": 1,
@@ -125,7 +129,7 @@ impl Lab {
             "mac": "52:54:00:00:00:01", "serial": "C-0001", "hostname": "m-1",
             "machine_type": "q35", "cpu_model": "host-model",
         });
-        Step::Define(Box::new(Definition {
+        Definition {
             machine: MACHINE,
             name: "carrel-test-m".parse().expect("a name"),
             identity: serde_json::from_value(identity).expect("an identity"),
@@ -141,10 +145,15 @@ impl Lab {
             media: Vec::new(),
             networks: Vec::new(),
             display: Default::default(),
-            properties: Default::default(),
+            properties: serde_json::from_value(json!({ "room": "12 \"b\"" })).expect("properties"),
             first_boot: None,
-        }))
+        }
     }
+}
+
+fn uefi() -> Option<Uefi> {
+    let file = |name: &str| HostFile::new(&format!("/usr/share/OVMF/OVMF_{name}_4M.fd"));
+    Some(Uefi { loader: file("CODE").ok()?, template: file("VARS").ok()? })
 }
 
 impl Drop for Lab {

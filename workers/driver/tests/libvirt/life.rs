@@ -1,5 +1,8 @@
 //! A machine's life on a real host.
 
+use std::path::Path;
+
+use carrel_driver::place::is_beside_disks;
 use carrel_driver::{DomainState, End, Hypervisor, Step};
 use carrel_model::machine::{Format, Probe};
 
@@ -35,7 +38,7 @@ fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
         assert_eq!((domain.state, domain.boot_epoch), (DomainState::Running, boot));
         assert_eq!(domain.answers, [Probe::Display]);
         assert_eq!(domain.disks, std::slice::from_ref(&overlay));
-        let told = format!("carrel-guest: boot {boot} of");
+        let told = format!("carrel-guest: boot {boot} of m-1,");
         eventually(&told, || lab.console().contains(&told));
         lab.does(&Step::Destroy);
         let domain = lab.sees().domain.expect("it is there");
@@ -43,12 +46,29 @@ fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
     }
     assert!(lab.console().contains("serial C-0001"), "{}", lab.console());
 
-    lab.does(&Step::Undefine);
+    // By the CD, which is the same in both boots.
+    let console = lab.console();
+    let instances = console.lines().filter(|line| line.contains("carrel-guest: instance "));
+    let instances: Vec<_> = instances.collect();
+    assert!(instances.len() == 2 && instances[0] == instances[1], "{console}");
+    assert!(console.contains(r#"property "room": "12 \"b\"""#), "{console}");
+    let config = lab.place(&format!("machines/{MACHINE}/config.iso"));
+    assert!(is_beside_disks(MACHINE, &config));
+    assert!(lab.sees().has(&config));
+    let domain = lab.sees().domain.expect("it is there");
+    assert_eq!(
+        (domain.disks.as_slice(), domain.media.as_slice()),
+        ([overlay.clone()].as_slice(), [].as_slice())
+    );
+
+    lab.does(&Step::Undefine { deleted: true });
     assert_eq!(lab.sees().domain, None);
     assert_eq!(lab.virsh(&["list", "--all", "--name"]), "");
-    let files = vec![overlay];
+    let files = vec![overlay.clone(), config];
     lab.does(&Step::RemoveFiles { files });
     assert_eq!(lab.sees().files, []);
+    let folder = overlay.path();
+    assert!(!Path::new(&folder).parent().is_some_and(Path::exists), "its folder is gone");
 }
 
 #[test]

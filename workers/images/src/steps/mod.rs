@@ -3,6 +3,7 @@
 mod copy;
 mod import;
 mod make;
+mod put;
 mod rebase;
 mod remove;
 mod seal;

@@ -53,6 +53,8 @@ const STEPS: &[Step] = &[
     Step { words: &["take", IN, "/machines/m/t.a.qcow2"] },
     Step { words: &["revert", IN, "/machines/m/s.a.qcow2"] },
     Step { words: &["delete", IN, "/machines/m/s.a.qcow2"] },
+    Step { words: &["put", "/machines/n/config.iso"] },
+    Step { words: &["put", "/media/before.iso"] },
 ];
 
 fn take(images: &Images, words: &[&str]) -> Result<(), Failed> {
@@ -73,6 +75,7 @@ fn take(images: &Images, words: &[&str]) -> Result<(), Failed> {
         "remove" => images.remove(&[disk(1).path, disk(2).path]),
         "take" => images.take_snapshot(&frozen()),
         "revert" => images.revert_snapshot(&frozen()),
+        "put" => images.put(&disk(1).path, &[7; 4096]),
         "delete" => images.delete_snapshot(&frozen(), &Unwatched),
         other => panic!("{other}"),
     }
@@ -104,6 +107,7 @@ fn start(site: &Site) {
     site.images.take_snapshot(&[Frozen { disk: disk.clone(), kept }]).unwrap();
     io(&disk, &["write -P 2 5M 100k", "write -P 2 1100M 64k"]);
     site.images.copy(&disk, &site.disk("media/upload.qcow2"), &Unwatched).unwrap();
+    fs::write(site.path("media/before.iso"), [1; 4096]).unwrap();
 }
 
 /// Every file: what it is written in, whether it is sealed, what it stands on, what it reads as.
@@ -236,6 +240,8 @@ steps! {
     taking_a_snapshot 9,
     reverting_to_a_snapshot 10,
     deleting_a_snapshot 11,
+    putting_a_file 12,
+    putting_a_file_in_the_place_of_another 13,
 }
 
 /// What is left of a temporary file is nothing that a second call stumbles over.

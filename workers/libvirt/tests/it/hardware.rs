@@ -69,6 +69,7 @@ fn everything(lab: &Lab) -> Domain {
     domain.media = vec![
         Medium { tray: Tray::Cd, file: None },
         Medium { tray: Tray::Cd, file: None },
+        Medium { tray: Tray::ScsiCd, file: Some(stick.clone()) },
         Medium { tray: Tray::Stick(Format::Raw), file: Some(stick) },
     ];
     domain.cards =

@@ -1,0 +1,4 @@
+//! What others read from the CD.
+
+#[cfg(test)]
+mod foreign;

@@ -1,0 +1,116 @@
+//! What a machine has beside its disks: its CD, what its firmware keeps, its TPM.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use carrel_driver::{DefinedDisk, Definition, Place, Step};
+use carrel_model::machine::{DiskBus, Firmware, Format, OnReboot, Os, Tpm};
+use carrel_model::work::FirstBootSpec;
+use serde_json::json;
+
+use crate::lab::{DISK, Lab, MACHINE};
+
+fn config(lab: &Lab) -> Place {
+    lab.place(&format!("machines/{MACHINE}/config.iso"))
+}
+
+/// What the CD says after this.
+fn told(lab: &Lab, definition: Definition) -> Vec<u8> {
+    lab.does(&Step::Define(Box::new(definition)));
+    fs::read(config(lab).path()).expect("a CD")
+}
+
+fn instance(disc: &[u8]) -> String {
+    let text = String::from_utf8_lossy(disc);
+    let (_, rest) = text.split_once("\"instance_id\": \"").expect("an instance");
+    rest.split('"').next().expect("an id").to_owned()
+}
+
+fn blank(lab: &Lab, file: &str, on: Option<&Place>) -> Place {
+    let file = lab.place(file);
+    let on = on.map(|on| (on.clone(), Format::Qcow2));
+    lab.does(&Step::MakeDisk { file: file.clone(), format: Format::Qcow2, size_gib: 1, on });
+    file
+}
+
+#[test]
+fn an_instance_lasts_until_the_next_renewal() {
+    let lab = Lab::start();
+    let disk = blank(&lab, &format!("machines/{MACHINE}/{DISK}-1.qcow2"), None);
+    let mut first = lab.defined(1, &disk);
+    let first_boot = json!({ "done": "guest_poweroff" });
+    first.first_boot = Some(serde_json::from_value::<FirstBootSpec>(first_boot).expect("one"));
+    let first = told(&lab, first);
+    assert!(String::from_utf8_lossy(&first).contains("power_state:"));
+    let mode = fs::metadata(config(&lab).path()).expect("a CD").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let second = told(&lab, lab.defined(2, &disk));
+    assert!(!String::from_utf8_lossy(&second).contains("power_state:"));
+    assert_eq!(instance(&second), instance(&first));
+
+    let covered = blank(&lab, &format!("throwaway/{MACHINE}/{DISK}-3.qcow2"), Some(&disk));
+    let mut third = lab.defined(3, &disk);
+    let throwaway = Some(OnReboot::Keep);
+    third.disks = vec![DefinedDisk { id: DISK, file: covered, format: Format::Qcow2, throwaway }];
+    assert_eq!(told(&lab, third), second);
+
+    let renewed = blank(&lab, &format!("machines/{MACHINE}/{DISK}-2.qcow2"), None);
+    assert_ne!(instance(&told(&lab, lab.defined(4, &renewed))), instance(&first));
+}
+
+#[test]
+fn what_an_adopted_machine_keeps_is_in_its_own_folder_and_goes_with_it() {
+    let lab = Lab::start();
+    let disk = blank(&lab, "somewhere/mail.qcow2", None);
+    let mut defined = lab.defined(1, &disk);
+    let hardware = &mut defined.settings.hardware;
+    (hardware.os, hardware.firmware, hardware.tpm) = (Os::Windows, Firmware::Uefi, Tpm::V2);
+    let uuid = defined.identity.uuid.to_string();
+    let define = Step::Define(Box::new(defined));
+    lab.does(&define);
+    let whole = lab.virsh(&["dumpxml", "carrel-test-m"]);
+    assert!(whole.contains(&format!("<source file='{}'/>", config(&lab).path())), "{whole}");
+    assert_eq!(whole.matches("device='cdrom'").count(), 3, "{whole}");
+    assert!(!whole.contains("virtio-scsi"), "{whole}");
+
+    lab.does(&Step::Start { boot_epoch: 1 });
+    lab.does(&Step::Destroy);
+    let nvram = lab.place(&format!("machines/{MACHINE}/firmware.nvram"));
+    let tpm = lab.folder.path().join("lib/swtpm").join(uuid);
+    let kept = |is: bool| assert_eq!((lab.sees().has(&nvram), tpm.exists()), (is, is));
+    kept(true);
+    lab.does(&Step::Undefine { deleted: false });
+    kept(true);
+    lab.does(&define);
+    kept(true);
+    lab.does(&Step::Undefine { deleted: true });
+    kept(false);
+    lab.does(&Step::RemoveFiles { files: vec![config(&lab)] });
+    assert!(!lab.folder.path().join(format!("storage/machines/{MACHINE}")).exists());
+    assert!(fs::exists(disk.path()).expect("it can be looked at"), "it is nobody's to remove");
+}
+
+/// The CD from which somebody installs a system is the first that the firmware finds.
+#[test]
+fn nobody_boots_from_it() {
+    let lab = Lab::start();
+    let disk = blank(&lab, &format!("machines/{MACHINE}/{DISK}-1.qcow2"), None);
+    for (bus, os) in [
+        (DiskBus::Virtio, Os::Linux),
+        (DiskBus::Scsi, Os::Linux),
+        (DiskBus::Sata, Os::Linux),
+        (DiskBus::Scsi, Os::Windows),
+    ] {
+        let mut defined = lab.defined(1, &disk);
+        defined.settings.hardware.devices.disk_bus = bus;
+        defined.settings.hardware.os = os;
+        lab.does(&Step::Define(Box::new(defined)));
+        let whole = lab.virsh(&["dumpxml", "carrel-test-m"]);
+        let drives: Vec<&str> = whole.split("device='cdrom'").skip(1).collect();
+        let has_it = |drive: &&str| {
+            drive.split("</disk>").next().is_some_and(|drive| drive.contains("config.iso"))
+        };
+        assert_eq!(drives.iter().position(has_it), Some(2), "{bus:?}: {whole}");
+    }
+}
