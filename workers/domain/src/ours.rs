@@ -11,6 +11,7 @@
 
 use uuid::Uuid;
 
+use crate::text::Label;
 use crate::tree::Element;
 
 /// Metadata belongs to whoever owns its namespace.
@@ -34,6 +35,8 @@ pub struct Ours {
     pub ended: Option<Ended>,
     /// Of its disks, in their order.
     pub disks: Vec<Uuid>,
+    /// By what it is found that its guest can be used, in the words of whoever has defined it.
+    pub probes: Vec<Label>,
 }
 
 /// How a run ended.
@@ -65,9 +68,17 @@ impl Ended {
 impl Ours {
     /// As it was first defined.
     pub fn new(machine: Uuid, (incarnation, generation): (u64, u64), boot_epoch: u64) -> Self {
-        let (ran, awaits, ended) = (false, None, None);
-        let disks = Vec::new();
-        Self { machine, incarnation, generation, boot_epoch, ran, awaits, ended, disks }
+        Self {
+            machine,
+            incarnation,
+            generation,
+            boot_epoch,
+            ran: false,
+            awaits: None,
+            ended: None,
+            disks: Vec::new(),
+            probes: Vec::new(),
+        }
     }
 
     /// The element with its namespace spelt out, as it stands in a whole domain.
@@ -94,7 +105,9 @@ impl Ours {
         if let Some(ended) = self.ended {
             element.set("ended", ended.word());
         }
-        element.within(self.disks.iter().map(|id| Element::new("disk").with("id", id)))
+        let disks = self.disks.iter().map(|id| Element::new("disk").with("id", id));
+        let probes = self.probes.iter().map(|word| Element::new("probe").with("by", word));
+        element.within(disks.chain(probes))
     }
 
     /// Nothing: it is not ours, or somebody has put something else in its place.
@@ -105,6 +118,8 @@ impl Ours {
         }
         let disks = element.children.iter().filter(|child| local(&child.name) == "disk");
         let disks = disks.map(|disk| disk.attribute("id")?.parse().ok());
+        let probes = element.children.iter().filter(|child| local(&child.name) == "probe");
+        let probes = probes.map(|probe| Label::new(probe.attribute("by")?).ok());
         Some(Self {
             machine: element.attribute("id")?.parse().ok()?,
             incarnation: number("incarnation")?,
@@ -114,6 +129,7 @@ impl Ours {
             awaits: number("awaits"),
             ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
             disks: disks.collect::<Option<_>>()?,
+            probes: probes.collect::<Option<_>>()?,
         })
     }
 

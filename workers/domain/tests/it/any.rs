@@ -41,11 +41,13 @@ fn format() -> impl Strategy<Value = Format> {
 fn ours() -> impl Strategy<Value = Ours> {
     let ended = select(vec![Ended::Guest, Ended::Cut, Ended::Crash, Ended::Unknown]);
     let numbers = any::<[u64; 3]>();
-    (uuid(), numbers, any::<bool>(), of(any::<u64>()), of(ended)).prop_map(
-        |(machine, [incarnation, generation, boot_epoch], ran, awaits, ended)| Ours {
+    let probes = vec(label(), 0..3);
+    (uuid(), numbers, any::<bool>(), of(any::<u64>()), of(ended), probes).prop_map(
+        |(machine, [incarnation, generation, boot_epoch], ran, awaits, ended, probes)| Ours {
             ran,
             awaits,
             ended,
+            probes,
             ..Ours::new(machine, (incarnation, generation), boot_epoch)
         },
     )
