@@ -21,7 +21,11 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
             host.define(&domain)?;
         }
         Step::Undefine => undefine(on, machine)?,
-        Step::Start { boot_epoch } => so(host.start(target()?, *boot_epoch))?,
+        Step::Start { boot_epoch } => {
+            if host.start(target()?, *boot_epoch)? == Was::Done {
+                on.people.begins(machine);
+            }
+        }
         Step::Shutdown => so(host.shutdown(target()?, Asked::Acpi))?,
         Step::Reboot { boot_epoch } => so(host.reboot(target()?, *boot_epoch))?,
         Step::Reset { boot_epoch } => so(host.reset(target()?, *boot_epoch))?,
@@ -69,7 +73,7 @@ fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
 
 /// What its firmware and its TPM have kept belongs to its disk, and goes with that.
 fn undefine(on: &LibvirtHost, machine: MachineId) -> Result<(), Trouble> {
-    on.people.forgets(machine);
+    on.people.forgets(machine, on.people.now());
     match on.find(machine)? {
         Some(target) => Ok(on.host.undefine(target, Firmly::Kept)?),
         None => Ok(()),
