@@ -5,7 +5,8 @@
 //!
 //! Of a machine that ran already when it was first seen nothing is known: its displays are closed
 //! before anything else is done with them, and whoever looks there is cut off when the next ticket
-//! is armed, so that they are taken for nobody else.
+//! is armed, so that they are taken for nobody else. Of VNC nobody can be cut off: whoever looks
+//! there is taken for who has the next ticket.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,11 +1,14 @@
 //! A host of its own: a libvirtd, a storage, and an image that boots.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
@@ -20,6 +23,7 @@ use carrel_model::ids::{DiskId, MachineId, StorageId};
 use carrel_model::machine::Format;
 use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -27,6 +31,11 @@ use uuid::Uuid;
 pub(crate) const MACHINE: MachineId =
     MachineId::new(Uuid::from_u128(0xca44_e100_0000_7000_8000_0000_0000_0003));
 pub(crate) const DISK: DiskId = DiskId::new(Uuid::from_u128(9));
+pub(crate) const NAME: &str = "carrel-test-m";
+/// In seconds since 1970: years from now, so that QEMU, which has a clock of its own, takes what is
+/// armed for a minute.
+const NOW: u64 = 4_000_000_000;
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 const STORAGE: StorageId = StorageId::new(Uuid::from_u128(2));
 const OPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab");
 
@@ -58,18 +67,29 @@ impl Lab {
         let mut line = String::new();
         said.read_line(&mut line).expect("it says that it is ready");
         let uri = line.trim().strip_prefix("ready ").expect("it is ready").to_owned();
-        let facts = Facts {
-            virtualization: Virtualization::Tcg,
-            emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
-            uefi: None,
-            uefi_secure: None,
-            spice: Listen::Loopback,
-            consoles: folder.path().to_owned(),
-            transport: "tcp".to_owned(),
-        };
-        let host = Arc::new(Host::new(Settings::new(&uri)));
-        let host = LibvirtHost::new(host, Images::default(), facts, Box::new(|| 1_800_000_000));
-        Self { host: host.expect("a host"), uri, script, talk, folder }
+        let host = host(&uri, &folder, network(script.id()));
+        Self { host, uri, script, talk, folder }
+    }
+
+    /// As another process that knows nothing but what was written down.
+    pub(crate) fn begin_anew(&mut self) {
+        self.host = host(&self.uri, &self.folder, network(self.script.id()));
+    }
+
+    /// A connection within the lab's network.
+    pub(crate) fn connect(&self, port: u16) -> TcpStream {
+        let stream = within(network(self.script.id()), move || {
+            TcpStream::connect(("127.0.0.1", port)).expect("somebody listens")
+        });
+        stream.set_read_timeout(Some(SILENCE_MAX)).expect("set");
+        stream
+    }
+
+    /// Runs something in the guest by its agent, as somebody who is logged in there.
+    pub(crate) fn exec(&self, path: &str, arguments: &[&str]) {
+        let command =
+            json!({"execute": "guest-exec", "arguments": {"path": path, "arg": arguments}});
+        self.virsh(&["qemu-agent-command", NAME, &command.to_string()]);
     }
 
     pub(crate) fn root(&self) -> Root {
@@ -115,6 +135,10 @@ impl Lab {
     }
 
     pub(crate) fn definition(&self, boot_epoch: u64, disk: &Place) -> Step {
+        Step::Define(Box::new(self.definition_of(boot_epoch, disk)))
+    }
+
+    pub(crate) fn definition_of(&self, boot_epoch: u64, disk: &Place) -> Definition {
         let settings = json!({
             "hardware": { "firmware": "bios", "memory_mib": 128, "cpu": {
                 "sockets": 1, "cores": 1, "threads": 1,
@@ -125,9 +149,9 @@ impl Lab {
             "mac": "52:54:00:00:00:01", "serial": "C-0001", "hostname": "m-1",
             "machine_type": "q35", "cpu_model": "host-model",
         });
-        Step::Define(Box::new(Definition {
+        Definition {
             machine: MACHINE,
-            name: "carrel-test-m".parse().expect("a name"),
+            name: NAME.parse().expect("a name"),
             identity: serde_json::from_value(identity).expect("an identity"),
             generation: 1,
             boot_epoch,
@@ -143,8 +167,42 @@ impl Lab {
             display: Default::default(),
             properties: Default::default(),
             first_boot: None,
-        }))
+        }
     }
+}
+
+/// Whatever it asks by itself, it asks in the lab's network: threads begin where they are made.
+fn host(uri: &str, folder: &TempDir, network: File) -> LibvirtHost {
+    let facts = Facts {
+        virtualization: Virtualization::Tcg,
+        emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
+        uefi: None,
+        uefi_secure: None,
+        spice: Listen::Loopback,
+        consoles: folder.path().to_owned(),
+        transport: "tcp".to_owned(),
+    };
+    let host = Arc::new(Host::new(Settings::new(uri)));
+    let clock = Box::new(|| NOW);
+    let made = move || LibvirtHost::new(host, Images::default(), facts, clock).expect("a host");
+    within(network, made)
+}
+
+/// That of the script's child, which is the first process within.
+fn network(script: u32) -> File {
+    let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
+    let children = children.expect("the script has a child");
+    let first = children.split_whitespace().next().expect("one child");
+    File::open(format!("/proc/{first}/ns/net")).expect("its network")
+}
+
+fn within<T: Send + 'static>(network: File, call: impl FnOnce() -> T + Send + 'static) -> T {
+    let there = thread::spawn(move || {
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("the lab's network can be entered");
+        call()
+    });
+    there.join().expect("called")
 }
 
 impl Drop for Lab {

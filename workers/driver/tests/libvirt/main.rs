@@ -4,3 +4,10 @@
 mod lab;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod probes;
+#[cfg(test)]
+#[path = "../../../libvirt/tests/support/spice.rs"]
+mod spice;
