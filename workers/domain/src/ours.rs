@@ -37,6 +37,8 @@ pub struct Ours {
     pub disks: Vec<Uuid>,
     /// By what it is found that its guest can be used, in the words of whoever has defined it.
     pub probes: Vec<Label>,
+    /// Who came in last by each of its displays, in the words of whoever let them in.
+    pub viewers: Vec<Label>,
 }
 
 /// How a run ended.
@@ -78,6 +80,7 @@ impl Ours {
             ended: None,
             disks: Vec::new(),
             probes: Vec::new(),
+            viewers: Vec::new(),
         }
     }
 
@@ -107,7 +110,8 @@ impl Ours {
         }
         let disks = self.disks.iter().map(|id| Element::new("disk").with("id", id));
         let probes = self.probes.iter().map(|word| Element::new("probe").with("by", word));
-        element.within(disks.chain(probes))
+        let viewers = self.viewers.iter().map(|word| Element::new("viewer").with("is", word));
+        element.within(disks.chain(probes).chain(viewers))
     }
 
     /// Nothing: it is not ours, or somebody has put something else in its place.
@@ -118,8 +122,10 @@ impl Ours {
         }
         let disks = element.children.iter().filter(|child| local(&child.name) == "disk");
         let disks = disks.map(|disk| disk.attribute("id")?.parse().ok());
-        let probes = element.children.iter().filter(|child| local(&child.name) == "probe");
-        let probes = probes.map(|probe| Label::new(probe.attribute("by")?).ok());
+        let labels = |name: &'static str, attribute: &'static str| {
+            let named = element.children.iter().filter(move |child| local(&child.name) == name);
+            named.map(move |child| Label::new(child.attribute(attribute)?).ok())
+        };
         Some(Self {
             machine: element.attribute("id")?.parse().ok()?,
             incarnation: number("incarnation")?,
@@ -129,7 +135,8 @@ impl Ours {
             awaits: number("awaits"),
             ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
             disks: disks.collect::<Option<_>>()?,
-            probes: probes.collect::<Option<_>>()?,
+            probes: labels("probe", "by").collect::<Option<_>>()?,
+            viewers: labels("viewer", "is").collect::<Option<_>>()?,
         })
     }
 

@@ -32,6 +32,8 @@ fn vocabulary() -> BTreeSet<String> {
         "@socket",
         "carrel:probe",
         "@by",
+        "carrel:viewer",
+        "@is",
     ];
     found.extend(rest.map(str::to_owned));
     found

@@ -11,12 +11,11 @@
 //!        +-- rounds     what takes a guest to answer, in the background
 //! ```
 //!
-//! What outlives this process stands in the domain's metadata and in files. What is known of
-//! tickets does not. The displays of a domain that was running before are closed soon after it is
-//! first listed, so that a ticket that was armed lets nobody in any more: one that was said to be
-//! armed is never armed again and expires in its time, any other is armed by whoever wants it.
-//! Whoever looks there stays, but whose viewer it is nobody can say: it is no sign of any session,
-//! and is cut off when the next ticket is armed at that display.
+//! What outlives this process stands in the domain's metadata and in files: of tickets, who came
+//! in last by each display. Which ticket was armed and not used does not. The displays of a domain
+//! that was running before are closed soon after it is first listed, so that such a ticket lets
+//! nobody in any more: one that was said to be armed is never armed again and expires in its time,
+//! any other is armed by whoever wants it. Whoever looks there stays.
 
 mod describe;
 mod files;

@@ -3,18 +3,21 @@
 //! A display knows one password and nobody's name. Who comes in by it is whoever has the ticket
 //! that was armed last; then the password is taken back, so that a ticket lets in once.
 //!
-//! Of a machine that ran already when it was first seen nothing is known: its displays are closed
-//! before anything else is done with them, and whoever looks there is cut off when the next ticket
-//! is armed, so that they are taken for nobody else. Of VNC nobody can be cut off: whoever looks
-//! there is taken for who has the next ticket.
+//! Who came in last by each display is noted with the domain. Of a machine that ran already when it
+//! was first seen nothing else is known: its displays are closed before anything else is done with
+//! them, and whoever looks there is who was noted. If nobody was, they are cut off when the next
+//! ticket is armed, so that they are taken for nobody else. Of VNC nobody can be cut off: whoever
+//! looks there is taken for who has the next ticket.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use carrel_domain::Label;
 use carrel_libvirt::{Host, Kind, Target, Viewing};
 use carrel_model::ids::{FromUuid, MachineId, SessionId};
 use carrel_model::sealed::Secret;
 use carrel_model::version::latest::display::Protocol;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::logins::Logins;
@@ -30,6 +33,31 @@ struct Held {
     by: Kind,
     until_unix: u64,
     is: TicketUse,
+}
+
+impl Held {
+    fn word(&self) -> String {
+        let by = match self.by {
+            Kind::Spice => "spice",
+            Kind::Vnc => "vnc",
+        };
+        let (session, ticket) = self.ticket;
+        format!("{by}:{session}:{ticket}")
+    }
+
+    /// What somebody else has written there is nobody.
+    fn read(word: &str) -> Option<Self> {
+        let (by, rest) = word.split_once(':')?;
+        let (session, ticket) = rest.split_once(':')?;
+        let by = match by {
+            "spice" => Kind::Spice,
+            "vnc" => Kind::Vnc,
+            _ => return None,
+        };
+        let session = SessionId::from_uuid(Uuid::try_parse(session).ok()?);
+        let ticket = (session, ticket.parse().ok()?);
+        Some(Self { ticket, by, until_unix: 0, is: TicketUse::Used })
+    }
 }
 
 /// Of one machine, since it was started.
@@ -139,7 +167,15 @@ impl People {
         for by in [Kind::Spice, Kind::Vnc] {
             disarm_if_there(host, target, by)?;
         }
-        self.all().doors.entry(machine).or_default().is_met = true;
+        let observed = host.observe(target.uuid)?;
+        let noted = observed.and_then(|observed| observed.found.ours.clone());
+        let mut all = self.all();
+        let doors = all.doors.entry(machine).or_default();
+        if doors.tickets.is_empty() {
+            let noted = noted.iter().flat_map(|ours| &ours.viewers);
+            doors.tickets = noted.filter_map(|word| Held::read(word.as_str())).collect();
+        }
+        doors.is_met = true;
         Ok(())
     }
 
@@ -159,7 +195,12 @@ impl People {
         };
         let alone = self.alone(machine);
         let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
-        self.meets_alone(host, target, machine)?;
+        if !self.has_met(machine) {
+            self.meets_alone(host, target, machine)?;
+            if self.may_be_at(machine) {
+                return Err(Trouble::again("display", "who came in before was not known yet"));
+            }
+        }
         let password = Zeroizing::new(password.expose().to_owned());
         if self.let_somebody_in(machine, by) {
             host.arm(target, by, &password, until_unix)?;
@@ -192,7 +233,8 @@ impl People {
         host.cut_viewers(target)?;
         disarm_if_there(host, target, Kind::Vnc)?;
         if let Some(doors) = self.all().doors.get_mut(&machine) {
-            doors.tickets.retain(|held| !of.contains(&held.ticket));
+            // What anybody else was to come in by is closed with it.
+            doors.tickets.retain(|held| held.is != TicketUse::Open && !of.contains(&held.ticket));
             doors.inside.retain(|_, ticket| !of.contains(ticket));
             let tickets = &doors.tickets;
             doors.logins.keep(|session| tickets.iter().any(|held| held.ticket.0 == session));
@@ -203,6 +245,17 @@ impl People {
     /// Whether anybody could be there: if not, nobody has to ask QEMU.
     pub(super) fn may_be_at(&self, machine: MachineId) -> bool {
         self.all().doors.get(&machine).is_some_and(|doors| !doors.tickets.is_empty())
+    }
+
+    /// Those who have come in, in words that [`Held::read`] reads.
+    pub(super) fn noted(&self, machine: MachineId) -> Vec<Label> {
+        let all = self.all();
+        let tickets = all.doors.get(&machine).into_iter().flat_map(|doors| &doors.tickets);
+        let mut last: BTreeMap<u8, &Held> = BTreeMap::new();
+        last.extend(
+            tickets.filter(|held| held.is == TicketUse::Used).map(|held| (number(held.by), held)),
+        );
+        last.values().filter_map(|held| Label::new(&held.word()).ok()).collect()
     }
 
     /// Who is logged in in a guest, now that it was asked in this epoch.
@@ -280,5 +333,23 @@ fn disarm_if_there(host: &Host, target: Target, by: Kind) -> Result<(), Trouble>
     match host.disarm(target, by) {
         Err(trouble) if trouble.code == "no_display" => Ok(()),
         done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, Kind, SessionId, TicketUse, Uuid};
+
+    #[test]
+    fn who_came_in_is_known_again_by_a_word() {
+        let ticket = (SessionId::new(Uuid::from_u128(7)), 3);
+        for by in [Kind::Spice, Kind::Vnc] {
+            let held = Held { ticket, by, until_unix: 9, is: TicketUse::Used };
+            let read = Held::read(&held.word()).expect("a word");
+            assert_eq!((read.ticket, read.by, read.is), (ticket, by, TicketUse::Used));
+        }
+        for odd in ["", "spice", "spice:7:3", "rdp:00000000-0000-0000-0000-000000000007:3"] {
+            assert!(Held::read(odd).is_none(), "{odd}");
+        }
     }
 }

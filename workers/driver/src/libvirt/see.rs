@@ -156,6 +156,11 @@ fn people(on: &LibvirtHost, target: Target, machine: MachineId) -> There {
         }
     };
     let (there, used) = on.people.seen(machine, (on.clock)(), &viewing);
+    if !used.is_empty()
+        && let Err(trouble) = on.host.note_viewers(target, on.people.noted(machine))
+    {
+        tracing::debug!(machine.id = %machine, %trouble, "who came in is not written down");
+    }
     for by in used {
         if let Err(trouble) = on.host.disarm(target, by) {
             tracing::debug!(machine.id = %machine, %trouble, "a display is still armed");
