@@ -196,7 +196,10 @@ mod tests {
 
     #[test]
     fn a_guest_is_where_its_cards_are_and_not_where_it_says_else() {
-        let card = |mac: &str, address: &str| json!({"hardware-address": mac, "ip-addresses": [{"ip-address": address}]});
+        let card = |mac: &str, address: &str| {
+            let addresses = json!([{"ip-address": address}]);
+            json!({"hardware-address": mac, "ip-addresses": addresses})
+        };
         let answer = json!([
             card("52:54:00:00:00:01", "192.0.2.9"),
             card("02:42:00:00:00:01", "172.17.0.1"),

@@ -7,8 +7,8 @@
 //!       +------------------ what was found so far <-----------------+
 //! ```
 //!
-//! A machine is asked again with the next listing at the earliest, and when it has answered. A guest
-//! whose agent hangs holds an asker up for as long as an agent has to answer.
+//! A machine is asked again with the next listing at the earliest, and when it has answered. A
+//! guest whose agent hangs holds an asker up for as long as an agent has to answer.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
