@@ -100,16 +100,22 @@ impl Lab {
         Path::new("/proc").join(children.split_whitespace().next().expect("one child"))
     }
 
-    /// A connection within the lab's network.
-    pub fn connect(&self, port: u16) -> TcpStream {
+    /// Calls it within the lab's network, in which its threads are then, too.
+    pub fn within<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
         let network = File::open(self.first_process().join("ns/net")).expect("its network");
         // A thread of its own, so that the test stays where it is.
-        let connecting = thread::spawn(move || {
+        let there = thread::spawn(move || {
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("the lab's network can be entered");
-            TcpStream::connect(("127.0.0.1", port)).expect("somebody listens")
+            call()
         });
-        let stream = connecting.join().expect("connected");
+        there.join().expect("called")
+    }
+
+    /// A connection within the lab's network.
+    pub fn connect(&self, port: u16) -> TcpStream {
+        let connects = move || TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+        let stream = self.within(connects);
         stream.set_read_timeout(Some(SILENCE_MAX)).expect("set");
         stream
     }

@@ -11,6 +11,7 @@
 
 use uuid::Uuid;
 
+use crate::text::Label;
 use crate::tree::Element;
 
 /// Metadata belongs to whoever owns its namespace.
@@ -34,6 +35,10 @@ pub struct Ours {
     pub ended: Option<Ended>,
     /// Of its disks, in their order.
     pub disks: Vec<Uuid>,
+    /// By what it is found that its guest can be used, in the words of whoever has defined it.
+    pub probes: Vec<Label>,
+    /// Who came in last by each of its displays, in the words of whoever let them in.
+    pub viewers: Vec<Label>,
 }
 
 /// How a run ended.
@@ -65,9 +70,18 @@ impl Ended {
 impl Ours {
     /// As it was first defined.
     pub fn new(machine: Uuid, (incarnation, generation): (u64, u64), boot_epoch: u64) -> Self {
-        let (ran, awaits, ended) = (false, None, None);
-        let disks = Vec::new();
-        Self { machine, incarnation, generation, boot_epoch, ran, awaits, ended, disks }
+        Self {
+            machine,
+            incarnation,
+            generation,
+            boot_epoch,
+            ran: false,
+            awaits: None,
+            ended: None,
+            disks: Vec::new(),
+            probes: Vec::new(),
+            viewers: Vec::new(),
+        }
     }
 
     /// The element with its namespace spelt out, as it stands in a whole domain.
@@ -94,7 +108,10 @@ impl Ours {
         if let Some(ended) = self.ended {
             element.set("ended", ended.word());
         }
-        element.within(self.disks.iter().map(|id| Element::new("disk").with("id", id)))
+        let disks = self.disks.iter().map(|id| Element::new("disk").with("id", id));
+        let probes = self.probes.iter().map(|word| Element::new("probe").with("by", word));
+        let viewers = self.viewers.iter().map(|word| Element::new("viewer").with("is", word));
+        element.within(disks.chain(probes).chain(viewers))
     }
 
     /// Nothing: it is not ours, or somebody has put something else in its place.
@@ -105,6 +122,10 @@ impl Ours {
         }
         let disks = element.children.iter().filter(|child| local(&child.name) == "disk");
         let disks = disks.map(|disk| disk.attribute("id")?.parse().ok());
+        let labels = |name: &'static str, attribute: &'static str| {
+            let named = element.children.iter().filter(move |child| local(&child.name) == name);
+            named.map(move |child| Label::new(child.attribute(attribute)?).ok())
+        };
         Some(Self {
             machine: element.attribute("id")?.parse().ok()?,
             incarnation: number("incarnation")?,
@@ -114,6 +135,8 @@ impl Ours {
             awaits: number("awaits"),
             ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
             disks: disks.collect::<Option<_>>()?,
+            probes: labels("probe", "by").collect::<Option<_>>()?,
+            viewers: labels("viewer", "is").collect::<Option<_>>()?,
         })
     }
 

@@ -20,7 +20,7 @@ pub struct Domain {
     /// The files that its guest writes, in the order of its disks.
     pub disks: Vec<Place>,
     pub media: Vec<MediaId>,
-    /// Those of its probes that answer now.
+    /// Those of its probes that answer. One that has may be taken to do so until its next epoch.
     pub answers: Vec<Probe>,
     /// Tickets that were armed since it was started, the newest of each session.
     pub armed: Vec<Armed>,

@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 
+use carrel_domain::{Found, Mac};
 use serde_json::{Value, json};
 use virt::connect::Connect;
 
+use crate::bridge;
 use crate::host::Host;
 use crate::target::{Held, Target};
 use crate::trouble::Trouble;
@@ -64,9 +66,47 @@ impl Host {
             Ok(Inside {
                 version: text(&version, "version"),
                 hostname: text(&or_nothing("guest-get-host-name")?, "host-name"),
-                addresses: addresses(&or_nothing("guest-network-get-interfaces")?),
+                addresses: addresses(&or_nothing("guest-network-get-interfaces")?, None),
                 users: users(&or_nothing("guest-get-users")?),
             })
+        })
+    }
+
+    /// Who is logged in there. An error: it doesn't say.
+    pub fn users(&self, target: Target) -> Result<Vec<String>, Trouble> {
+        self.ask_agent(target.uuid, move |connect: &Connect| {
+            let held = target.take(connect)?;
+            held.must_run()?;
+            let answer = say(&held, &json!({"execute": "guest-get-users"}))?;
+            Ok(users(&answer))
+        })
+    }
+
+    /// Where a guest may be reached from here: what its agent says of those of its cards that the
+    /// domain has, then what was leased to them, then what the host has seen on the wire. What a
+    /// guest has made for itself may lead anywhere, and is left out.
+    pub fn addresses(&self, target: Target) -> Result<Vec<IpAddr>, Trouble> {
+        self.ask_agent(target.uuid, move |connect: &Connect| {
+            let held = target.take(connect)?;
+            held.must_run()?;
+            let cards = Found::of(&held.live()?).map(|found| found.cards).unwrap_or_default();
+            let ours: Vec<Mac> = cards.iter().filter_map(|card| card.mac).collect();
+            let said = match say(&held, &json!({"execute": "guest-network-get-interfaces"})) {
+                Err(trouble) if trouble.is_unreachable() => return Err(trouble),
+                other => addresses(&other.unwrap_or_default(), Some(&ours)),
+            };
+            let seen = bridge::ADDRESSES_BY.into_iter().flat_map(|source| {
+                // A network of somebody else's has no leases that libvirt knows of.
+                bridge::addresses(&held.domain, source).unwrap_or_default()
+            });
+            let mut all = Vec::new();
+            for address in said.into_iter().chain(seen).filter(may_lead_there) {
+                if !all.contains(&address) {
+                    all.push(address);
+                }
+            }
+            all.truncate(ITEMS_MAX);
+            Ok(all)
         })
     }
 
@@ -106,13 +146,26 @@ fn text(of: &Value, name: &str) -> Option<String> {
     of.get(name)?.as_str().map(cut)
 }
 
-fn addresses(answer: &Value) -> Vec<IpAddr> {
+/// Of all cards, or of those with one of these addresses.
+fn addresses(answer: &Value, of: Option<&[Mac]>) -> Vec<IpAddr> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
-    let cards = list(answer);
-    let of_card = |card: &Value| card.get("ip-addresses").map(list).unwrap_or_default();
-    let all = cards.iter().flat_map(of_card);
+    let is_meant = |card: &Value| {
+        let mac = || card.get("hardware-address")?.as_str()?.parse::<Mac>().ok();
+        of.is_none_or(|of| mac().is_some_and(|mac| of.contains(&mac)))
+    };
+    let cards = list(answer).into_iter().filter(is_meant);
+    let all = cards.flat_map(|card| card.get("ip-addresses").map(list).unwrap_or_default());
     let parsed = all.filter_map(|it| it.get("ip-address")?.as_str()?.parse().ok());
     parsed.filter(|address: &IpAddr| !address.is_loopback()).take(ITEMS_MAX).collect()
+}
+
+/// One of a link says nothing without the link.
+fn may_lead_there(address: &IpAddr) -> bool {
+    let is_of_link = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !is_of_link && !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
 }
 
 fn users(answer: &Value) -> Vec<String> {
@@ -122,8 +175,9 @@ fn users(answer: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{addresses, users};
+    use super::{addresses, may_lead_there, users};
     use serde_json::json;
+    use std::net::IpAddr;
 
     #[test]
     fn what_a_guest_says_is_read_as_far_as_it_makes_sense() {
@@ -134,9 +188,29 @@ mod tests {
             ]},
             {"name": "eth1"}, 7,
         ]);
-        let found: Vec<_> = addresses(&answer).iter().map(ToString::to_string).collect();
+        let found: Vec<_> = addresses(&answer, None).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["192.0.2.9", "fe80::1"]);
         assert_eq!(users(&json!([{"user": "a\u{1b}[2J"}, {}])), ["a[2J"]);
         assert_eq!(users(&json!("x")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_guest_is_where_its_cards_are_and_not_where_it_says_else() {
+        let card = |mac: &str, address: &str| {
+            let addresses = json!([{"ip-address": address}]);
+            json!({"hardware-address": mac, "ip-addresses": addresses})
+        };
+        let answer = json!([
+            card("52:54:00:00:00:01", "192.0.2.9"),
+            card("02:42:00:00:00:01", "172.17.0.1"),
+            {"ip-addresses": [{"ip-address": "192.0.2.10"}]},
+        ]);
+        let ours = ["52:54:00:00:00:01".parse().expect("an address")];
+        assert_eq!(addresses(&answer, Some(&ours)), ["192.0.2.9".parse::<IpAddr>().expect("one")]);
+        let may = |text: &str| may_lead_there(&text.parse().expect("an address"));
+        assert!(may("192.0.2.9") && may("2001:db8::1"));
+        for text in ["127.0.0.1", "169.254.1.1", "fe80::1", "::1", "0.0.0.0", "224.0.0.1"] {
+            assert!(!may(text), "{text}");
+        }
     }
 }

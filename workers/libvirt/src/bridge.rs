@@ -1,5 +1,5 @@
 //! Where Rust meets libvirt's C without the `virt` crate between them: events of domains, the end
-//! of a connection, and the states of all domains at once.
+//! of a connection, the states of all domains at once, and addresses of guests.
 //!
 //! This is the only file that may leave what the compiler checks. What it relies on:
 //!
@@ -16,12 +16,14 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::mem::transmute;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null_mut, slice_from_raw_parts};
 use std::sync::Arc;
 
 use uuid::Uuid;
 use virt::connect::Connect;
+use virt::domain::Domain;
 use virt::error::Error;
 use virt_sys as sys;
 
@@ -357,4 +359,39 @@ unsafe fn state(record: sys::virDomainStatsRecordPtr) -> Option<RawState> {
         sys::virTypedParamsGetInt(params, count, names[1].as_ptr(), &raw mut reason);
     }
     Some(RawState { uuid: Uuid::from_bytes(uuid), state, reason })
+}
+
+unsafe extern "C" {
+    #[link_name = "free"]
+    fn release(list: *mut c_void);
+}
+
+/// Who may know a guest's addresses without asking it.
+pub(crate) const ADDRESSES_BY: [c_uint; 2] =
+    [sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP];
+
+/// The crate's own call never frees the cards.
+pub(crate) fn addresses(domain: &Domain, by: c_uint) -> Result<Vec<IpAddr>, Error> {
+    let mut cards: *mut sys::virDomainInterfacePtr = null_mut();
+    // SAFETY: the domain is held, and there is room for one pointer to the cards.
+    let count = unsafe { sys::virDomainInterfaceAddresses(domain.as_ptr(), &raw mut cards, by, 0) };
+    let Ok(count) = usize::try_from(count) else { return Err(Error::last_error()) };
+    if cards.is_null() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    // SAFETY: libvirt says how many there are, and that each and its texts are valid until it is
+    // freed, here, once; the list of them, which is from malloc, goes last.
+    unsafe {
+        for card in &*slice_from_raw_parts(cards, count) {
+            let (of_card, count) = ((**card).addrs, (**card).naddrs);
+            for at in (0..count).filter_map(|at| usize::try_from(at).ok()) {
+                let text = CStr::from_ptr((*of_card.add(at)).addr).to_str();
+                found.extend(text.ok().and_then(|text| text.parse::<IpAddr>().ok()));
+            }
+            sys::virDomainInterfaceFree(*card);
+        }
+        release(cards.cast());
+    }
+    Ok(found)
 }

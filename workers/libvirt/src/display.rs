@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use carrel_domain::Label;
 use carrel_domain::device::{Kind, Until, Viewers, armed};
 use serde_json::Value;
 use virt::connect::Connect;
@@ -62,6 +63,16 @@ impl Host {
     /// VNC: that is for whoever stands between its socket and the viewer.
     pub fn cut_viewers(&self, target: Target) -> Result<(), Trouble> {
         self.change(target, Kind::Spice, (Zeroizing::default(), Until::Closed), Viewers::AreCut)
+    }
+
+    /// Who came in last by each display, for whoever finds them there later.
+    pub fn note_viewers(&self, target: Target, viewers: Vec<Label>) -> Result<(), Trouble> {
+        let noted = self.act(Some(target.uuid), move |connect: &Connect| {
+            let mut held = target.take(connect)?;
+            held.mark(|ours| ours.viewers = viewers)
+        });
+        self.known.forget(target.uuid);
+        noted
     }
 
     pub fn viewers(&self, target: Target) -> Result<Vec<Viewing>, Trouble> {

@@ -64,8 +64,12 @@ impl Host {
         })
     }
 
-    /// The guest is asked once to boot again, and is in this epoch when it does
-    /// ([`Host::booted_again`]).
+    /// The guest is asked at most once to boot again: what is marked before it is asked outlives
+    /// everybody. It is in this epoch when it does ([`Host::booted_again`]).
+    ///
+    /// libvirt tells of a boot once, and nothing of QEMU or libvirt shows later that there was one.
+    /// If nobody listens then, the guest is taken for one that has not heeded: it stays in its
+    /// epoch and is not asked again, and its next boot is taken for the one that was asked for.
     pub fn reboot(&self, target: Target, boot_epoch: u64) -> Result<Was, Trouble> {
         self.powered(target, move |held| {
             held.must_run()?;

@@ -21,7 +21,20 @@ fn vocabulary() -> BTreeSet<String> {
     for domain in [linux(), windows()] {
         names(&Element::parse(&domain.render()).expect("XML"), &mut found);
     }
-    let rest = ["kernel", "initrd", "cmdline", "@ran", "@awaits", "@ended", "@name", "@socket"];
+    let rest = [
+        "kernel",
+        "initrd",
+        "cmdline",
+        "@ran",
+        "@awaits",
+        "@ended",
+        "@name",
+        "@socket",
+        "carrel:probe",
+        "@by",
+        "carrel:viewer",
+        "@is",
+    ];
     found.extend(rest.map(str::to_owned));
     found
 }

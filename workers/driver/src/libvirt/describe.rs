@@ -19,7 +19,7 @@ use carrel_model::work::{MediumSpec, NetworkSpec};
 use rustix::fs::statfs;
 
 use super::power::unfit_path;
-use super::{Facts, config, files};
+use super::{Facts, config, files, probes};
 use crate::place::{Place, firmware_file, medium_file};
 use crate::step::{DefinedDisk, Definition};
 use crate::trouble::Trouble;
@@ -32,6 +32,7 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
     // The incarnation is the ledger's to know.
     let mut ours = Ours::new(of.machine.uuid(), (0, of.generation), of.boot_epoch);
     ours.disks = of.disks.iter().map(|disk| disk.id.uuid()).collect();
+    ours.probes = probes::words(of)?;
     let mut disks = Vec::with_capacity(of.disks.len());
     for it in &of.disks {
         disks.push(disk(it, hardware, images)?);

@@ -7,19 +7,25 @@
 //!        +-- config     and a CD by which its guest learns who it is
 //!        +-- files      steps on files, by carrel-images
 //!        +-- power      steps on domains, by carrel-libvirt
-//!        +-- people     whose ticket is armed, and who looks
+//!        +-- people     whose ticket is armed, who looks, and who has logged off
 //!        +-- see        what there is becomes what a worker knows
+//!        +-- rounds     what takes a guest to answer, in the background
 //! ```
 //!
-//! What outlives this process stands in the domain's metadata and in files. What is known of
-//! tickets does not: a display that the process before has armed takes its password until that
-//! expires, and whose viewer looks there nobody can say.
+//! What outlives this process stands in the domain's metadata and in files: of tickets, who came
+//! in last by each display. Which ticket was armed and not used does not. The displays of a domain
+//! that was running before are closed soon after it is first listed, so that such a ticket lets
+//! nobody in any more: one that was said to be armed is never armed again and expires in its time,
+//! any other is armed by whoever wants it. Whoever looks there stays.
 
 mod config;
 mod describe;
 mod files;
+mod logins;
 mod people;
 mod power;
+mod probes;
+mod rounds;
 mod see;
 
 use std::fmt::{self, Debug};
@@ -33,6 +39,7 @@ use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
 
 use self::people::People;
+use self::rounds::Rounds;
 use crate::cancel::Cancel;
 use crate::hypervisor::{Advance, Doing, Hypervisor, Look};
 use crate::place::Root;
@@ -69,7 +76,8 @@ pub struct LibvirtHost {
     host: Arc<Host>,
     images: Images,
     facts: Facts,
-    people: People,
+    people: Arc<People>,
+    rounds: Rounds,
     clock: Box<Clock>,
     /// Marks guests that boot again, for as long as somebody holds it.
     _watch: Mutex<Watch>,
@@ -84,7 +92,7 @@ impl Debug for LibvirtHost {
 impl LibvirtHost {
     /// # Errors
     ///
-    /// libvirt's events can't be heard.
+    /// libvirt's events can't be heard, or there are no threads.
     pub fn new(
         host: Arc<Host>,
         images: Images,
@@ -92,14 +100,9 @@ impl LibvirtHost {
         clock: Box<Clock>,
     ) -> Result<Self, Trouble> {
         let watch = host.watch()?;
-        Ok(Self {
-            host,
-            images,
-            facts,
-            people: People::default(),
-            clock,
-            _watch: Mutex::new(watch),
-        })
+        let people = Arc::<People>::default();
+        let rounds = Rounds::new(&host, &people)?;
+        Ok(Self { host, images, facts, people, rounds, clock, _watch: Mutex::new(watch) })
     }
 
     /// Nothing: it has no domain here.

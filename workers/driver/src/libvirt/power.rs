@@ -24,7 +24,11 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
             host.define(&domain)?;
         }
         Step::Undefine { deleted } => undefine(on, machine, *deleted)?,
-        Step::Start { boot_epoch } => so(host.start(target()?, *boot_epoch))?,
+        Step::Start { boot_epoch } => {
+            if host.start(target()?, *boot_epoch)? == Was::Done {
+                on.people.begins(machine);
+            }
+        }
         Step::Shutdown => so(host.shutdown(target()?, Asked::Acpi))?,
         Step::Reboot { boot_epoch } => so(host.reboot(target()?, *boot_epoch))?,
         Step::Reset { boot_epoch } => so(host.reset(target()?, *boot_epoch))?,
@@ -73,7 +77,7 @@ fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
 /// What its firmware and its TPM have kept belongs to its disk, and goes with that.
 fn undefine(on: &LibvirtHost, machine: MachineId, deleted: bool) -> Result<(), Trouble> {
     let firmly = if deleted { Firmly::Gone } else { Firmly::Kept };
-    on.people.forgets(machine);
+    on.people.forgets(machine, on.people.now());
     if let Some(target) = on.find(machine)? {
         on.host.undefine(target, firmly)?;
     }
@@ -132,7 +136,7 @@ fn show(on: &LibvirtHost, target: Target, words: &str) -> Result<(), Trouble> {
 fn wake_on_lan(mac: Mac) -> Result<(), Trouble> {
     let mut packet = vec![0xff; 6];
     (0..16).for_each(|_| packet.extend(mac.0));
-    let send = || -> std::io::Result<()> {
+    let send = || -> io::Result<()> {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         socket.set_broadcast(true)?;
         socket.send_to(&packet, "255.255.255.255:9").map(drop)

@@ -11,7 +11,9 @@ use carrel_model::name::FilePath;
 use carrel_model::version::latest::session::Ports;
 use uuid::Uuid;
 
-use super::{LibvirtHost, files};
+use super::people::{Moment, There};
+use super::rounds::Round;
+use super::{LibvirtHost, files, probes};
 use crate::hypervisor::{Look, LookFor};
 use crate::place::{Place, Root, machine_folder, throwaway_folder};
 use crate::seen::{Domain, DomainState, End, Listing, Seen, SeenFile};
@@ -75,70 +77,100 @@ fn domain(on: &LibvirtHost, it: LookFor, roots: &Roots) -> Result<Option<Domain>
         }
         on.host.adopt(target, Ours::new(it.machine.uuid(), (0, 0), 0))?;
     }
+    let at = on.people.now();
     let Some(target) = on.find(it.machine)? else { return Ok(None) };
     let Some(observed) = on.host.observe(target.uuid)? else { return Ok(None) };
     let Some(ours) = observed.found.ours.clone() else { return Ok(None) };
     let ended = observed.ended();
-    let known = known(on, (target, &ours), (&observed.found, observed.state, ended), roots)?;
+    let known = known(on, (target, &ours), (&observed.found, observed.state, ended), roots, at);
     Ok(Some(Domain { ports: ports(&observed.displays), ..known }))
 }
 
 pub(super) fn list(on: &LibvirtHost) -> Result<Listing, Trouble> {
+    let at = on.people.now();
     let listing = on.host.list()?;
     let none = Roots::new();
     let mut domains = Vec::with_capacity(listing.domains.len());
     for it in &listing.domains {
         let target = Target { uuid: it.found.uuid, machine: it.ours.machine };
         let seen = (&*it.found, it.state, it.ended());
-        domains.push(known(on, (target, &it.ours), seen, &none)?);
+        let domain = known(on, (target, &it.ours), seen, &none, at);
+        on.rounds.wants(round(on, (target, &it.ours), &domain));
+        domains.push(domain);
     }
     Ok(Listing { domains, foreign: listing.foreign })
 }
 
-/// A domain of ours. Its files are named where somebody has told what lies where.
+/// What takes time and is wanted of it.
+fn round(on: &LibvirtHost, (target, ours): (Target, &Ours), domain: &Domain) -> Round {
+    let runs = domain.state == DomainState::Running;
+    Round {
+        target,
+        boot_epoch: domain.boot_epoch,
+        probes: if runs { probes::wanted(ours) } else { Vec::new() },
+        users: runs && !domain.viewers.is_empty(),
+        displays: domain.state.is_on() && !on.people.has_met(domain.machine),
+    }
+}
+
+/// A domain of ours, as it was at a moment. Its files are named where somebody has told what lies
+/// where.
 fn known(
     on: &LibvirtHost,
     (target, ours): (Target, &Ours),
     (found, state, ended): (&Found, State, Option<Ended>),
     roots: &Roots,
-) -> Result<Domain, Trouble> {
+    at: Moment,
+) -> Domain {
     let machine = MachineId::from_uuid(ours.machine);
-    let there = if state.is_on() { people(on, target, machine)? } else { Default::default() };
+    let there = if state.is_on() { people(on, target, machine) } else { Default::default() };
     if !state.is_on() {
-        on.people.forgets(machine);
+        on.people.forgets(machine, at);
+        on.rounds.forgets(machine);
     }
     let disks = found.disks.iter().filter(|disk| disk.device == FoundDevice::Disk);
     let disks = disks.filter_map(|disk| place(roots, disk.file.as_deref()?));
     let media = found.disks.iter().filter_map(|disk| medium(disk.file.as_deref()?));
-    Ok(Domain {
+    Domain {
         machine,
         generation: ours.generation,
         boot_epoch: ours.boot_epoch,
         state: domain_state(state, ours, ended),
         disks: disks.collect(),
         media: media.collect(),
-        answers: answers(state, found),
+        answers: answers(on, (machine, ours.boot_epoch), state, found),
         armed: there.armed,
         ports: Ports::default(),
         viewers: there.viewers,
-        logged_off: Vec::new(),
-    })
+        logged_off: there.logged_off,
+    }
 }
 
-fn people(
-    on: &LibvirtHost,
-    target: Target,
-    machine: MachineId,
-) -> Result<super::people::There, Trouble> {
+/// A QEMU that hangs keeps nobody from seeing the rest.
+fn people(on: &LibvirtHost, target: Target, machine: MachineId) -> There {
     if !on.people.may_be_at(machine) {
-        return Ok(Default::default());
+        return There::default();
     }
-    let viewing: Vec<Viewing> = on.host.viewers(target)?;
+    let viewing: Vec<Viewing> = match on.host.viewers(target) {
+        Ok(viewing) => viewing,
+        Err(trouble) => {
+            tracing::debug!(machine.id = %machine, %trouble, "nobody knows who looks");
+            return on.people.seen_last(machine);
+        }
+    };
     let (there, used) = on.people.seen(machine, (on.clock)(), &viewing);
-    for by in used {
-        on.host.disarm(target, by)?;
+    if !used.is_empty()
+        && let Err(trouble) = on.host.note_viewers(target, on.people.noted(machine))
+    {
+        tracing::debug!(machine.id = %machine, %trouble, "who came in is not written down");
     }
-    Ok(there)
+    for by in used {
+        if let Err(trouble) = on.host.disarm(target, by) {
+            tracing::debug!(machine.id = %machine, %trouble, "a display is still armed");
+            on.people.doubts(machine);
+        }
+    }
+    there
 }
 
 fn domain_state(state: State, ours: &Ours, ended: Option<Ended>) -> DomainState {
@@ -164,10 +196,18 @@ const fn end(ended: Ended) -> End {
     }
 }
 
-/// A display is there as soon as QEMU is.
-fn answers(state: State, found: &Found) -> Vec<Probe> {
-    let shows = state == State::Running && !found.displays.is_empty();
-    if shows { vec![Probe::Display] } else { Vec::new() }
+/// A display is there as soon as QEMU is. What else has answered in its epoch is not asked again.
+fn answers(
+    on: &LibvirtHost,
+    (machine, boot_epoch): (MachineId, u64),
+    state: State,
+    found: &Found,
+) -> Vec<Probe> {
+    if state != State::Running {
+        return Vec::new();
+    }
+    let shows = (!found.displays.is_empty()).then_some(Probe::Display);
+    shows.into_iter().chain(on.rounds.answered(machine, boot_epoch)).collect()
 }
 
 fn ports(displays: &[FoundDisplay]) -> Ports {

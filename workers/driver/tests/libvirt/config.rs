@@ -37,7 +37,7 @@ fn blank(lab: &Lab, file: &str, on: Option<&Place>) -> Place {
 fn an_instance_lasts_until_the_next_renewal() {
     let lab = Lab::start();
     let disk = blank(&lab, &format!("machines/{MACHINE}/{DISK}-1.qcow2"), None);
-    let mut first = lab.defined(1, &disk);
+    let mut first = lab.definition_of(1, &disk);
     let first_boot = json!({ "done": "guest_poweroff" });
     first.first_boot = Some(serde_json::from_value::<FirstBootSpec>(first_boot).expect("one"));
     let first = told(&lab, first);
@@ -45,25 +45,25 @@ fn an_instance_lasts_until_the_next_renewal() {
     let mode = fs::metadata(config(&lab).path()).expect("a CD").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    let second = told(&lab, lab.defined(2, &disk));
+    let second = told(&lab, lab.definition_of(2, &disk));
     assert!(!String::from_utf8_lossy(&second).contains("power_state:"));
     assert_eq!(instance(&second), instance(&first));
 
     let covered = blank(&lab, &format!("throwaway/{MACHINE}/{DISK}-3.qcow2"), Some(&disk));
-    let mut third = lab.defined(3, &disk);
+    let mut third = lab.definition_of(3, &disk);
     let throwaway = Some(OnReboot::Keep);
     third.disks = vec![DefinedDisk { id: DISK, file: covered, format: Format::Qcow2, throwaway }];
     assert_eq!(told(&lab, third), second);
 
     let renewed = blank(&lab, &format!("machines/{MACHINE}/{DISK}-2.qcow2"), None);
-    assert_ne!(instance(&told(&lab, lab.defined(4, &renewed))), instance(&first));
+    assert_ne!(instance(&told(&lab, lab.definition_of(4, &renewed))), instance(&first));
 }
 
 #[test]
 fn what_an_adopted_machine_keeps_is_in_its_own_folder_and_goes_with_it() {
     let lab = Lab::start();
     let disk = blank(&lab, "somewhere/mail.qcow2", None);
-    let mut defined = lab.defined(1, &disk);
+    let mut defined = lab.definition_of(1, &disk);
     let hardware = &mut defined.settings.hardware;
     (hardware.os, hardware.firmware, hardware.tpm) = (Os::Windows, Firmware::Uefi, Tpm::V2);
     let uuid = defined.identity.uuid.to_string();
@@ -77,7 +77,7 @@ fn what_an_adopted_machine_keeps_is_in_its_own_folder_and_goes_with_it() {
     lab.does(&Step::Start { boot_epoch: 1 });
     lab.does(&Step::Destroy);
     let nvram = lab.place(&format!("machines/{MACHINE}/firmware.nvram"));
-    let tpm = lab.folder.path().join("lib/swtpm").join(uuid);
+    let tpm = lab.folder().join("lib/swtpm").join(uuid);
     let kept = |is: bool| assert_eq!((lab.sees().has(&nvram), tpm.exists()), (is, is));
     kept(true);
     lab.does(&Step::Undefine { deleted: false });
@@ -87,7 +87,7 @@ fn what_an_adopted_machine_keeps_is_in_its_own_folder_and_goes_with_it() {
     lab.does(&Step::Undefine { deleted: true });
     kept(false);
     lab.does(&Step::RemoveFiles { files: vec![config(&lab)] });
-    assert!(!lab.folder.path().join(format!("storage/machines/{MACHINE}")).exists());
+    assert!(!lab.folder().join(format!("storage/machines/{MACHINE}")).exists());
     assert!(fs::exists(disk.path()).expect("it can be looked at"), "it is nobody's to remove");
 }
 
@@ -102,7 +102,7 @@ fn nobody_boots_from_it() {
         (DiskBus::Sata, Os::Linux),
         (DiskBus::Scsi, Os::Windows),
     ] {
-        let mut defined = lab.defined(1, &disk);
+        let mut defined = lab.definition_of(1, &disk);
         defined.settings.hardware.devices.disk_bus = bus;
         defined.settings.hardware.os = os;
         lab.does(&Step::Define(Box::new(defined)));

@@ -1,12 +1,9 @@
 //! A host of its own: a libvirtd, a storage, and an image that boots.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_driver::libvirt::{Facts, LibvirtHost, Uefi};
@@ -21,59 +18,54 @@ use carrel_model::machine::Format;
 use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
 use serde_json::json;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 pub(crate) const MACHINE: MachineId =
     MachineId::new(Uuid::from_u128(0xca44_e100_0000_7000_8000_0000_0000_0003));
 pub(crate) const DISK: DiskId = DiskId::new(Uuid::from_u128(9));
+pub(crate) const NAME: &str = "carrel-test-m";
+/// In seconds since 1970: years from now, so that QEMU, which has a clock of its own, takes what is
+/// armed for a minute.
+const NOW: u64 = 4_000_000_000;
 const STORAGE: StorageId = StorageId::new(Uuid::from_u128(2));
-const OPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab");
 
 pub(crate) struct Lab {
     pub(crate) host: LibvirtHost,
-    uri: String,
-    script: Child,
-    talk: Option<ChildStdin>,
-    pub(crate) folder: TempDir,
+    lab: carrel_lab::Lab,
+}
+
+impl Deref for Lab {
+    type Target = carrel_lab::Lab;
+
+    fn deref(&self) -> &carrel_lab::Lab {
+        &self.lab
+    }
 }
 
 impl Lab {
-    /// # Panics
-    /// It takes root and the packages of ops/test.
     pub(crate) fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("carrel-lab-").tempdir().expect("a folder");
-        fs::create_dir_all(folder.path().join("storage/media")).expect("a storage");
-        let image = folder.path().join("storage/media/guest.qcow2");
-        let made = Command::new(format!("{OPS}/guest-image")).arg(&image).status();
-        assert!(made.expect("a script").success(), "an image");
-        let mut script = Command::new(format!("{OPS}/libvirtd"))
-            .arg(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a script");
-        let talk = script.stdin.take();
-        let mut said = BufReader::new(script.stdout.take().expect("its output"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("it says that it is ready");
-        let uri = line.trim().strip_prefix("ready ").expect("it is ready").to_owned();
-        let facts = Facts {
-            virtualization: Virtualization::Tcg,
-            emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
-            uefi: uefi(),
-            uefi_secure: None,
-            spice: Listen::Loopback,
-            consoles: folder.path().to_owned(),
-            transport: "tcp".to_owned(),
-        };
-        let host = Arc::new(Host::new(Settings::new(&uri)));
-        let host = LibvirtHost::new(host, Images::default(), facts, Box::new(|| 1_800_000_000));
-        Self { host: host.expect("a host"), uri, script, talk, folder }
+        let lab = carrel_lab::Lab::start();
+        let media = lab.folder().join("storage/media");
+        fs::create_dir_all(&media).expect("a storage");
+        carrel_lab::guest_image(&media.join("guest.qcow2"));
+        let host = host(&lab);
+        Self { host, lab }
+    }
+
+    /// As another process that knows nothing but what was written down.
+    pub(crate) fn begin_anew(&mut self) {
+        self.host = host(&self.lab);
+    }
+
+    /// Runs something in the guest by its agent, as somebody who is logged in there.
+    pub(crate) fn exec(&self, path: &str, arguments: &[&str]) {
+        let command =
+            json!({"execute": "guest-exec", "arguments": {"path": path, "arg": arguments}});
+        self.virsh(&["qemu-agent-command", NAME, &command.to_string()]);
     }
 
     pub(crate) fn root(&self) -> Root {
-        let path = self.folder.path().join("storage");
+        let path = self.folder().join("storage");
         let path = HostPath::new(path.to_str().expect("UTF-8")).expect("a path");
         Root { storage: STORAGE, path }
     }
@@ -83,7 +75,7 @@ impl Lab {
     }
 
     pub(crate) fn console(&self) -> String {
-        let bytes = fs::read(self.folder.path().join(format!("{MACHINE}.log")));
+        let bytes = fs::read(self.folder().join(format!("{MACHINE}.log")));
         String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
     }
 
@@ -107,18 +99,11 @@ impl Lab {
         self.host.observe(&look).expect("it can be looked at")
     }
 
-    pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
-        let output = Command::new("virsh").args(["--connect", &self.uri]).args(arguments).output();
-        let output = output.expect("virsh");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
     pub(crate) fn definition(&self, boot_epoch: u64, disk: &Place) -> Step {
-        Step::Define(Box::new(self.defined(boot_epoch, disk)))
+        Step::Define(Box::new(self.definition_of(boot_epoch, disk)))
     }
 
-    pub(crate) fn defined(&self, boot_epoch: u64, disk: &Place) -> Definition {
+    pub(crate) fn definition_of(&self, boot_epoch: u64, disk: &Place) -> Definition {
         let settings = json!({
             "hardware": { "firmware": "bios", "memory_mib": 128, "cpu": {
                 "sockets": 1, "cores": 1, "threads": 1,
@@ -131,7 +116,7 @@ impl Lab {
         });
         Definition {
             machine: MACHINE,
-            name: "carrel-test-m".parse().expect("a name"),
+            name: NAME.parse().expect("a name"),
             identity: serde_json::from_value(identity).expect("an identity"),
             generation: 1,
             boot_epoch,
@@ -156,35 +141,30 @@ fn uefi() -> Option<Uefi> {
     Some(Uefi { loader: file("CODE").ok()?, template: file("VARS").ok()? })
 }
 
-impl Drop for Lab {
-    /// The end of its input is the end of all of it.
-    fn drop(&mut self) {
-        drop(self.talk.take());
-        let _ = self.script.wait();
-    }
+/// Whatever it asks by itself, it asks in the lab's network: threads begin where they are made.
+fn host(lab: &carrel_lab::Lab) -> LibvirtHost {
+    let facts = Facts {
+        virtualization: Virtualization::Tcg,
+        emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
+        uefi: uefi(),
+        uefi_secure: None,
+        spice: Listen::Loopback,
+        consoles: lab.folder().to_owned(),
+        transport: "tcp".to_owned(),
+    };
+    let host = Arc::new(Host::new(Settings::new(lab.uri())));
+    let clock = Box::new(|| NOW);
+    lab.within(move || LibvirtHost::new(host, Images::default(), facts, clock).expect("a host"))
 }
-
-/// Two minutes: a guest without a processor of its own boots in five seconds on an idle machine.
-const LOOKS_MAX: usize = 1_200;
-const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// Waits until it is so.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let (_waiting, pause) = sync_channel::<()>(0);
-    for _ in 0..LOOKS_MAX {
-        if so() {
-            return;
-        }
-        let _ = pause.recv_timeout(LOOK_EACH);
-    }
-    panic!("it has not come to it: {what}");
+    carrel_lab::eventually(what, || so().then_some(()));
 }
 
 /// A qcow2 file, by QEMU's own tool.
 pub(crate) fn backing(file: &Path) -> Option<String> {
-    let output = Command::new("qemu-img").args(["info", "-U", "--output=json"]).arg(file).output();
-    let output = output.expect("qemu-img");
-    let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    info["full-backing-filename"].as_str().map(str::to_owned)
+    let (path, _) = carrel_lab::backing(file)?;
+    Some(path.to_string_lossy().into_owned())
 }

@@ -6,3 +6,7 @@ mod config;
 mod lab;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod probes;

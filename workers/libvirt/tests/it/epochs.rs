@@ -122,3 +122,30 @@ fn a_guest_that_was_asked_to_boot_again_is_in_the_next_epoch_when_it_does() {
     host.destroy(it).expect("cut");
     drop(watch);
 }
+
+#[test]
+fn a_guest_whose_boot_nobody_heard_of_is_not_asked_again() {
+    let lab = lab();
+    let host = lab.host();
+    let domain = guest(&lab, 1, Does::Wait);
+    let it = target(&domain);
+    host.define(&domain).expect("defined");
+    host.start(it, 1).expect("started");
+    eventually("it is up", || (boots(&lab.console("carrel-test-1")) == 1).then_some(()));
+    assert_eq!(host.reboot(it, 2), Ok(Was::Done));
+    eventually("it has booted again", || {
+        let again = boots(&lab.console("carrel-test-1")) > 1;
+        if !again {
+            // It listens to its button by now, or somebody else presses it once more.
+            lab.virsh(&["reboot", "--mode", "acpi", "carrel-test-1"]);
+        }
+        again.then_some(())
+    });
+    let next = lab.host();
+    assert_eq!(next.reboot(it, 2), Ok(Was::So));
+    let ours = next.list().expect("listed").domains.remove(0).ours;
+    assert_eq!((ours.boot_epoch, ours.awaits), (1, Some(2)));
+    assert_eq!(next.booted_again(it), Ok(Was::Done), "as with the boot after");
+    assert_eq!(next.reboot(it, 2), Ok(Was::So));
+    host.destroy(it).expect("cut");
+}
