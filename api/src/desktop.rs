@@ -280,7 +280,7 @@ fn state(
             let reach = viewer::reach(fleet, &edge.ports.keys, session)?;
             match reach {
                 Some(reach) if wants_file => Ok(reach.answer()),
-                reach => Ok(Json(ready(session, reach)).into_response()),
+                reach => Ok(Json(ready(session, reach.as_ref())).into_response()),
             }
         }
         TicketState::None | TicketState::Issued | TicketState::Spent => {
@@ -296,17 +296,17 @@ fn state(
     }
 }
 
-fn ready(session: &Session, reach: Option<Reach>) -> Ready {
-    let ports = reach.as_ref().map(|reach| reach.ports).unwrap_or_default();
+fn ready(session: &Session, reach: Option<&Reach>) -> Ready {
+    let ports = reach.map(|reach| reach.ports).unwrap_or_default();
     Ready {
         session: session.id,
         status: ReadyStatus::Ready,
         protocol: session.protocol,
-        host: reach.as_ref().map(|reach| reach.host.clone()),
+        host: reach.map(|reach| reach.host.clone()),
         port: ports.port,
         tls_port: ports.tls_port,
-        ticket: reach.as_ref().map(|reach| reach.password.expose().to_owned()),
-        viewer_file: reach.as_ref().map(Reach::file),
+        ticket: reach.map(|reach| reach.password.expose().to_owned()),
+        viewer_file: reach.map(Reach::file),
         expires_at: session.ticket.expires_at,
     }
 }

@@ -2,7 +2,11 @@
 //! that say on their consoles how often they have booted. What there is, is asked from outside:
 //! `virsh`, `qemu-img`, a viewer that signs in.
 
+#[cfg(test)]
 mod again;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod job;
+#[cfg(test)]
 mod site;
