@@ -43,12 +43,14 @@ syslinux                 boots it
 packages_to_test='
 busybox-static           is all that guests of tests have
 chromium                 shows the page about the API, as a browser would to anybody
+dosfstools               makes the file system that guests of tests boot from
 genisoimage              has isoinfo, which reads the CD that a guest learns its name from
 iproute2                 gives each libvirtd of a test a network of its own
 jq                       reads the JSON that Carrel and cargo write
 libvirt-clients          looks at domains from outside, and knows the schema of their XML
 libvirt-daemon-system    runs domains, in tests one for each
 linux-image-cloud-amd64  is the kernel of guests of tests
+mtools                   puts files into their file system without mounting it
 ovmf                     is the UEFI firmware of guests
 python3-venv             has a place for the tool that asks the API with random data
 postgresql               has the server that tests start for themselves, on ports of their own
@@ -58,18 +60,16 @@ qemu-utils               reads and writes disk images
 strace                   shows which system calls the log makes, and in which order
 swtpm                    is the TPM of guests
 swtpm-tools              makes such a TPM when its guest is first started
+syslinux                 boots guests of tests
 xfsprogs                 makes a file system on which copies share blocks
 '
 
 # package and why
 packages_to_test_slowly='
 apparmor           reads the rule that the package of Carrel has for it
-dosfstools         makes the file system that guests of tests boot from
 lintian            knows what a package should be like
-mtools             puts files into it without mounting it
 protobuf-compiler  turns a protocol into code, for a peer that the load test is built with
 shellcheck         reads the scripts that the package runs on a host
-syslinux           boots it
 systemd            looks at the unit of Carrel, and starts it where the package is tried
 systemd-container  has that in a root of its own
 '
