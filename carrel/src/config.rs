@@ -34,7 +34,8 @@ pub(crate) struct Config {
     pub(crate) driver: Driver,
     /// Which libvirt runs the machines of this host, where they are real.
     pub(crate) libvirt_uri: String,
-    /// Where this host keeps disks, where machines are real. A new site has its first storage there.
+    /// Where this host keeps disks, where machines are real. A new site has its first storage
+    /// there.
     pub(crate) storage: PathBuf,
     /// So many simulated hypervisors a new site begins with.
     pub(crate) sim_hypervisors: u16,

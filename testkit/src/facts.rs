@@ -2,6 +2,7 @@
 //! with nothing that may be left out. They never change. Where they mean something else today, that
 //! stands beside them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use carrel_model::event::{Event, KNOWN, Known};
@@ -24,22 +25,23 @@ pub fn paths(folder: &Path, known: &Known, sample: &str) -> (PathBuf, PathBuf) {
     (folder.join(format!("{name}.json")), folder.join(format!("{name}.now.json")))
 }
 
-/// Files that are not there yet.
+/// Files that are not there yet, and what is to be said anew of those that are.
 pub fn missing(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for known in KNOWN {
         for (sample, fullness) in SAMPLES {
             let (golden, now) = paths(folder, known, sample);
-            if golden.exists() {
-                continue;
-            }
-            let data = made_up(known, fullness);
-            let text = format!("{data:#}\n");
+            let there = fs::read_to_string(&golden).ok();
+            let text = there.clone().unwrap_or_else(|| format!("{:#}\n", made_up(known, fullness)));
             let meaning = meaning(known, text.as_bytes());
-            if meaning != text {
+            // With a later schema an old record may come to mean more than it says.
+            let said = fs::read_to_string(&now).unwrap_or_else(|_| text.clone());
+            if meaning != said {
                 files.push((now, meaning));
             }
-            files.push((golden, text));
+            if there.is_none() {
+                files.push((golden, text));
+            }
         }
     }
     files

@@ -99,8 +99,11 @@ impl Site {
         self.up = None;
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.up.as_mut().is_none_or(|up| matches!(up.try_wait(), Ok(Some(_))))
+    /// It has ended by itself, or is about to.
+    pub(crate) fn has_ended(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let _ = up.wait();
+        }
     }
 
     /// As the power would.

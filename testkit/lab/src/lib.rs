@@ -6,8 +6,8 @@
 //!   spice     as much of a viewer as it takes to sign in
 //! ```
 //!
-//! It takes root and packages of Debian, which `ops/test` installs; without them tests fail, and say
-//! what is missing. This crate must never know another one of Carrel.
+//! It takes root and packages of Debian, which `ops/test` installs; without them tests fail, and
+//! say what is missing. This crate must never know another one of Carrel.
 
 #![expect(clippy::expect_used, reason = "a test ends where it can't go on")]
 
