@@ -3,6 +3,7 @@
 # This machine as a host of desktops. Sourced from the root of the repository, after debian.sh.
 
 libvirt_uri=${CARREL_LIBVIRT_URI:-qemu:///system}
+virtlogd_socket=/run/libvirt/virtlogd-sock
 # libvirtd looks at QEMU when it begins, which takes seconds on a busy machine.
 readonly LIBVIRT_SECONDS_MAX=60
 
@@ -12,7 +13,7 @@ libvirt_answers() {
 
 # By systemd where it runs, and otherwise by itself. Touches nothing when libvirt answers.
 have_libvirt() {
-    if libvirt_answers; then
+    if libvirt_answers && [[ $libvirt_uri != qemu:///system || -S $virtlogd_socket ]]; then
         say "libvirt answers at $libvirt_uri"
         return 0
     fi
@@ -21,8 +22,8 @@ have_libvirt() {
         as_root "systemctl enable --now virtlogd.socket libvirtd.socket libvirtd.service"
     elif [[ $libvirt_uri == qemu:///system ]]; then
         say "starting virtlogd and libvirtd: there is no systemd here that would"
-        as_root "pgrep -x virtlogd >/dev/null || virtlogd --daemon"
-        as_root "pgrep -x libvirtd >/dev/null || libvirtd --daemon"
+        [[ -S $virtlogd_socket ]] || as_root "virtlogd --daemon" || true
+        libvirt_answers || as_root "libvirtd --daemon" || true
     fi
     local seconds
     for ((seconds = 0; seconds < LIBVIRT_SECONDS_MAX; seconds++)); do

@@ -32,7 +32,9 @@ impl Site {
 
     /// What of `carrel` is run, with nothing of this user's.
     fn carrel(&self) -> Command {
-        let mut command = Command::new(CARREL);
+        // Whoever starts it may let nobody see their files; QEMU has to, all the same.
+        let mut command = Command::new("bash");
+        command.args(["-c", "umask 077 && exec \"$0\" \"$@\"", CARREL]);
         for name in ["CARREL_CONFIG", "CARREL_DATA", "CARREL_LISTEN", "CARREL_SERVER"] {
             command.env_remove(name);
         }

@@ -19,6 +19,8 @@ const PART_ENDS: &[u8] = b".part";
 const MODE: u32 = 0o600;
 /// Everybody may read what nobody writes: guests of several users stand on it.
 pub(crate) const SEALED_MODE: u32 = 0o444;
+/// QEMU is a user of its own, and has to get through whatever umask Carrel was started with.
+const ENTER_BITS: u32 = 0o111;
 const WRITE_BITS: u32 = 0o222;
 
 /// How a file becomes the one that has the name.
@@ -122,20 +124,32 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Failed> {
 
 /// With all above it, each of them durable.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), Failed> {
-    match fs::create_dir(folder) {
-        Ok(()) => sync_folder_of(folder),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+    match make_one(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let above = folder.parent().ok_or_else(|| Failed::Missing(folder.to_owned()))?;
             make_folder(above)?;
-            match fs::create_dir(folder) {
-                Ok(()) => sync_folder_of(folder),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                Err(error) => Err(full_or(folder, error)),
-            }
+            make_one(folder).map_err(|error| full_or(folder, error))
         }
-        Err(error) => Err(full_or(folder, error)),
+        made => made.map_err(|error| full_or(folder, error)),
     }
+}
+
+/// One that is there may be of somebody who was killed before it could be entered.
+fn make_one(folder: &Path) -> io::Result<()> {
+    let is_new = match fs::create_dir(folder) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error),
+    };
+    let mode = fs::metadata(folder)?.permissions().mode();
+    if mode & ENTER_BITS != ENTER_BITS {
+        fs::set_permissions(folder, Permissions::from_mode(mode | ENTER_BITS))?;
+    }
+    if is_new {
+        let above = folder.parent().unwrap_or(Path::new("/"));
+        File::open(above).and_then(|above| above.sync_all())?;
+    }
+    Ok(())
 }
 
 /// Whether there was one.
