@@ -2,6 +2,8 @@
 //!
 //! Everything here is about whoever is signed in. What is not theirs is not there.
 
+use std::fmt;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -60,7 +62,7 @@ pub struct Connect {
 }
 
 /// The desktop is ready.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
     pub session: SessionId,
@@ -82,6 +84,13 @@ pub struct Ready {
     pub viewer_file: Option<String>,
     /// When another `connect` is needed, if nobody has come until then.
     pub expires_at: Timestamp,
+}
+
+/// Without what lets somebody in.
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]

@@ -8,7 +8,7 @@ virtlogd_socket=/run/libvirt/virtlogd-sock
 readonly LIBVIRT_SECONDS_MAX=60
 
 libvirt_answers() {
-    virsh --quiet --connect "$libvirt_uri" version >/dev/null 2>&1
+    timeout 10 virsh --quiet --connect "$libvirt_uri" version >/dev/null 2>&1
 }
 
 # By systemd where it runs, and otherwise by itself. Touches nothing when libvirt answers.

@@ -1,6 +1,6 @@
 //! `carrel connect`: a desktop for whoever signs in for it, as the file that virt-viewer opens.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -18,6 +18,9 @@ use crate::failure::{Failure, Outcome};
 const VIEWER: &str = "remote-viewer";
 /// If the server does not say when to ask again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Whatever the server says.
+const ASK_AGAIN_MIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(connect: &Connect) -> Result<Outcome, Failure> {
     let (http, desktop) = (signed_in(connect)?, &connect.desktop);
@@ -33,7 +36,7 @@ pub(crate) fn run(connect: &Connect) -> Result<Outcome, Failure> {
     writeln!(
         io::stdout(),
         "{desktop} is ready: {file} lets in once, until {}",
-        ready["expires_at"]
+        ready["expires_at"].as_str().unwrap_or("it is used")
     )?;
     if !connect.open {
         writeln!(io::stdout(), "  open it:  {VIEWER} {file}")?;
@@ -80,6 +83,7 @@ fn until_ready(http: &Http, path: &str, at_most: Duration) -> Result<Value, Fail
             said = now;
         }
         let so_long = answer["retry_after_ms"].as_u64().map_or(ASK_AGAIN, Duration::from_millis);
+        let so_long = so_long.clamp(ASK_AGAIN_MIN, ASK_AGAIN_MAX);
         pause(so_long);
         waited += so_long;
     }
@@ -93,12 +97,19 @@ fn waits(answer: &Value) -> String {
     }
 }
 
-/// Nobody else may read it: whoever has it comes in.
+/// Nobody else may read it, also if there was a file that others could read: whoever has it comes
+/// in.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if path.exists() && !path.is_file() {
+        return Err(Failure::usage(format!("{} is no file", path.display())));
+    }
     let written = || {
+        let mut part = path.as_os_str().to_owned();
+        part.push(format!(".{}.part", std::process::id()));
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&part)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&part, path));
+        written.inspect_err(|_| drop(fs::remove_file(&part)))
     };
     written().map_err(|why: io::Error| {
         Failure::new(format!("{} can't be written", path.display())).because(why)
@@ -108,6 +119,19 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_reads_the_file_whatever_was_there() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("desktop.vv");
+        fs::write(&path, "old").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
+        write(&path, "new").expect("written");
+        let mode = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!((mode & 0o777, fs::read_to_string(&path).expect("text")), (0o600, "new".into()));
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
 
     #[test]
     fn whoever_waits_is_told_for_what() {

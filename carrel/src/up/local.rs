@@ -1,7 +1,7 @@
 //! Where this machine is a host itself: it is registered as what it is, with its storage and
 //! libvirt's own network to begin with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_decider::Decider;
@@ -17,11 +17,14 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::asked::ask;
+use super::bound;
 use super::outside::millis;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::host::{Where, look, remarks};
 
+/// In the data directory: the id that this machine has as a host.
+const HOST_FILE: &str = "host";
 /// The first storage's.
 const STORAGE: &str = "main";
 /// What a host keeps for itself: libvirt, Carrel and the kernel.
@@ -42,6 +45,7 @@ pub(super) struct Local {
     capacity: Capacity,
     storage: String,
     free_mib: u64,
+    data: PathBuf,
 }
 
 /// Looks, and says what is not as it should be.
@@ -51,6 +55,7 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
         storage: config.storage.clone(),
         now_unix: millis() / 1_000,
     };
+    let data = config.data.clone();
     let looked = spawn_blocking(move || {
         let here = look(&at)?;
         for remark in remarks(&here.report) {
@@ -74,6 +79,7 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
                 .free_mib(&ready.storage)
                 .map_err(|why| unfit().because(why))?,
             storage: utf8(&ready.storage)?,
+            data,
         })
     });
     looked.await.map_err(|why| Failure::new("this machine can't be looked at").because(why))?
@@ -104,7 +110,7 @@ impl Local {
         decider: &Decider,
         org: &Org,
     ) -> Result<HypervisorId, Failure> {
-        let there = self.registered(&decider.standing().fleet);
+        let there = self.registered(&decider.standing().fleet)?;
         match there {
             None => {
                 let settings = json!({
@@ -117,21 +123,29 @@ impl Local {
             Some(id) => self.correct(decider, org, id).await?,
         }
         let fleet = decider.standing().fleet;
-        let id = self.registered(&fleet);
+        let id = self.registered(&fleet)?;
         let id = id.ok_or_else(|| Failure::new("this host could not be registered"))?;
+        bound::keep(&self.data, HOST_FILE, &id.to_string())?;
         if fleet.storages.is_empty() {
-            let hosts = json!({ self.name.as_str(): self.storage });
+            let hosts = json!({ id.to_string(): self.storage });
             let low_space_mib = (self.free_mib / LOW_PART).min(LOW_SPACE_MIB_MAX);
             let settings = json!({ "hosts": hosts, "low_space_mib": low_space_mib });
             let data = json!({ "name": STORAGE, "settings": settings });
             ask(decider, org, "CreateStorage", data).await?;
+        } else if !fleet.storages.iter().any(|(_, it)| it.settings.hosts.contains_key(&id)) {
+            tracing::warn!("this host sees no storage; UpdateStorage lets it see one");
         }
         Ok(id)
     }
 
-    fn registered(&self, fleet: &Fleet) -> Option<HypervisorId> {
+    /// By its id, whatever it is called by now; the first time by its name.
+    fn registered(&self, fleet: &Fleet) -> Result<Option<HypervisorId>, Failure> {
+        let known = bound::kept(&self.data, HOST_FILE)?.and_then(|id| id.parse().ok());
+        if let Some(id) = known.filter(|id| fleet.hypervisors.get(*id).is_some()) {
+            return Ok(Some(id));
+        }
         let mut hosts = fleet.hypervisors.iter();
-        hosts.find(|(_, host)| host.name.as_str() == self.name).map(|(id, _)| id)
+        Ok(hosts.find(|(_, host)| host.name.as_str() == self.name).map(|(id, _)| id))
     }
 
     /// An administrator may promise less than there is, and nobody more.

@@ -5,12 +5,14 @@
 //!   simulated.rs   hosts to begin with, where they are simulated
 //!   local.rs       this machine as a host, where they are real
 //!   asked.rs       what those two ask for
+//!   bound.rs       whose hosts a data directory is about
 //!   crew.rs        a worker for each host, as they come and go
 //!   running.rs     runs it, and ends it in an order in which nothing is lost
 //!   outside.rs     clock and randomness
 //! ```
 
 mod asked;
+mod bound;
 mod crew;
 #[cfg(feature = "libvirt")]
 mod local;

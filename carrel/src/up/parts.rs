@@ -21,6 +21,7 @@ use carrel_projections::{FleetSnapshots, Projector, Sources, SqliteModels};
 use carrel_workers::{FileStore, Ledger, LedgerWriter};
 use tokio::task::spawn_blocking;
 
+use super::bound;
 use super::outside::{Drawn, WallClock, fresh_id};
 use super::simulated;
 use crate::config::Config;
@@ -49,6 +50,7 @@ impl Parts {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
         let cannot = |why| Failure::new(format!("{} can't be made", data.display())).because(why);
         made.map_err(cannot)?;
+        bound::to_driver(data, config.driver)?;
         let log: Arc<dyn EventLog> = Arc::new(open_log(config)?);
         let keys = open_keys(config)?;
         // What hosts and their workers have kept is read while the log is folded.

@@ -135,8 +135,8 @@ impl Ours {
             awaits: number("awaits"),
             ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
             disks: disks.collect::<Option<_>>()?,
-            probes: labels("probe", "by").collect::<Option<_>>()?,
-            viewers: labels("viewer", "is").collect::<Option<_>>()?,
+            probes: labels("probe", "by").flatten().collect(),
+            viewers: labels("viewer", "is").flatten().collect(),
         })
     }
 

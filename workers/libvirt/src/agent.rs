@@ -161,6 +161,8 @@ fn addresses(answer: &Value, of: Option<&[Mac]>) -> Vec<IpAddr> {
 
 /// One of a link says nothing without the link.
 fn may_lead_there(address: &IpAddr) -> bool {
+    // An address of IPv4 is one in whatever clothes.
+    let address = &address.to_canonical();
     let is_of_link = match address {
         IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
         IpAddr::V6(address) => address.is_unicast_link_local(),

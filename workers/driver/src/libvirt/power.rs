@@ -1,6 +1,7 @@
 //! Steps on domains.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::{fs, io};
 
 use carrel_domain::HostFile;
@@ -78,16 +79,26 @@ fn so(done: Result<Was, carrel_libvirt::Trouble>) -> Result<(), Trouble> {
 fn undefine(on: &LibvirtHost, machine: MachineId, deleted: bool) -> Result<(), Trouble> {
     let firmly = if deleted { Firmly::Gone } else { Firmly::Kept };
     on.people.forgets(machine, on.people.now());
-    if let Some(target) = on.find(machine)? {
-        on.host.undefine(target, firmly)?;
+    // Before the domain: without one nobody looks here again.
+    forget_console(&describe::console(machine, &on.facts))
+        .map_err(|error| Trouble::again("console", &error.to_string()))?;
+    match on.find(machine)? {
+        Some(target) => Ok(on.host.undefine(target, firmly)?),
+        None => Ok(()),
     }
-    // What its guest has said is about people, too.
-    match fs::remove_file(describe::console(machine, &on.facts)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Trouble::again("console", &error.to_string()))
+}
+
+/// What its guest has said is about people, too. virtlogd keeps what was said before in files with
+/// a number behind their names.
+fn forget_console(console: &Path) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (console.parent(), console.file_name()) else { return Ok(()) };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(name.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// A drive by the name that the guest's bus gives it, and the file in it.
