@@ -6,6 +6,7 @@ use virt::domain::Domain as Defined;
 use virt_sys as sys;
 
 use crate::host::Host;
+use crate::state::{Pause, State};
 use crate::target::{Target, find, marks, state, write};
 use crate::trouble::Trouble;
 
@@ -67,14 +68,21 @@ fn runs() -> Trouble {
     Trouble::again("running", "the domain runs")
 }
 
+/// One whose start was cut short has a QEMU and no guest that ever ran: nobody else would end it.
+fn must_be_off(domain: &Defined, ours: &Ours, state: State) -> Result<(), Trouble> {
+    match state {
+        State::Off(_) => Ok(()),
+        State::Paused(Pause::Command) if !ours.ran => Ok(domain.destroy()?),
+        State::Running | State::Paused(_) | State::Asleep => Err(runs()),
+    }
+}
+
 fn define(connect: &Connect, target: Target, text: &str) -> Result<(), Trouble> {
     if let Some(before) = find(connect, target.uuid)? {
-        if marks(&before)?.is_none_or(|ours| ours.machine != target.machine) {
+        let Some(ours) = marks(&before)?.filter(|ours| ours.machine == target.machine) else {
             return Err(foreign());
-        }
-        if state(&before)?.is_on() {
-            return Err(runs());
-        }
+        };
+        must_be_off(&before, &ours, state(&before)?)?;
     }
     // Another domain of this name, which is libvirt's to find, is refused by it.
     Defined::define_xml(connect, text)?;
@@ -84,9 +92,7 @@ fn define(connect: &Connect, target: Target, text: &str) -> Result<(), Trouble> 
 fn undefine(connect: &Connect, target: Target, firmly: Firmly) -> Result<(), Trouble> {
     let Some(held) = target.take_if_there(connect)? else { return Ok(()) };
     // libvirt would make a domain of it that is gone with its end.
-    if held.state.is_on() {
-        return Err(runs());
-    }
+    must_be_off(&held.domain, &held.ours, held.state)?;
     let kept = match firmly {
         Firmly::Kept => sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM,
         Firmly::Gone => sys::VIR_DOMAIN_UNDEFINE_NVRAM | sys::VIR_DOMAIN_UNDEFINE_TPM,

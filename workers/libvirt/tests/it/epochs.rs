@@ -1,7 +1,7 @@
 //! A guest runs once in an epoch, wherever whoever started it was stopped.
 
 use carrel_domain::Ended;
-use carrel_libvirt::{Hope, Pause, State, Was};
+use carrel_libvirt::{Firmly, Hope, Pause, State, Was};
 
 use crate::support::guest::{Does, UP, guest};
 use crate::support::lab::{lab, target};
@@ -34,6 +34,27 @@ fn starting_twice_is_starting_once() {
     assert_eq!(host.list().expect("listed").domains[0].ended(), None);
     assert_eq!(host.start(it, 2), Ok(Was::Done));
     host.destroy(it).expect("cut");
+}
+
+#[test]
+fn a_start_that_was_cut_short_stands_in_nobodys_way() {
+    let lab = lab();
+    let host = lab.host();
+    let domain = guest(&lab, 1, Does::Wait);
+    let it = target(&domain);
+    host.define(&domain).expect("defined");
+    assert_eq!(host.start_paused(it, 1), Ok(Was::Done));
+
+    // Something newer is wanted.
+    let mut next = domain.clone();
+    next.ours.boot_epoch = 2;
+    host.define(&next).expect("defined in its place");
+    assert!(!host.list().expect("listed").domains[0].state.is_on());
+
+    // It shall not be at all.
+    assert_eq!(host.start_paused(it, 2), Ok(Was::Done));
+    host.undefine(it, Firmly::Gone).expect("forgotten");
+    assert_eq!(lab.virsh(&["list", "--all", "--name"]), "");
 }
 
 /// Each line is what there is when somebody is stopped between two parts of a start.
