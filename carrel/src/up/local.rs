@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_decider::Decider;
+use carrel_domain::Virtualization;
 use carrel_driver::Hypervisor;
 use carrel_driver::libvirt::LibvirtHost;
 use carrel_images::Images;
@@ -25,6 +26,9 @@ use crate::host::{Where, look, remarks};
 
 /// In the data directory: the id that this machine has as a host.
 const HOST_FILE: &str = "host";
+/// In the data directory: how guests have run here.
+const BY_FILE: &str = "virtualization";
+const KVM: &str = "kvm";
 /// The first storage's.
 const STORAGE: &str = "main";
 /// What a host keeps for itself: libvirt, Carrel and the kernel.
@@ -67,6 +71,7 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
             return Err(unfit().because(remarks(&here.report).join("; ")));
         }
         let ready = here.ready.ok_or_else(unfit)?;
+        stays_walled(&data, ready.facts.virtualization)?;
         tracing::info!(by = ?ready.facts.virtualization, "guests run here");
         let clock = Box::new(|| millis() / 1_000);
         let driver = LibvirtHost::new(here.host, Images::default(), ready.facts, clock);
@@ -83,6 +88,25 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
         })
     });
     looked.await.map_err(|why| Failure::new("this machine can't be looked at").because(why))?
+}
+
+/// A host whose guests ran under KVM does not quietly become one that emulates them.
+fn stays_walled(data: &Path, now: Virtualization) -> Result<(), Failure> {
+    let name = match now {
+        Virtualization::Kvm => KVM,
+        Virtualization::Tcg => "tcg",
+    };
+    if now == Virtualization::Tcg && bound::kept(data, BY_FILE)?.as_deref() == Some(KVM) {
+        let what = "guests ran under KVM here, and now they would be emulated: slow, and with no \
+                    wall between a guest and its host";
+        let file = data.join(BY_FILE);
+        let next = format!(
+            "`carrel hypervisor check` says what is wrong with KVM; to go on without it, remove {}",
+            file.display()
+        );
+        return Err(Failure::new(what).next(next));
+    }
+    bound::keep(data, BY_FILE, name)
 }
 
 fn utf8(path: &Path) -> Result<String, Failure> {
@@ -172,7 +196,17 @@ impl Local {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMELESS, name};
+    use super::{NAMELESS, Virtualization, name, stays_walled};
+
+    #[test]
+    fn a_host_with_kvm_does_not_quietly_emulate() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stays = |by| stays_walled(folder.path(), by);
+        stays(Virtualization::Tcg).expect("the first time");
+        stays(Virtualization::Kvm).expect("better");
+        assert!(stays(Virtualization::Tcg).is_err());
+        stays(Virtualization::Kvm).expect("mended");
+    }
 
     #[test]
     fn a_host_is_called_what_it_calls_itself_as_far_as_names_go() {

@@ -4,7 +4,7 @@
 //! hypervisor runs within another one without help of the processor, guests hang; and where that
 //! help is in part, only some models of processors start. So it has the one that machines get.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -49,10 +49,15 @@ pub(super) fn report(
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let disk = folder.join(FILE);
-    if let Err(error) = fs::write(&disk, boot_disk()) {
-        report.say(What::Virtualization, Verdict::Fails, format!("not tried: {error}"));
-        return Ok(());
-    }
+    // One at a time: another one's guest would be taken for a leftover.
+    let turn = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    let _turn = match turn.and_then(|turn| fs::write(&disk, boot_disk()).map(|()| turn)) {
+        Ok(turn) => turn,
+        Err(error) => {
+            report.say(What::Virtualization, Verdict::Fails, format!("not tried: {error}"));
+            return Ok(());
+        }
+    };
     let kvm = boot(host, emulator, &disk, Virtualization::Kvm);
     let outcome = match &kvm {
         Ok(()) => Ok(()),
