@@ -7,12 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use carrel_model::sealed::Secret;
 use serde_json::{Value, json};
 
 use super::arguments::Connect;
 use super::http::{Http, pause};
-use super::session::{entered, url_of};
+use super::session;
 use crate::failure::{Failure, Outcome};
 
 const VIEWER: &str = "remote-viewer";
@@ -52,13 +51,11 @@ pub(crate) fn run(connect: &Connect) -> Result<Outcome, Failure> {
 
 /// For this one command: who administers stays signed in.
 fn signed_in(connect: &Connect) -> Result<Http, Failure> {
-    let url = url_of(&connect.server)?;
-    let ca = connect.ca.as_deref().map(super::session::certificates).transpose()?;
-    let password = Secret::new(entered(&connect.user, connect.password_file.as_deref(), &url)?);
-    let asked =
-        json!({ "username": connect.user, "password": password.expose(), "realm": "client" });
-    let answer = Http::new(&url, ca.as_deref(), None)?.post("/v1/login", Some(&asked), &[])?;
-    let token = super::session::token(&answer.fine()?, &url)?;
+    let url = session::url_of(&connect.server)?;
+    let ca = connect.ca.as_deref().map(session::certificates).transpose()?;
+    let http = Http::new(&url, ca.as_deref(), None)?;
+    let who = (connect.user.as_str(), connect.password_file.as_deref());
+    let (token, _) = session::asked(&http, &url, who, "client")?;
     Http::new(&url, ca.as_deref(), Some(token))
 }
 

@@ -120,18 +120,23 @@ pub(super) fn certificates(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(failed)
 }
 
-/// A password from a file, or from whoever sits there.
-pub(super) fn entered(user: &str, file: Option<&Path>, url: &str) -> Result<String, Failure> {
-    let password = match file {
+/// A token for somebody, whose password is in a file or asked for, with all that was answered.
+pub(super) fn asked(
+    http: &Http,
+    url: &str,
+    (user, password_file): (&str, Option<&Path>),
+    realm: &str,
+) -> Result<(Token, Value), Failure> {
+    let password = match password_file {
         Some(file) => content(&format!("@{}", file.display())),
         None => ask_password(&format!("password of {user} at {url}")),
     };
-    password.map_err(Failure::new)
-}
-
-pub(super) fn token(answer: &Value, url: &str) -> Result<Token, Failure> {
+    let password = Secret::new(password.map_err(Failure::new)?);
+    let asked = json!({ "username": user, "password": password.expose(), "realm": realm });
+    let answer = http.post("/v1/login", Some(&asked), &[])?.fine()?;
     let no_token = || Failure::new(format!("{url} answered without a token"));
-    answer["token"].as_str().map(|token| Token(token.to_owned())).ok_or_else(no_token)
+    let token = answer["token"].as_str().map(|token| Token(token.to_owned()));
+    Ok((token.ok_or_else(no_token)?, answer))
 }
 
 pub(crate) fn login(login: &Login) -> Result<Outcome, Failure> {
@@ -139,11 +144,9 @@ pub(crate) fn login(login: &Login) -> Result<Outcome, Failure> {
     let mut sign_ins = SignIns::read(&folder)?;
     let url = url(&login.server, &sign_ins)?;
     let ca = login.ca.as_deref().map(certificates).transpose()?;
-    let password = Secret::new(entered(&login.user, login.password_file.as_deref(), &url)?);
     let http = Http::new(&url, ca.as_deref(), None)?;
-    let asked = json!({ "username": login.user, "password": password.expose(), "realm": "admin" });
-    let answer = http.post("/v1/login", Some(&asked), &[])?.fine()?;
-    let token = token(&answer, &url)?;
+    let who = (login.user.as_str(), login.password_file.as_deref());
+    let (token, answer) = asked(&http, &url, who, "admin")?;
     let expires_at = answer["expires_at"].as_str().map(str::to_owned);
     let sign_in = SignIn { user: login.user.clone(), token, expires_at, ca };
     let until = sign_in.expires_at.clone().map(|at| format!(" until {at}")).unwrap_or_default();

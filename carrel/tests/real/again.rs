@@ -10,24 +10,6 @@ use crate::site::Site;
 /// A version is at most so many files deep; beyond that it is flattened.
 const DEPTH_MAX: usize = 4;
 
-fn site() -> Site {
-    let site = Site::start();
-    site.import("gold");
-    site.does(&[
-        "do",
-        "CreateMachine",
-        "--name",
-        "win11",
-        "--kind",
-        "initial",
-        "--source",
-        "gold",
-        "--wait",
-    ]);
-    site.does(&["do", "CopyFromSource", "--initial", "win11", "--wait"]);
-    site
-}
-
 fn populate(site: &Site, more: &[&str]) -> String {
     site.does(&[&["do", "Populate", "--initial", "win11"], more].concat())
 }
@@ -58,7 +40,7 @@ fn identity(site: &Site, machine: &str) -> (Value, Value, String) {
 
 #[test]
 fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
-    let site = site();
+    let site = Site::with_initial("win11");
     populate(&site, &["--count", "2", "--wait"]);
     let first = below(&site, "win11-001");
     assert_eq!(below(&site, "win11-002"), first);
@@ -83,10 +65,7 @@ fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
     assert_eq!(site.lab.virsh(&["domstate", "win11-001"]), "running");
     assert_eq!(identity(&site, "win11-002"), before, "it is the same machine");
 
-    let sessions = site.does(&["get", "sessions", "--output", "json"]);
-    let sessions: Value = serde_json::from_str(&sessions).expect("JSON");
-    let session = sessions[0]["id"].as_str().expect("a session");
-    site.does(&["do", "EndSession", "--session", session, "--wait"]);
+    site.ends_session();
     let second = below(&site, "win11-002");
     eventually("its person has gone", || (below(&site, "win11-001") == second).then_some(()));
     site.does(&["do", "StartMachine", "--machines", "win11-001", "--wait"]);
@@ -98,7 +77,7 @@ fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
 
 #[test]
 fn a_clone_is_another_machine_and_old_versions_go_when_nobody_stands_on_them() {
-    let site = site();
+    let site = Site::with_initial("win11");
     populate(&site, &["--count", "1", "--wait"]);
     site.does(&["do", "CloneMachine", "--machine", "win11-001", "--name", "other", "--wait"]);
     let (one, other) = (identity(&site, "win11-001"), identity(&site, "other"));

@@ -145,11 +145,8 @@ fn killed_before_every_report() {
 
 #[test]
 fn what_happens_behind_its_back_is_seen() {
-    let mut site = Site::start();
-    site.import("gold");
+    let mut site = Site::with_initial("one");
     let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
-    site.does(&[&create[..], &["--name", "one"]].concat());
-    site.does(&["do", "CopyFromSource", "--initial", "one", "--wait"]);
     let starts = ["do", "StartMachine", "--machines", "one", "--wait"];
 
     site.does(&starts);

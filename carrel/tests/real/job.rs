@@ -27,20 +27,7 @@ fn is_written_by_nobody(file: &Path) -> bool {
 
 #[test]
 fn a_golden_machine_becomes_five_desktops_and_a_person_gets_one() {
-    let site = Site::start();
-    site.import("gold");
-    site.does(&[
-        "do",
-        "CreateMachine",
-        "--name",
-        "win11",
-        "--kind",
-        "initial",
-        "--source",
-        "gold",
-        "--wait",
-    ]);
-    site.does(&["do", "CopyFromSource", "--initial", "win11", "--wait"]);
+    let site = Site::with_initial("win11");
     site.does(&["do", "Populate", "--initial", "win11", "--count", "5", "--wait"]);
 
     // One version below all of them, and nobody writes to it.
@@ -113,10 +100,7 @@ fn a_person_gets_one(site: &Site) {
     eventually("the password is of no use any more", || {
         matches!(sign_in(&viewer.password), spice::Answer::Refused(_)).then_some(())
     });
-    let sessions = site.does(&["get", "sessions", "--output", "json"]);
-    let sessions: serde_json::Value = serde_json::from_str(&sessions).expect("JSON");
-    let session = sessions[0]["id"].as_str().expect("a session").to_owned();
-    site.does(&["do", "EndSession", "--session", &session, "--wait"]);
+    site.ends_session();
     assert!(spice::is_cut(&mut inside), "whoever's session is over is cut off");
     let machine = &viewer.machine;
     eventually("it is clean", || {

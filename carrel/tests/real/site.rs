@@ -167,6 +167,24 @@ impl Site {
         self.does(&["do", "UpdateMachine", "--data", &update.to_string(), "--wait"]);
     }
 
+    /// With a golden machine, copied from a source that was imported.
+    pub(crate) fn with_initial(initial: &str) -> Self {
+        let site = Self::start();
+        site.import("gold");
+        let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
+        site.does(&[&create[..], &["--name", initial]].concat());
+        site.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
+        site
+    }
+
+    /// The only session that there is ends.
+    pub(crate) fn ends_session(&self) {
+        let sessions = self.does(&["get", "sessions", "--output", "json"]);
+        let sessions: Value = serde_json::from_str(&sessions).expect("JSON");
+        let session = sessions[0]["id"].as_str().expect("a session");
+        self.does(&["do", "EndSession", "--session", session, "--wait"]);
+    }
+
     pub(crate) fn person(&self, name: &str) {
         let file = self.folder.join("password");
         fs::write(&file, PASSWORD).expect("written");
