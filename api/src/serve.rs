@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum_server::accept::Accept;
-use axum_server::tls_rustls::RustlsAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
@@ -48,12 +48,12 @@ pub enum ServeError {
     Serve(io::Error),
 }
 
-/// Bound, and not serving yet.
+/// Bound, with the certificate that it will show, and not serving yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Tls,
+    tls: Option<RustlsConfig>,
 }
 
 /// Binds the address, if it may be served as it is meant to be.
@@ -66,7 +66,9 @@ pub fn bind(config: &Config) -> Result<Bound, ServeError> {
     let listener = TcpListener::bind(listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Bound { listener, address, tls: config.tls.clone() })
+    // Whoever is told the address can trust the certificate by then.
+    let tls = acceptor(&config.tls)?;
+    Ok(Bound { listener, address, tls })
 }
 
 impl Bound {
@@ -94,9 +96,8 @@ impl Bound {
             handle.graceful_shutdown(Some(DRAIN_WITHIN));
             std::future::pending::<()>().await;
         };
-        let tls = acceptor(&self.tls)?;
         let served = async {
-            match tls {
+            match self.tls {
                 None => server.acceptor(Patient(gate)).serve(service).await,
                 Some(tls) => {
                     let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_WITHIN);
