@@ -122,9 +122,15 @@ fn killed_once(moment: &str, random: &mut Random) -> bool {
 fn killed_at(point: Point) {
     let seed = 0x4b11 + point as u64;
     let mut drawn = Random::new(seed);
-    // Nothing is written so often that all stories come to more of these.
-    let scarce =
-        [Point::KeysMade, Point::KeysDestroyed, Point::SnapshotBody, Point::SnapshotSynced];
+    // Nothing is written so often that all stories come to more of these, nor does a quick one
+    // last long enough for a cursor that is kept every so often.
+    let scarce = [
+        Point::KeysMade,
+        Point::KeysDestroyed,
+        Point::SnapshotBody,
+        Point::SnapshotSynced,
+        Point::CursorSaved,
+    ];
     let later = if scarce.contains(&point) { [2, 3] } else { [3, 4 + drawn.below(12)] };
     // Beside each other: most of a story's time goes by with waiting for guests.
     thread::scope(|scope| {

@@ -124,17 +124,20 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Failed> {
 
 /// With all above it, each of them durable.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), Failed> {
-    match make_one(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let above = folder.parent().ok_or_else(|| Failed::Missing(folder.to_owned()))?;
-            make_folder(above)?;
-            make_one(folder).map_err(|error| full_or(folder, error))
+    for _ in 0..MAKE_TRIES {
+        match make_one(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let above = folder.parent().ok_or_else(|| Failed::Missing(folder.to_owned()))?;
+                make_folder(above)?;
+            }
+            made => return made.map_err(|error| full_or(folder, error)),
         }
-        made => made.map_err(|error| full_or(folder, error)),
     }
+    Err(Failed::Missing(folder.to_owned()))
 }
 
-/// One that is there may be of somebody who was killed before it could be entered.
+/// One that is there may be of somebody who was killed before it could be entered, or of somebody
+/// else, who opened it for us.
 fn make_one(folder: &Path) -> io::Result<()> {
     let is_new = match fs::create_dir(folder) {
         Ok(()) => true,
@@ -143,13 +146,18 @@ fn make_one(folder: &Path) -> io::Result<()> {
     };
     let mode = fs::metadata(folder)?.permissions().mode();
     if mode & ENTER_BITS != ENTER_BITS {
-        fs::set_permissions(folder, Permissions::from_mode(mode | ENTER_BITS))?;
+        let opened = fs::set_permissions(folder, Permissions::from_mode(mode | ENTER_BITS));
+        opened.or_else(|error| if is_new { Err(error) } else { passed(error) })?;
     }
     if is_new {
         let above = folder.parent().unwrap_or(Path::new("/"));
         File::open(above).and_then(|above| above.sync_all())?;
     }
     Ok(())
+}
+
+fn passed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
 }
 
 /// Whether there was one.
