@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use carrel_driver::{Advance, Cancel, Doing, Done, Hypervisor, Step, StepKind, Trouble};
+use carrel_driver::{Advance, Cancel, Doing, Done, Hypervisor, Listener, Step, StepKind, Trouble};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::limits::{
@@ -153,6 +153,11 @@ impl Lanes {
             fast: Semaphore::new(at_once.fast),
             bulk: Semaphore::new(at_once.bulk),
         }
+    }
+
+    /// Has the driver call this from now on when something has changed by itself.
+    pub fn tells(&self, listener: Listener) {
+        self.hypervisor.tells(listener);
     }
 
     /// Waits in front of the lane that this step takes.

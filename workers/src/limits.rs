@@ -41,6 +41,10 @@ pub const UNREACHABLE_AGAIN: Duration = Duration::from_secs(15);
 /// How often a host is looked at. A person notices a second; two are cheap.
 pub const WATCH_EVERY: Duration = Duration::from_secs(2);
 
+/// A host that tells that something has changed is looked at sooner, but so long after the last
+/// time: a boot storm tells some ten things of each machine.
+pub const LOOK_APART: Duration = Duration::from_millis(400);
+
 /// How often a host says everything that it has, and that it lives.
 pub const INVENTORY_EVERY: Duration = Duration::from_secs(15);
 

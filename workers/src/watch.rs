@@ -1,5 +1,6 @@
-//! The host is looked at again and again: what happens there by itself is found, and everything
-//! that it has is told, so that what was lost on its way is found by whoever compares.
+//! The host is looked at again and again, and sooner when it tells that something has changed: what
+//! happens there by itself is found, and everything that it has is told, so that what was lost on
+//! its way is found by whoever compares.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use carrel_model::ids::{MachineId, StorageId};
 use carrel_model::record::Incarnation;
 use carrel_model::work::Thing;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::error::WorkerError;
-use crate::limits::{INVENTORY_EVERY, SIGNS_EVERY, WATCH_EVERY};
+use crate::limits::{INVENTORY_EVERY, LOOK_APART, SIGNS_EVERY, WATCH_EVERY};
 use crate::news::news;
 use crate::shared::Shared;
 use crate::signs::{is_silent, signs};
@@ -29,9 +31,12 @@ fn every(time: std::time::Duration) -> Interval {
 /// Looks and tells until it is dropped. A host that can't be looked at has nothing to tell: its
 /// silence is what others notice.
 pub(crate) async fn watch(shared: Arc<Shared>) -> Result<(), WorkerError> {
-    let (mut looks, mut counts, mut tells) =
-        (every(WATCH_EVERY), every(INVENTORY_EVERY), every(SIGNS_EVERY));
-    let mut last = None;
+    let (mut looks, mut counts, mut tells, mut soon) =
+        (every(WATCH_EVERY), every(INVENTORY_EVERY), every(SIGNS_EVERY), every(LOOK_APART));
+    let told = Arc::new(Notify::new());
+    let tell = Arc::clone(&told);
+    shared.lanes.tells(Arc::new(move || tell.notify_one()));
+    let (mut last, mut is_told) = (None, false);
     loop {
         // What takes no time comes first, and what is seldom before what is often: however slowly
         // a host answers, none of them keeps the others away for ever.
@@ -55,6 +60,11 @@ pub(crate) async fn watch(shared: Arc<Shared>) -> Result<(), WorkerError> {
                 if let Some(listing) = &last {
                     find_news(&shared, listing);
                 }
+            }
+            () = told.notified() => is_told = true,
+            _ = soon.tick(), if is_told => {
+                is_told = false;
+                looks.reset_immediately();
             }
         }
     }

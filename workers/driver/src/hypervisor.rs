@@ -11,6 +11,7 @@
 //!   port has written itself.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
@@ -21,6 +22,9 @@ use crate::place::{Place, Root};
 use crate::seen::{Listing, Seen};
 use crate::step::{Done, Step};
 use crate::trouble::Trouble;
+
+/// Hears that something has changed.
+pub type Listener = Arc<dyn Fn() + Send + Sync>;
 
 pub trait Hypervisor: Send + Sync + Debug {
     /// What there is of one thing.
@@ -41,6 +45,11 @@ pub trait Hypervisor: Send + Sync + Debug {
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble>;
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble>;
+
+    /// Calls this from now on, from any thread, soon after something has changed that nobody has
+    /// asked for; once for many changes. What it was is found by looking. Whoever looks often
+    /// enough without being told misses nothing.
+    fn tells(&self, _listener: Listener) {}
 
     /// Whether everything but steps is answered without waiting for anything, so that nobody has to
     /// lend a thread for it.

@@ -27,10 +27,11 @@ pub mod place;
 pub mod seen;
 pub mod sim;
 pub mod step;
+mod told;
 mod trouble;
 
 pub use cancel::{Cancel, Waited};
-pub use hypervisor::{Advance, Doing, Hypervisor, Look, LookFor, SilentAdvance};
+pub use hypervisor::{Advance, Doing, Hypervisor, Listener, Look, LookFor, SilentAdvance};
 pub use place::{Place, Root};
 pub use seen::{
     Armed, Domain, DomainState, End, Listing, Seen, SeenFile, TicketUse, Viewer, is_answered,

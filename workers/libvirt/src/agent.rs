@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use carrel_domain::{Found, Mac};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use virt::connect::Connect;
 
@@ -17,6 +19,8 @@ const ANSWER_SECONDS: i32 = 5;
 /// More of anything is more than anybody wants to see.
 const ITEMS_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 255;
+/// Longer than what a guest with hundreds of cards says.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
 
 /// What is known of a guest from within.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,44 @@ pub enum Shown {
     Windows,
 }
 
+/// What an agent says in a shape that Carrel knows (QEMU, "Guest Agent Protocol Reference").
+/// Whatever else is in it is passed over.
+#[derive(Deserialize)]
+struct Answer<T> {
+    #[serde(rename = "return")]
+    is: T,
+}
+
+#[derive(Default, Deserialize)]
+struct Info {
+    version: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct HostName {
+    host_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Card {
+    hardware_address: Option<String>,
+    #[serde(default)]
+    ip_addresses: Vec<Address>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Address {
+    ip_address: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    user: String,
+}
+
 impl Host {
     /// Whether it answers.
     pub fn agent_answers(&self, target: Target) -> Result<bool, Trouble> {
@@ -44,7 +86,7 @@ impl Host {
             if !held.state.is_on() {
                 return Ok(false);
             }
-            match say(&held, &json!({"execute": "guest-ping"})) {
+            match say::<IgnoredAny>(&held, &json!({"execute": "guest-ping"})) {
                 Ok(_) => Ok(true),
                 Err(trouble) if trouble.is_unreachable() => Err(trouble),
                 Err(_) => Ok(false),
@@ -57,17 +99,15 @@ impl Host {
         self.ask_agent(target.uuid, move |connect: &Connect| {
             let held = target.take(connect)?;
             held.must_run()?;
-            let ask = |what: &str| say(&held, &json!({"execute": what}));
-            let version = ask("guest-info")?;
-            let or_nothing = |what| match ask(what) {
-                Err(trouble) if trouble.is_unreachable() => Err(trouble),
-                other => Ok(other.unwrap_or_default()),
-            };
+            let info: Info = say(&held, &json!({"execute": "guest-info"}))?;
+            let name: HostName = or_nothing(say_what(&held, "guest-get-host-name"))?;
+            let cards: Vec<Card> = or_nothing(say_what(&held, "guest-network-get-interfaces"))?;
+            let said: Vec<User> = or_nothing(say_what(&held, "guest-get-users"))?;
             Ok(Inside {
-                version: text(&version, "version"),
-                hostname: text(&or_nothing("guest-get-host-name")?, "host-name"),
-                addresses: addresses(&or_nothing("guest-network-get-interfaces")?, None),
-                users: users(&or_nothing("guest-get-users")?),
+                version: info.version.as_deref().map(cut),
+                hostname: name.host_name.as_deref().map(cut),
+                addresses: addresses(&cards, None),
+                users: users(&said),
             })
         })
     }
@@ -77,8 +117,8 @@ impl Host {
         self.ask_agent(target.uuid, move |connect: &Connect| {
             let held = target.take(connect)?;
             held.must_run()?;
-            let answer = say(&held, &json!({"execute": "guest-get-users"}))?;
-            Ok(users(&answer))
+            let said: Vec<User> = say_what(&held, "guest-get-users")?;
+            Ok(users(&said))
         })
     }
 
@@ -91,10 +131,8 @@ impl Host {
             held.must_run()?;
             let cards = Found::of(&held.live()?).map(|found| found.cards).unwrap_or_default();
             let ours: Vec<Mac> = cards.iter().filter_map(|card| card.mac).collect();
-            let said = match say(&held, &json!({"execute": "guest-network-get-interfaces"})) {
-                Err(trouble) if trouble.is_unreachable() => return Err(trouble),
-                other => addresses(&other.unwrap_or_default(), Some(&ours)),
-            };
+            let said: Vec<Card> = or_nothing(say_what(&held, "guest-network-get-interfaces"))?;
+            let said = addresses(&said, Some(&ours));
             let seen = bridge::ADDRESSES_BY.into_iter().flat_map(|source| {
                 // A network of somebody else's has no leases that libvirt knows of.
                 bridge::addresses(&held.domain, source).unwrap_or_default()
@@ -121,41 +159,54 @@ impl Host {
         self.ask_agent(target.uuid, move |connect| {
             let held = target.take(connect)?;
             held.must_run()?;
-            say(&held, &command).map(|_| ())
+            say::<IgnoredAny>(&held, &command).map(|_| ())
         })
     }
 }
 
-fn say(held: &Held, command: &Value) -> Result<Value, Trouble> {
+fn say_what<T: DeserializeOwned>(held: &Held, what: &str) -> Result<T, Trouble> {
+    say(held, &json!({ "execute": what }))
+}
+
+fn say<T: DeserializeOwned>(held: &Held, command: &Value) -> Result<T, Trouble> {
     let answer = held.domain.qemu_agent_command(&command.to_string(), ANSWER_SECONDS, 0);
     let answer = answer.map_err(|error| match Trouble::from(error) {
         trouble if trouble.is_unreachable() => trouble,
         // Whatever number libvirt has for it, it is the agent that could not.
         trouble => Trouble { code: "agent", ..trouble },
     })?;
-    let answer: Value = serde_json::from_str(&answer)
+    read(&answer)
+}
+
+fn read<T: DeserializeOwned>(answer: &str) -> Result<T, Trouble> {
+    if answer.len() > ANSWER_BYTES_MAX {
+        return Err(Trouble::again("agent", "its answer is longer than anything it was asked"));
+    }
+    let answer: Answer<T> = serde_json::from_str(answer)
         .map_err(|error| Trouble::again("agent", &error.to_string()))?;
-    Ok(answer.get("return").cloned().unwrap_or_default())
+    Ok(answer.is)
+}
+
+/// What it refuses to say, or says in no words that anybody knows.
+fn or_nothing<T: Default>(said: Result<T, Trouble>) -> Result<T, Trouble> {
+    match said {
+        Err(trouble) if trouble.is_unreachable() => Err(trouble),
+        other => Ok(other.unwrap_or_default()),
+    }
 }
 
 fn cut(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).take(TEXT_CHARS_MAX).collect()
 }
 
-fn text(of: &Value, name: &str) -> Option<String> {
-    of.get(name)?.as_str().map(cut)
-}
-
 /// Of all cards, or of those with one of these addresses.
-fn addresses(answer: &Value, of: Option<&[Mac]>) -> Vec<IpAddr> {
-    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
-    let is_meant = |card: &Value| {
-        let mac = || card.get("hardware-address")?.as_str()?.parse::<Mac>().ok();
+fn addresses(cards: &[Card], of: Option<&[Mac]>) -> Vec<IpAddr> {
+    let is_meant = |card: &&Card| {
+        let mac = || card.hardware_address.as_ref()?.parse::<Mac>().ok();
         of.is_none_or(|of| mac().is_some_and(|mac| of.contains(&mac)))
     };
-    let cards = list(answer).into_iter().filter(is_meant);
-    let all = cards.flat_map(|card| card.get("ip-addresses").map(list).unwrap_or_default());
-    let parsed = all.filter_map(|it| it.get("ip-address")?.as_str()?.parse().ok());
+    let all = cards.iter().filter(is_meant).flat_map(|card| &card.ip_addresses);
+    let parsed = all.filter_map(|it| it.ip_address.parse().ok());
     parsed.filter(|address: &IpAddr| !address.is_loopback()).take(ITEMS_MAX).collect()
 }
 
@@ -170,30 +221,50 @@ fn may_lead_there(address: &IpAddr) -> bool {
     !is_of_link && !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
 }
 
-fn users(answer: &Value) -> Vec<String> {
-    let users = answer.as_array().into_iter().flatten();
-    users.filter_map(|user| text(user, "user")).take(ITEMS_MAX).collect()
+fn users(said: &[User]) -> Vec<String> {
+    said.iter().map(|it| cut(&it.user)).take(ITEMS_MAX).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{addresses, may_lead_there, users};
-    use serde_json::json;
     use std::net::IpAddr;
+
+    use serde_json::{Value, json};
+
+    use super::{ANSWER_BYTES_MAX, Card, User, addresses, may_lead_there, read, users};
+
+    fn cards(said: &Value) -> Vec<Card> {
+        read(&json!({ "return": said }).to_string()).unwrap_or_default()
+    }
 
     #[test]
     fn what_a_guest_says_is_read_as_far_as_it_makes_sense() {
-        let answer = json!([
-            {"name": "lo", "ip-addresses": [{"ip-address": "127.0.0.1"}]},
-            {"name": "eth0", "ip-addresses": [
-                {"ip-address": "192.0.2.9"}, {"ip-address": "<script>"}, {"ip-address": "fe80::1"},
-            ]},
-            {"name": "eth1"}, 7,
-        ]);
-        let found: Vec<_> = addresses(&answer, None).iter().map(ToString::to_string).collect();
+        let found = addresses(
+            &cards(&json!([
+                {"name": "lo", "ip-addresses": [{"ip-address": "127.0.0.1"}]},
+                {"name": "eth0", "ip-addresses": [
+                    {"ip-address": "192.0.2.9"}, {"ip-address": "<script>"},
+                    {"ip-address": "fe80::1", "prefix": 64},
+                ]},
+                {"name": "eth1"},
+            ])),
+            None,
+        );
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, ["192.0.2.9", "fe80::1"]);
-        assert_eq!(users(&json!([{"user": "a\u{1b}[2J"}, {}])), ["a[2J"]);
-        assert_eq!(users(&json!("x")), Vec::<String>::new());
+        assert!(cards(&json!([7])).is_empty() && cards(&json!("x")).is_empty());
+        let said: Vec<User> = read(r#"{"return": [{"user": "a\u001b[2J"}]}"#).expect("users");
+        assert_eq!(users(&said), ["a[2J"]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_read() {
+        let said = |name: usize| {
+            let user = json!([{ "user": "a".repeat(name) }]);
+            read::<Vec<User>>(&json!({ "return": user }).to_string()).map(|said| users(&said))
+        };
+        assert_eq!(said(1000).map(|users| users[0].len()).ok(), Some(super::TEXT_CHARS_MAX));
+        assert!(said(ANSWER_BYTES_MAX).is_err());
     }
 
     #[test]
@@ -202,13 +273,13 @@ mod tests {
             let addresses = json!([{"ip-address": address}]);
             json!({"hardware-address": mac, "ip-addresses": addresses})
         };
-        let answer = json!([
+        let said = cards(&json!([
             card("52:54:00:00:00:01", "192.0.2.9"),
             card("02:42:00:00:00:01", "172.17.0.1"),
             {"ip-addresses": [{"ip-address": "192.0.2.10"}]},
-        ]);
+        ]));
         let ours = ["52:54:00:00:00:01".parse().expect("an address")];
-        assert_eq!(addresses(&answer, Some(&ours)), ["192.0.2.9".parse::<IpAddr>().expect("one")]);
+        assert_eq!(addresses(&said, Some(&ours)), ["192.0.2.9".parse::<IpAddr>().expect("one")]);
         let may = |text: &str| may_lead_there(&text.parse().expect("an address"));
         assert!(may("192.0.2.9") && may("2001:db8::1"));
         for text in ["127.0.0.1", "169.254.1.1", "fe80::1", "::1", "0.0.0.0", "224.0.0.1"] {

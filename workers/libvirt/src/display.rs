@@ -76,7 +76,7 @@ impl Host {
     }
 
     pub fn viewers(&self, target: Target) -> Result<Vec<Viewing>, Trouble> {
-        self.look(Some(target.uuid), move |connect| {
+        self.ask_monitor(target.uuid, move |connect| {
             let held = target.take(connect)?;
             if !held.state.is_on() {
                 return Ok(Vec::new());

@@ -19,6 +19,8 @@ pub struct Settings {
     pub acting_max: usize,
     /// Calls that look, at once.
     pub looking_max: usize,
+    /// Questions to guests, and to QEMU about who looks at them, at once.
+    pub asking_max: usize,
     /// Moves to other hosts, at once.
     pub moving_max: usize,
 }
@@ -38,8 +40,10 @@ pub struct Deadlines {
 
 /// libvirtd works on 20 calls at a time unless it is told otherwise, and five of one connection.
 /// Each of these has a connection of its own, and some are left for others.
-const ACTING_MAX: usize = 10;
+const ACTING_MAX: usize = 9;
 const LOOKING_MAX: usize = 3;
+/// Guests and QEMUs that hang hold up no others than those that are asked, too.
+const ASKING_MAX: usize = 4;
 /// More would only share the line between hosts.
 const MOVING_MAX: usize = 2;
 
@@ -50,6 +54,7 @@ impl Settings {
             deadlines: Deadlines::default(),
             acting_max: ACTING_MAX,
             looking_max: LOOKING_MAX,
+            asking_max: ASKING_MAX,
             moving_max: MOVING_MAX,
         }
     }
@@ -74,6 +79,7 @@ pub struct Host {
     pub(crate) settings: Settings,
     pub(crate) known: Arc<Known>,
     looking: Lines,
+    asking: Lines,
     acting: Lines,
     moving: Lines,
 }
@@ -82,6 +88,7 @@ pub struct Host {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loads {
     pub looking: Load,
+    pub asking: Load,
     pub acting: Load,
     pub moving: Load,
 }
@@ -97,6 +104,7 @@ impl Host {
         Self {
             known: Arc::default(),
             looking: lines("look", settings.looking_max),
+            asking: lines("ask", settings.asking_max),
             acting: lines("act", settings.acting_max),
             moving: lines("move", settings.moving_max),
             settings,
@@ -104,9 +112,9 @@ impl Host {
     }
 
     pub fn loads(&self) -> Loads {
-        let [looking, acting, moving] =
-            [&self.looking, &self.acting, &self.moving].map(Lines::load);
-        Loads { looking, acting, moving }
+        let all = [&self.looking, &self.asking, &self.acting, &self.moving];
+        let [looking, asking, acting, moving] = all.map(Lines::load);
+        Loads { looking, asking, acting, moving }
     }
 
     pub(crate) fn look<T: Send + 'static>(
@@ -138,7 +146,15 @@ impl Host {
         about: Uuid,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.acting.call(self.settings.deadlines.agent, Some(about), call)
+        self.asking.call(self.settings.deadlines.agent, Some(about), call)
+    }
+
+    pub(crate) fn ask_monitor<T: Send + 'static>(
+        &self,
+        about: Uuid,
+        call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        self.asking.call(self.settings.deadlines.look, Some(about), call)
     }
 
     pub(crate) fn move_away<T: Send + 'static>(

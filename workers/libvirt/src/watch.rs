@@ -43,6 +43,11 @@ impl Watch {
     pub fn next(&self, within: Duration) -> Option<Hint> {
         self.hints.recv_timeout(within).ok()
     }
+
+    /// Nothing is heard any more.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Watch {
@@ -77,6 +82,12 @@ struct Watcher {
     /// The listener has yet to hear that it was told more than it took.
     owes: AtomicBool,
     over: Arc<AtomicBool>,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
 }
 
 struct Queue {

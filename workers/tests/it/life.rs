@@ -60,6 +60,19 @@ async fn a_guest_that_powers_itself_off_stays_off_in_that_epoch() {
     assert_eq!(scene.world.running(HOST), 1);
 }
 
+/// However often it is looked at by itself: it tells.
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_powers_itself_off_is_seen_within_a_second() {
+    let mut scene = Scene::begin().await;
+    for epoch in 1..=5 {
+        scene.order(machine(MACHINE), epoch, present(&on(epoch), &[disk(0)], &json!({}))).await;
+        scene.until_applied(epoch).await;
+        assert!(scene.world.guest_ends((HOST, MACHINE), End::Guest));
+        scene.wait(1).await;
+        assert!(scene.has_heard(&Outcome::Stopped { boot_epoch: epoch, cause: StopCause::Guest }));
+    }
+}
+
 /// Copies a source to the initial, seals it, and answers how the version's file looks.
 async fn sealed(scene: &mut Scene) -> Value {
     let source = Uuid::from_u128(0xc9);

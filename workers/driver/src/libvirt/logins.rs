@@ -1,18 +1,40 @@
 //! Who has logged off. Pure.
 //!
-//! A guest says who is logged in, not by whose viewer. Whoever is while a session's viewer is there
-//! is taken for that session's person, and has logged off when none of them is any more. A guest
-//! that never says anybody, or in which somebody always is, never says that anybody has left.
+//! A guest says who is logged in, not by whose viewer. Whoever logs in while a session's viewer is
+//! there is taken for that session's person, and has logged off when none of them is any more. Who
+//! was logged in when the viewer came is nobody's, until they come again: a guest that never says
+//! anybody, or always the same, never says that anybody has left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_model::ids::SessionId;
 
+/// Names of one session. More than that are made up.
+const NAMES_MAX: usize = 64;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Login {
-    /// Of these at least one is there still.
-    In(BTreeSet<String>),
+    /// Somebody of `theirs` is there still, or nobody has logged in yet.
+    In {
+        before: BTreeSet<String>,
+        theirs: BTreeSet<String>,
+    },
     Over,
+}
+
+impl Login {
+    fn hears(&mut self, users: &BTreeSet<String>) {
+        let Self::In { before, theirs } = self else { return };
+        if !theirs.is_empty() && theirs.is_disjoint(users) {
+            *self = Self::Over;
+            return;
+        }
+        before.retain(|name| users.contains(name));
+        let new = users.iter().filter(|name| !before.contains(*name));
+        let room = NAMES_MAX.saturating_sub(theirs.len());
+        let new: Vec<_> = new.filter(|name| !theirs.contains(*name)).take(room).cloned().collect();
+        theirs.extend(new);
+    }
 }
 
 /// Of one machine.
@@ -30,21 +52,20 @@ impl Logins {
         viewers: &[SessionId],
         users: &BTreeSet<String>,
     ) {
-        // Nobody has logged off by a reset.
+        // Nobody has logged off by a reset, and after it nobody is logged in but who comes then.
         if self.boot_epoch != boot_epoch {
             self.boot_epoch = boot_epoch;
-            self.of.retain(|_, login| *login == Login::Over);
+            let nobody = || Login::In { before: BTreeSet::new(), theirs: BTreeSet::new() };
+            let open = self.of.values_mut().filter(|login| **login != Login::Over);
+            open.for_each(|login| *login = nobody());
         }
         for session in viewers {
             match self.of.get_mut(session) {
-                None if users.is_empty() => {}
+                Some(login) => login.hears(users),
                 None => {
-                    self.of.insert(*session, Login::In(users.clone()));
+                    let before = users.iter().take(NAMES_MAX).cloned().collect();
+                    self.of.insert(*session, Login::In { before, theirs: BTreeSet::new() });
                 }
-                Some(Login::In(seen)) if !seen.is_disjoint(users) => {
-                    seen.extend(users.iter().cloned());
-                }
-                Some(login) => *login = Login::Over,
             }
         }
     }
@@ -66,7 +87,7 @@ mod tests {
     use carrel_model::ids::SessionId;
     use uuid::Uuid;
 
-    use super::Logins;
+    use super::{Login, Logins, NAMES_MAX};
 
     const SESSION: SessionId = SessionId::new(Uuid::from_u128(1));
 
@@ -83,18 +104,40 @@ mod tests {
     }
 
     #[test]
-    fn who_was_seen_and_is_not_any_more_has_logged_off() {
+    fn who_came_and_is_not_there_any_more_has_logged_off() {
         assert!(over_after(&[(1, &[]), (1, &["ada"]), (1, &["ada"]), (1, &[])]));
-        assert!(over_after(&[(1, &["ada"]), (1, &["bob"])]), "somebody else came");
-        assert!(over_after(&[(1, &["ada"]), (1, &[]), (1, &["ada"])]), "for good");
+        assert!(over_after(&[(1, &[]), (1, &["ada"]), (1, &["bob"])]), "somebody else came");
+        assert!(over_after(&[(1, &[]), (1, &["ada"]), (1, &[]), (1, &["ada"])]), "for good");
+        assert!(over_after(&[(1, &["root"]), (1, &["root", "ada"]), (1, &["root"])]));
+        assert!(over_after(&[(1, &[]), (2, &["ada"]), (2, &[])]), "after a reset");
     }
 
     #[test]
-    fn who_was_never_seen_has_not() {
+    fn who_was_never_seen_to_come_has_not() {
         assert!(!over_after(&[(1, &[]), (1, &[])]));
-        assert!(!over_after(&[(1, &["ada"])]));
-        assert!(!over_after(&[(1, &["ada"]), (1, &["ada", "bob"]), (1, &["bob"])]));
-        assert!(!over_after(&[(1, &["ada"]), (2, &[]), (2, &["ada"])]), "by a reset");
+        assert!(!over_after(&[(1, &[]), (1, &["ada"])]));
+        assert!(!over_after(&[(1, &["ada"]), (1, &[])]), "they were there before");
+        assert!(!over_after(&[(1, &[]), (1, &["ada"]), (1, &["ada", "bob"]), (1, &["bob"])]));
+        assert!(!over_after(&[(1, &[]), (1, &["ada"]), (2, &[]), (2, &["ada"])]), "by a reset");
+    }
+
+    #[test]
+    fn who_was_there_before_and_comes_again_is_theirs() {
+        assert!(over_after(&[(1, &["ada"]), (1, &[]), (1, &["ada"]), (1, &[])]));
+    }
+
+    #[test]
+    fn a_guest_fills_no_memory_with_names() {
+        let mut logins = Logins::default();
+        for round in 1..5 {
+            let names = (0..round * 50).map(|it| it.to_string()).collect();
+            logins.hears(1, &[SESSION], &names);
+        }
+        let held = logins.of.get(&SESSION).map(|login| match login {
+            Login::In { before, theirs } => before.len() + theirs.len(),
+            Login::Over => 0,
+        });
+        assert!(held.is_some_and(|held| held > 1 && held <= 2 * NAMES_MAX), "{held:?}");
     }
 
     #[test]

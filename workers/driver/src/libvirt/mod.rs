@@ -8,8 +8,10 @@
 //!        +-- files      steps on files, by carrel-images
 //!        +-- power      steps on domains, by carrel-libvirt
 //!        +-- people     whose ticket is armed, who looks, and who has logged off
+//!        |     tickets, logins: what follows from what was seen
 //!        +-- see        what there is becomes what a worker knows
-//!        +-- rounds     what takes a guest to answer, in the background
+//!        +-- rounds     what takes a guest or its QEMU to answer, in the background
+//!        +-- ears       what libvirt tells, so that nobody has to wait for the next look
 //! ```
 //!
 //! What outlives this process stands in the domain's metadata and in files: of tickets, who came
@@ -20,6 +22,7 @@
 
 mod config;
 mod describe;
+mod ears;
 mod files;
 mod logins;
 mod people;
@@ -27,24 +30,27 @@ mod power;
 mod probes;
 mod rounds;
 mod see;
+mod tickets;
 
 use std::fmt::{self, Debug};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_images::Images;
-use carrel_libvirt::{Host, Target, Watch};
+use carrel_libvirt::{Host, Target};
 use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
 
+use self::ears::Ears;
 use self::people::People;
-use self::rounds::Rounds;
+use self::rounds::{Between, Rounds};
 use crate::cancel::Cancel;
-use crate::hypervisor::{Advance, Doing, Hypervisor, Look};
+use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
 use crate::place::Root;
 use crate::seen::{Listing, Seen};
 use crate::step::{Done, Step};
+use crate::told::Told;
 use crate::trouble::{Hope, Trouble};
 
 /// Seconds since 1970.
@@ -78,9 +84,9 @@ pub struct LibvirtHost {
     facts: Facts,
     people: Arc<People>,
     rounds: Rounds,
-    clock: Box<Clock>,
-    /// Marks guests that boot again, for as long as somebody holds it.
-    _watch: Mutex<Watch>,
+    clock: Arc<Clock>,
+    told: Told,
+    _ears: Ears,
 }
 
 impl Debug for LibvirtHost {
@@ -99,10 +105,16 @@ impl LibvirtHost {
         facts: Facts,
         clock: Box<Clock>,
     ) -> Result<Self, Trouble> {
-        let watch = host.watch()?;
-        let people = Arc::<People>::default();
-        let rounds = Rounds::new(&host, &people)?;
-        Ok(Self { host, images, facts, people, rounds, clock, _watch: Mutex::new(watch) })
+        let (people, told, clock) = (Arc::<People>::default(), Told::default(), Arc::from(clock));
+        let between = Between {
+            host: Arc::clone(&host),
+            people: Arc::clone(&people),
+            told: told.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let rounds = Rounds::new(&between)?;
+        let ears = Ears::new(host.watch()?, rounds.asking(), told.clone())?;
+        Ok(Self { host, images, facts, people, rounds, clock, told, _ears: ears })
     }
 
     /// Nothing: it has no domain here.
@@ -165,6 +177,10 @@ impl Hypervisor for LibvirtHost {
             return Err(Trouble::never("no_machine", "only a machine has a domain"));
         };
         power::step(self, machine, step).map(|()| Done::So)
+    }
+
+    fn tells(&self, listener: Listener) {
+        self.told.is(listener);
     }
 
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {

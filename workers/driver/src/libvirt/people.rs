@@ -1,7 +1,6 @@
-//! Whose ticket is armed, and who looks.
+//! Whose ticket is armed, and who looks, on all machines of a host.
 //!
-//! A display knows one password and nobody's name. Who comes in by it is whoever has the ticket
-//! that was armed last; then the password is taken back, so that a ticket lets in once.
+//! When somebody has come in, the password is taken back, so that a ticket lets in once.
 //!
 //! Who came in last by each display is noted with the domain. Of a machine that ran already when it
 //! was first seen nothing else is known: its displays are closed before anything else is done with
@@ -9,68 +8,25 @@
 //! ticket is armed, so that they are taken for nobody else. Of VNC nobody can be cut off: whoever
 //! looks there is taken for who has the next ticket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use carrel_domain::Label;
-use carrel_libvirt::{Host, Kind, Target, Viewing};
-use carrel_model::ids::{FromUuid, MachineId, SessionId};
+use carrel_libvirt::{Host, Kind, Target};
+use carrel_model::ids::{FromUuid, MachineId};
 use carrel_model::sealed::Secret;
 use carrel_model::version::latest::display::Protocol;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::logins::Logins;
-use crate::seen::{Armed, TicketUse, Viewer};
+use super::tickets::{There, Ticket, Tickets};
 use crate::trouble::Trouble;
-
-/// A ticket: of whose session, and the how manieth.
-type Ticket = (SessionId, u32);
-
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    ticket: Ticket,
-    by: Kind,
-    until_unix: u64,
-    is: TicketUse,
-}
-
-impl Held {
-    fn word(&self) -> String {
-        let by = match self.by {
-            Kind::Spice => "spice",
-            Kind::Vnc => "vnc",
-        };
-        let (session, ticket) = self.ticket;
-        format!("{by}:{session}:{ticket}")
-    }
-
-    /// What somebody else has written there is nobody.
-    fn read(word: &str) -> Option<Self> {
-        let (by, rest) = word.split_once(':')?;
-        let (session, ticket) = rest.split_once(':')?;
-        let by = match by {
-            "spice" => Kind::Spice,
-            "vnc" => Kind::Vnc,
-            _ => return None,
-        };
-        let session = SessionId::from_uuid(Uuid::try_parse(session).ok()?);
-        let ticket = (session, ticket.parse().ok()?);
-        Some(Self { ticket, by, until_unix: 0, is: TicketUse::Used })
-    }
-}
 
 /// Of one machine, since it was started.
 #[derive(Debug, Default)]
 struct Doors {
-    /// The newest of each session.
-    tickets: Vec<Held>,
-    /// By what connection who came in.
-    inside: BTreeMap<(u8, u64), Ticket>,
-    logins: Logins,
+    tickets: Tickets,
     /// Its displays take nothing but what is held here.
     is_met: bool,
-    /// Whoever closes or arms its displays is alone with them.
+    /// Whoever closes or arms its displays, or closes one behind who came in, is alone with them.
     alone: Arc<Mutex<()>>,
     /// When they were armed last, or it was started.
     changed: Moment,
@@ -98,19 +54,16 @@ impl All {
 #[derive(Debug, Default)]
 pub(super) struct People(Mutex<All>);
 
-/// What a worker learns of those in front of a machine.
-#[derive(Debug, Default)]
-pub(super) struct There {
-    pub(super) armed: Vec<Armed>,
-    pub(super) viewers: Vec<Viewer>,
-    pub(super) logged_off: Vec<SessionId>,
+/// What a display takes, and until when.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    pub(super) protocol: Protocol,
+    pub(super) password: &'a Secret,
+    pub(super) until_unix: u64,
 }
 
-const fn number(by: Kind) -> u8 {
-    match by {
-        Kind::Spice => 0,
-        Kind::Vnc => 1,
-    }
+fn machine(target: Target) -> MachineId {
+    MachineId::from_uuid(target.machine)
 }
 
 impl People {
@@ -130,6 +83,11 @@ impl People {
         }
     }
 
+    /// At this moment there were no other machines than these.
+    pub(super) fn keeps(&self, machines: &BTreeSet<MachineId>, at: Moment) {
+        self.all().doors.retain(|machine, doors| machines.contains(machine) || doors.changed > at);
+    }
+
     /// It was just started, and so its displays are closed.
     pub(super) fn begins(&self, machine: MachineId) {
         let mut all = self.all();
@@ -141,11 +99,15 @@ impl People {
         self.all().doors.get(&machine).is_some_and(|doors| doors.is_met)
     }
 
-    /// What its displays take is not known any more.
-    pub(super) fn doubts(&self, machine: MachineId) {
-        if let Some(doors) = self.all().doors.get_mut(&machine) {
-            doors.is_met = false;
-        }
+    /// Whether anybody could be there: if not, nobody has to ask QEMU.
+    pub(super) fn may_be_at(&self, machine: MachineId) -> bool {
+        self.all().doors.get(&machine).is_some_and(|doors| !doors.tickets.is_empty())
+    }
+
+    /// As they were seen last.
+    pub(super) fn there(&self, machine: MachineId) -> There {
+        let all = self.all();
+        all.doors.get(&machine).map(|doors| doors.tickets.there()).unwrap_or_default()
     }
 
     fn alone(&self, machine: MachineId) -> Arc<Mutex<()>> {
@@ -154,13 +116,13 @@ impl People {
 
     /// Closes the displays of a machine that nobody here has seen before. Who looks may stay.
     pub(super) fn meets(&self, host: &Host, target: Target) -> Result<(), Trouble> {
-        let machine = MachineId::from_uuid(target.machine);
-        let alone = self.alone(machine);
+        let alone = self.alone(machine(target));
         let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
-        self.meets_alone(host, target, machine)
+        self.meets_alone(host, target)
     }
 
-    fn meets_alone(&self, host: &Host, target: Target, machine: MachineId) -> Result<(), Trouble> {
+    fn meets_alone(&self, host: &Host, target: Target) -> Result<(), Trouble> {
+        let machine = machine(target);
         if self.has_met(machine) {
             return Ok(());
         }
@@ -168,12 +130,12 @@ impl People {
             disarm_if_there(host, target, by)?;
         }
         let observed = host.observe(target.uuid)?;
-        let noted = observed.and_then(|observed| observed.found.ours.clone());
+        let ours = observed.and_then(|observed| observed.found.ours.clone());
         let mut all = self.all();
         let doors = all.doors.entry(machine).or_default();
         if doors.tickets.is_empty() {
-            let noted = noted.iter().flat_map(|ours| &ours.viewers);
-            doors.tickets = noted.filter_map(|word| Held::read(word.as_str())).collect();
+            let noted = ours.map(|ours| ours.viewers).unwrap_or_default();
+            doors.tickets = Tickets::read(&noted);
         }
         doors.is_met = true;
         Ok(())
@@ -183,25 +145,27 @@ impl People {
         &self,
         host: &Host,
         target: Target,
-        (machine, session, number): (MachineId, SessionId, u32),
-        (protocol, password, until_unix): (Protocol, &Secret, u64),
+        ticket: Ticket,
+        pass: &Pass<'_>,
     ) -> Result<(), Trouble> {
-        let by = match protocol {
+        let by = match pass.protocol {
             Protocol::Spice => Kind::Spice,
             Protocol::Vnc => Kind::Vnc,
             Protocol::Rdp => {
                 return Err(Trouble::never("no_display", "RDP is the guest's own display"));
             }
         };
+        let machine = machine(target);
         let alone = self.alone(machine);
         let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.has_met(machine) {
-            self.meets_alone(host, target, machine)?;
+            self.meets_alone(host, target)?;
             if self.may_be_at(machine) {
                 return Err(Trouble::again("display", "who came in before was not known yet"));
             }
         }
-        let password = Zeroizing::new(password.expose().to_owned());
+        let (until_unix, password) =
+            (pass.until_unix, Zeroizing::new(pass.password.expose().to_owned()));
         if self.let_somebody_in(machine, by) {
             host.arm(target, by, &password, until_unix)?;
         } else {
@@ -210,122 +174,81 @@ impl People {
         let mut all = self.all();
         let doors = all.changes(machine);
         doors.is_met = true;
-        doors.tickets.retain(|held| held.ticket.0 != session);
-        let (ticket, is) = ((session, number), TicketUse::Open);
-        doors.tickets.push(Held { ticket, by, until_unix, is });
+        doors.tickets.arm(ticket, by, until_unix);
         Ok(())
     }
 
     /// If not, whoever looks came in before anybody here has seen the machine.
     fn let_somebody_in(&self, machine: MachineId, by: Kind) -> bool {
-        let all = self.all();
-        all.doors.get(&machine).is_some_and(|it| it.tickets.iter().any(|held| held.by == by))
+        self.all().doors.get(&machine).is_some_and(|doors| doors.tickets.has(by))
     }
 
     /// Whoever came in by these is cut off, and so is everybody else at that display: QEMU knows no
     /// single viewer.
-    pub(super) fn cuts(
-        &self,
-        host: &Host,
-        target: Target,
-        (machine, of): (MachineId, &[Ticket]),
-    ) -> Result<(), Trouble> {
+    pub(super) fn cuts(&self, host: &Host, target: Target, of: &[Ticket]) -> Result<(), Trouble> {
+        let machine = machine(target);
+        let alone = self.alone(machine);
+        let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
         if_there(host.cut_viewers(target))?;
         disarm_if_there(host, target, Kind::Vnc)?;
         if let Some(doors) = self.all().doors.get_mut(&machine) {
-            // What anybody else was to come in by is closed with it.
-            doors.tickets.retain(|held| held.is != TicketUse::Open && !of.contains(&held.ticket));
-            doors.inside.retain(|_, ticket| !of.contains(ticket));
-            let tickets = &doors.tickets;
-            doors.logins.keep(|session| tickets.iter().any(|held| held.ticket.0 == session));
+            doors.tickets.cut(of);
         }
         Ok(())
     }
 
-    /// Whether anybody could be there: if not, nobody has to ask QEMU.
-    pub(super) fn may_be_at(&self, machine: MachineId) -> bool {
-        self.all().doors.get(&machine).is_some_and(|doors| !doors.tickets.is_empty())
+    /// Asks QEMU who looks, and closes the displays behind who has come in. Whether anything is
+    /// new.
+    pub(super) fn looks(
+        &self,
+        host: &Host,
+        target: Target,
+        now_unix: u64,
+    ) -> Result<bool, Trouble> {
+        let machine = machine(target);
+        let alone = self.alone(machine);
+        let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let viewing = host.viewers(target)?;
+        let (used, noted, is_new) = {
+            let mut all = self.all();
+            let Some(doors) = all.doors.get_mut(&machine) else { return Ok(false) };
+            let before = doors.tickets.there();
+            let used = doors.tickets.see(&viewing, now_unix);
+            (used, doors.tickets.noted(), doors.tickets.there() != before)
+        };
+        for by in &used {
+            if let Err(trouble) = host.disarm(target, *by) {
+                tracing::debug!(machine.id = %machine, %trouble, "a display is still armed");
+                self.doubts(machine);
+            }
+        }
+        if !used.is_empty()
+            && let Err(trouble) = host.note_viewers(target, noted)
+        {
+            tracing::debug!(machine.id = %machine, %trouble, "who came in is not written down");
+        }
+        Ok(is_new)
     }
 
-    /// Those who have come in, in words that [`Held::read`] reads.
-    pub(super) fn noted(&self, machine: MachineId) -> Vec<Label> {
-        let all = self.all();
-        let tickets = all.doors.get(&machine).into_iter().flat_map(|doors| &doors.tickets);
-        let mut last: BTreeMap<u8, &Held> = BTreeMap::new();
-        last.extend(
-            tickets.filter(|held| held.is == TicketUse::Used).map(|held| (number(held.by), held)),
-        );
-        last.values().filter_map(|held| Label::new(&held.word()).ok()).collect()
+    /// What its displays take is not known any more.
+    fn doubts(&self, machine: MachineId) {
+        if let Some(doors) = self.all().doors.get_mut(&machine) {
+            doors.is_met = false;
+        }
     }
 
-    /// Who is logged in in a guest, now that it was asked in this epoch.
-    pub(super) fn hears_users(&self, (machine, boot_epoch): (MachineId, u64), users: Vec<String>) {
-        let mut all = self.all();
-        let Some(doors) = all.doors.get_mut(&machine) else { return };
-        let viewers: Vec<SessionId> = doors.inside.values().map(|(session, _)| *session).collect();
-        doors.logins.hears(boot_epoch, &viewers, &users.into_iter().collect());
-    }
-
-    /// What became of tickets, now that these look.
-    pub(super) fn seen(
+    /// Who is logged in in a guest, now that it was asked in this epoch. Whether anything is new.
+    pub(super) fn hears_users(
         &self,
         machine: MachineId,
-        now_unix: u64,
-        viewing: &[Viewing],
-    ) -> (There, Vec<Kind>) {
+        boot_epoch: u64,
+        users: Vec<String>,
+    ) -> bool {
         let mut all = self.all();
-        let Some(doors) = all.doors.get_mut(&machine) else { return Default::default() };
-        let used = doors.come_in(viewing);
-        for held in &mut doors.tickets {
-            if held.is == TicketUse::Open && held.until_unix <= now_unix {
-                held.is = TicketUse::Expired;
-            }
-        }
-        (doors.there(), used)
-    }
-
-    /// The same, as it was seen last.
-    pub(super) fn seen_last(&self, machine: MachineId) -> There {
-        self.all().doors.get(&machine).map(Doors::there).unwrap_or_default()
-    }
-}
-
-impl Doors {
-    fn there(&self) -> There {
-        let armed = self.tickets.iter().map(|held| {
-            let (session, ticket) = held.ticket;
-            Armed { session, ticket, is: held.is }
-        });
-        let viewers = self
-            .inside
-            .values()
-            .map(|(session, ticket)| Viewer { session: *session, ticket: *ticket });
-        There {
-            armed: armed.collect(),
-            viewers: viewers.collect(),
-            logged_off: self.logins.over().collect(),
-        }
-    }
-
-    /// By which displays somebody has come in, so that their passwords are of no use any more.
-    fn come_in(&mut self, viewing: &[Viewing]) -> Vec<Kind> {
-        let key = |it: &Viewing| (number(it.by), it.connection);
-        let there: Vec<_> = viewing.iter().filter(|it| it.signed_in).map(key).collect();
-        self.inside.retain(|connection, _| there.contains(connection));
-        let mut used = Vec::new();
-        for viewing in viewing.iter().filter(|it| it.signed_in) {
-            if self.inside.contains_key(&key(viewing)) {
-                continue;
-            }
-            let mut tickets = self.tickets.iter_mut().rev();
-            let Some(held) = tickets.find(|held| held.by == viewing.by) else { continue };
-            if held.is == TicketUse::Open {
-                held.is = TicketUse::Used;
-                used.push(viewing.by);
-            }
-            self.inside.insert(key(viewing), held.ticket);
-        }
-        used
+        let Some(doors) = all.doors.get_mut(&machine) else { return false };
+        let before = doors.tickets.there();
+        doors.tickets.hear_users(boot_epoch, &users.into_iter().collect());
+        doors.tickets.there() != before
     }
 }
 
@@ -338,23 +261,5 @@ fn if_there(done: Result<(), carrel_libvirt::Trouble>) -> Result<(), Trouble> {
     match done {
         Err(trouble) if trouble.code == "no_display" => Ok(()),
         done => Ok(done?),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Held, Kind, SessionId, TicketUse, Uuid};
-
-    #[test]
-    fn who_came_in_is_known_again_by_a_word() {
-        let ticket = (SessionId::new(Uuid::from_u128(7)), 3);
-        for by in [Kind::Spice, Kind::Vnc] {
-            let held = Held { ticket, by, until_unix: 9, is: TicketUse::Used };
-            let read = Held::read(&held.word()).expect("a word");
-            assert_eq!((read.ticket, read.by, read.is), (ticket, by, TicketUse::Used));
-        }
-        for odd in ["", "spice", "spice:7:3", "rdp:00000000-0000-0000-0000-000000000007:3"] {
-            assert!(Held::read(odd).is_none(), "{odd}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use carrel_model::ids::{MachineId, MediaId};
 use carrel_model::mac::Mac;
 use carrel_model::work::MediumSpec;
 
+use super::people::Pass;
 use super::{LibvirtHost, config, describe};
 use crate::place::medium_file;
 use crate::step::Step;
@@ -44,10 +45,10 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
         }
         Step::ArmDisplay { session, ticket, protocol, password, valid_seconds } => {
             let until = (on.clock)().saturating_add(u64::from(*valid_seconds));
-            let of = (machine, *session, *ticket);
-            on.people.arms(host, target()?, of, (*protocol, password, until))?;
+            let pass = Pass { protocol: *protocol, password, until_unix: until };
+            on.people.arms(host, target()?, (*session, *ticket), &pass)?;
         }
-        Step::CutViewers { of } => on.people.cuts(host, target()?, (machine, of))?,
+        Step::CutViewers { of } => on.people.cuts(host, target()?, of)?,
         Step::AttachMedium(medium) => attach(on, target()?, medium)?,
         Step::DetachMedium(medium) => detach(on, target()?, *medium)?,
         Step::ShowMessage(text) => show(on, target()?, text.as_str())?,

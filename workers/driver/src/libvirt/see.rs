@@ -1,18 +1,19 @@
 //! What there is, as a worker knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_domain::{Ended, Found, FoundDevice, FoundDisplay, Ours};
 use carrel_images::{DiskFile, SeenFile as FoundFile};
-use carrel_libvirt::{Pause, State, Target, Viewing};
+use carrel_libvirt::{Pause, State, Target};
 use carrel_model::ids::{FromUuid, MachineId, MediaId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::name::FilePath;
 use carrel_model::version::latest::session::Ports;
 use uuid::Uuid;
 
-use super::people::{Moment, There};
+use super::people::Moment;
 use super::rounds::Round;
+use super::tickets::There;
 use super::{LibvirtHost, files, probes};
 use crate::hypervisor::{Look, LookFor};
 use crate::place::{Place, Root, machine_folder, throwaway_folder};
@@ -82,7 +83,8 @@ fn domain(on: &LibvirtHost, it: LookFor, roots: &Roots) -> Result<Option<Domain>
     let Some(observed) = on.host.observe(target.uuid)? else { return Ok(None) };
     let Some(ours) = observed.found.ours.clone() else { return Ok(None) };
     let ended = observed.ended();
-    let known = known(on, (target, &ours), (&observed.found, observed.state, ended), roots, at);
+    look_closely(on, target, observed.state);
+    let known = known(on, &ours, (&observed.found, observed.state, ended), roots, at);
     Ok(Some(Domain { ports: ports(&observed.displays), ..known }))
 }
 
@@ -94,11 +96,25 @@ pub(super) fn list(on: &LibvirtHost) -> Result<Listing, Trouble> {
     for it in &listing.domains {
         let target = Target { uuid: it.found.uuid, machine: it.ours.machine };
         let seen = (&*it.found, it.state, it.ended());
-        let domain = known(on, (target, &it.ours), seen, &none, at);
+        let domain = known(on, &it.ours, seen, &none, at);
         on.rounds.wants(round(on, (target, &it.ours), &domain));
         domains.push(domain);
     }
+    let machines: BTreeSet<MachineId> = domains.iter().map(|domain| domain.machine).collect();
+    on.people.keeps(&machines, at);
+    on.rounds.keeps(&machines);
     Ok(Listing { domains, foreign: listing.foreign })
+}
+
+/// Whoever works on one machine waits for its QEMU, and knows who is there.
+fn look_closely(on: &LibvirtHost, target: Target, state: State) {
+    let machine = MachineId::from_uuid(target.machine);
+    if state.is_on()
+        && on.people.may_be_at(machine)
+        && let Err(trouble) = on.people.looks(&on.host, target, (on.clock)())
+    {
+        tracing::debug!(machine.id = %machine, %trouble, "nobody knows who looks");
+    }
 }
 
 /// What takes time and is wanted of it.
@@ -108,6 +124,7 @@ fn round(on: &LibvirtHost, (target, ours): (Target, &Ours), domain: &Domain) -> 
         target,
         boot_epoch: domain.boot_epoch,
         probes: if runs { probes::wanted(ours) } else { Vec::new() },
+        viewers: domain.state.is_on() && on.people.may_be_at(domain.machine),
         users: runs && !domain.viewers.is_empty(),
         displays: domain.state.is_on() && !on.people.has_met(domain.machine),
     }
@@ -117,17 +134,17 @@ fn round(on: &LibvirtHost, (target, ours): (Target, &Ours), domain: &Domain) -> 
 /// where.
 fn known(
     on: &LibvirtHost,
-    (target, ours): (Target, &Ours),
+    ours: &Ours,
     (found, state, ended): (&Found, State, Option<Ended>),
     roots: &Roots,
     at: Moment,
 ) -> Domain {
     let machine = MachineId::from_uuid(ours.machine);
-    let there = if state.is_on() { people(on, target, machine) } else { Default::default() };
     if !state.is_on() {
         on.people.forgets(machine, at);
         on.rounds.forgets(machine);
     }
+    let there = if state.is_on() { on.people.there(machine) } else { There::default() };
     let disks = found.disks.iter().filter(|disk| disk.device == FoundDevice::Disk);
     let disks = disks.filter_map(|disk| place(roots, disk.file.as_deref()?));
     let media = found.disks.iter().filter_map(|disk| medium(disk.file.as_deref()?));
@@ -144,33 +161,6 @@ fn known(
         viewers: there.viewers,
         logged_off: there.logged_off,
     }
-}
-
-/// A QEMU that hangs keeps nobody from seeing the rest.
-fn people(on: &LibvirtHost, target: Target, machine: MachineId) -> There {
-    if !on.people.may_be_at(machine) {
-        return There::default();
-    }
-    let viewing: Vec<Viewing> = match on.host.viewers(target) {
-        Ok(viewing) => viewing,
-        Err(trouble) => {
-            tracing::debug!(machine.id = %machine, %trouble, "nobody knows who looks");
-            return on.people.seen_last(machine);
-        }
-    };
-    let (there, used) = on.people.seen(machine, (on.clock)(), &viewing);
-    if !used.is_empty()
-        && let Err(trouble) = on.host.note_viewers(target, on.people.noted(machine))
-    {
-        tracing::debug!(machine.id = %machine, %trouble, "who came in is not written down");
-    }
-    for by in used {
-        if let Err(trouble) = on.host.disarm(target, by) {
-            tracing::debug!(machine.id = %machine, %trouble, "a display is still armed");
-            on.people.doubts(machine);
-        }
-    }
-    there
 }
 
 fn domain_state(state: State, ours: &Ours, ended: Option<Ended>) -> DomainState {

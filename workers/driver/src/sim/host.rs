@@ -5,7 +5,7 @@ use std::time::Duration;
 use carrel_model::ids::{HypervisorId, MachineId};
 
 use crate::cancel::{Cancel, Waited};
-use crate::hypervisor::{Advance, Doing, Hypervisor, Look};
+use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
 use crate::place::{Place, Root, machine_folder, throwaway_folder};
 use crate::seen::{Listing, Seen};
 use crate::step::{Done, Step, StepKind};
@@ -211,6 +211,10 @@ impl Hypervisor for SimHost {
         let mut state = self.world.state();
         self.up(&mut state)?;
         Ok(state.free_mib.get(&storage.storage).copied().unwrap_or(FREE_MIB))
+    }
+
+    fn tells(&self, listener: Listener) {
+        self.world.state().host(self.id).told.is(listener);
     }
 
     fn answers_at_once(&self) -> bool {

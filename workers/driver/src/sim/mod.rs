@@ -28,6 +28,7 @@ use crate::hypervisor::{Doing, Hypervisor};
 use crate::place::Place;
 use crate::seen::{End, Viewer};
 use crate::step::StepKind;
+use crate::told::Told;
 
 mod apply;
 mod domain;
@@ -89,6 +90,7 @@ struct HostState {
     waiting: BTreeMap<u64, Cancel>,
     woken: Vec<carrel_model::mac::Mac>,
     shown: Vec<(MachineId, String)>,
+    told: Told,
 }
 
 /// What a storage has free unless a test says otherwise.
@@ -177,8 +179,15 @@ impl World {
         let now = self.timer.now();
         let mut state = self.state();
         state.tick((on, machine), now, &self.pace);
-        let domain = state.host(on).domains.get_mut(&machine).filter(|domain| domain.is_on());
-        domain.map(what).is_some()
+        let host = state.host(on);
+        let told = host.told.clone();
+        let domain = host.domains.get_mut(&machine).filter(|domain| domain.is_on());
+        let happened = domain.map(what).is_some();
+        drop(state);
+        if happened {
+            told.tell();
+        }
+        happened
     }
 
     pub fn guest_ends(&self, it: (HypervisorId, MachineId), how: End) -> bool {
@@ -299,6 +308,7 @@ impl State {
             waiting: BTreeMap::new(),
             woken: Vec::new(),
             shown: Vec::new(),
+            told: Told::default(),
         })
     }
 

@@ -1,6 +1,9 @@
 //! Who is let in in front of a machine, also when whoever armed its display is gone.
 
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use carrel_driver::{Armed, Domain, Hope, Hypervisor, Step, TicketUse, Viewer};
 use carrel_lab::spice::{Answer, PERMISSION_DENIED, is_cut, sign_in};
@@ -12,6 +15,8 @@ use uuid::Uuid;
 
 use crate::lab::{DISK, Lab, MACHINE, NAME, eventually};
 
+/// Nothing is told at all if it takes so long.
+const TOLD_MAX: Duration = Duration::from_secs(60);
 const SESSION: SessionId = SessionId::new(Uuid::from_u128(5));
 
 fn password(ticket: u32) -> String {
@@ -105,6 +110,36 @@ fn what_the_process_before_has_armed_lets_nobody_in() {
     arm(&lab, 4);
     let _last = come_in(&lab, 4).must_be_in();
     lab.does(&Step::Destroy);
+}
+
+/// Nobody looks before something was told.
+#[test]
+fn whoever_comes_in_or_goes_off_is_told_of_and_closes_the_door_behind_them() {
+    let lab = Lab::start();
+    start(&lab);
+    listed(&lab);
+    let (tell, told) = channel();
+    lab.host.tells(Arc::new(move || {
+        let _ = tell.send(());
+    }));
+    let sees = |what: &str, so: &dyn Fn(&Domain) -> bool| {
+        while !so(&listed(&lab)) {
+            told.recv_timeout(TOLD_MAX).expect(what);
+        }
+    };
+    arm(&lab, 1);
+    let viewer = come_in(&lab, 1).must_be_in();
+    sees("they are there", &|domain| {
+        domain.viewers.contains(&Viewer { session: SESSION, ticket: 1 })
+    });
+    eventually("nobody else comes in", || match come_in(&lab, 1) {
+        Answer::In(_) => false,
+        Answer::Refused(error) => error == PERMISSION_DENIED,
+    });
+    drop(viewer);
+    sees("they have left", &|domain| domain.viewers.is_empty());
+    lab.virsh(&["destroy", NAME]);
+    sees("it is off", &|domain| !domain.state.is_on());
 }
 
 /// A record as utmp(5) has it, of a user process: its kind first, and a name.
