@@ -63,6 +63,7 @@ const fn name(what: What) -> &'static str {
         What::Tpm => "TPM",
         What::Firmware => "firmware",
         What::Security => "security",
+        What::Kernel => "kernel",
         What::Storage => "storage",
         What::Clock => "clock",
     }

@@ -1,12 +1,12 @@
 //! What a machine shall be, as a domain. Nothing of it is anybody's XML, and every file comes with
 //! its format.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use carrel_domain::{
-    Attachment, Backing, Boot, Bus, Cache, Card, CardModel, Cpu, Disk, Display, Domain, Firmware,
-    Format, Graphics, Guest, HostFile, Io, Label, Mac, Medium, Model, Name, Ours, Spice, Tray,
-    Uefi, Video, Virtualization, Vnc,
+    Attachment, Backing, Boot, Bus, Card, CardModel, Cpu, Disk, Display, Domain, Firmware, Format,
+    Graphics, Guest, HostFile, Label, Mac, Medium, Model, Name, Ours, Spice, Tray, Uefi, Video,
+    Virtualization, Vnc,
 };
 use carrel_images::{DiskFile, Images};
 use carrel_model::ids::MachineId;
@@ -16,10 +16,9 @@ use carrel_model::version::latest::display::{self, Protocol};
 use carrel_model::version::latest::machine::BootDevice;
 use carrel_model::version::latest::network::Attachment as Attached;
 use carrel_model::work::{MediumSpec, NetworkSpec};
-use rustix::fs::statfs;
 
 use super::power::unfit_path;
-use super::{Facts, config, files, probes};
+use super::{Facts, config, disk_io, files, probes};
 use crate::place::{Place, firmware_file, medium_file};
 use crate::step::{DefinedDisk, Definition};
 use crate::trouble::Trouble;
@@ -137,11 +136,9 @@ fn disk(of: &DefinedDisk, hardware: &Hardware, images: &Images) -> Result<Disk, 
         DiskBus::Scsi => Bus::Scsi,
         DiskBus::Sata => Bus::Sata,
     };
-    // Nobody misses what is thrown away; all else is the guest's to flush.
     let (cache, io) = match of.throwaway {
-        Some(_) => (Cache::Unsafe, Io::Threads),
-        None if takes_direct_io(&of.file) => (Cache::None, Io::Native),
-        None => (Cache::Writeback, Io::Threads),
+        Some(_) => disk_io::THROWN_AWAY,
+        None => disk_io::of(of.file.path().as_ref()),
     };
     Ok(Disk {
         file: file(&of.file)?,
@@ -159,15 +156,6 @@ const fn format(of: carrel_images::Format) -> Format {
         carrel_images::Format::Raw => Format::Raw,
         carrel_images::Format::Qcow2 => Format::Qcow2,
     }
-}
-
-/// tmpfs(5): `O_DIRECT` is refused before Linux 6.6.
-const TMPFS_MAGIC: i64 = 0x0102_1994;
-
-fn takes_direct_io(place: &Place) -> bool {
-    let path = place.path();
-    let folder = Path::new(&path).parent().unwrap_or_else(|| Path::new("/"));
-    statfs(folder).is_ok_and(|found| found.f_type != TMPFS_MAGIC)
 }
 
 /// What the file stands on, from its headers: the nearest first.

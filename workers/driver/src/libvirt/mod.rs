@@ -3,7 +3,7 @@
 //! ```text
 //!   LibvirtHost: Hypervisor
 //!        |
-//!        +-- describe   a definition becomes a domain
+//!        +-- describe   a definition becomes a domain; disk_io: how its files are opened
 //!        +-- config     and a CD by which its guest learns who it is
 //!        +-- files      steps on files, by carrel-images
 //!        +-- power      steps on domains, by carrel-libvirt
@@ -22,6 +22,7 @@
 
 mod config;
 mod describe;
+mod disk_io;
 mod ears;
 mod files;
 mod logins;

@@ -4,17 +4,20 @@
 //! ```text
 //!   capabilities   what libvirt and QEMU say that they can do
 //!   trial          a guest of eight instructions, under KVM and without
+//!   kernel         whether there is enough of it for many guests
 //!   folders        whether files can be written, and whose clock they are stamped by
 //! ```
 
 mod capabilities;
 mod folders;
+mod kernel;
 mod trial;
 
 use std::path::PathBuf;
 
 use carrel_domain::{HostFile, Virtualization};
 
+pub use self::kernel::{AIO_EVENTS_FILE, AIO_EVENTS_MIN};
 use crate::host::Host;
 use crate::trouble::Trouble;
 
@@ -37,6 +40,7 @@ pub enum What {
     Tpm,
     Firmware,
     Security,
+    Kernel,
     Storage,
     Clock,
 }
@@ -78,6 +82,7 @@ impl Host {
     pub fn preflight(&self, wanted: &Wanted) -> Result<Report, Trouble> {
         let mut report = Report { items: Vec::new(), virtualization: None };
         capabilities::report(self, &wanted.emulator, &mut report)?;
+        kernel::report(&mut report);
         folders::report(&wanted.folders, wanted.now_unix, &mut report);
         match wanted.folders.first() {
             Some(folder) => trial::report(self, &wanted.emulator, folder, &mut report)?,
