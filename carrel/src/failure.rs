@@ -1,6 +1,6 @@
 //! How a command ends, and what people are told when it could not do what it should.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -39,6 +39,14 @@ enum Kind {
     CouldNot,
     /// Whoever read the output has had enough: no failure at all.
     NobodyReads,
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))?;
+        self.next.iter().try_for_each(|next| write!(f, "; {next}"))
+    }
 }
 
 impl Failure {

@@ -12,7 +12,7 @@ use carrel_driver::Hypervisor;
 use carrel_keys::{DrawnAhead, Keys, VerifyingKeys};
 use carrel_model::ids::HypervisorId;
 use carrel_workers::{AtOnce, Ids, Ledger, Pool, Setup, Worker};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::outside::millis;
@@ -26,6 +26,8 @@ pub(super) type Drives = dyn Fn(HypervisorId) -> Option<Arc<dyn Hypervisor>> + S
 pub(super) struct Crew {
     pub(super) decider: Decider,
     pub(super) drives: Box<Drives>,
+    /// Told when more hosts can do things than before.
+    pub(super) more: Arc<Notify>,
     pub(super) keys: Keys,
     /// Workers hear of a new pair by it.
     pub(super) work_keys: watch::Sender<VerifyingKeys>,
@@ -74,6 +76,7 @@ impl Crew {
                         break Err(why);
                     }
                 }
+                () = self.more.notified() => {}
                 news = news => if news.is_err() {
                     break Ok(());
                 },

@@ -90,6 +90,13 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
     looked.await.map_err(|why| Failure::new("this machine can't be looked at").because(why))?
 }
 
+/// Whether the site knows this machine as a host.
+pub(super) fn was_one(data: &Path, decider: &Decider) -> Result<bool, Failure> {
+    let known = bound::kept(data, HOST_FILE)?.and_then(|id| id.parse().ok());
+    let fleet = decider.standing().fleet;
+    Ok(known.is_some_and(|id: HypervisorId| fleet.hypervisors.get(id).is_some()))
+}
+
 /// A host whose guests ran under KVM does not quietly become one that emulates them.
 fn stays_walled(data: &Path, now: Virtualization) -> Result<(), Failure> {
     let name = match now {

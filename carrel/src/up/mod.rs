@@ -3,7 +3,8 @@
 //! ```text
 //!   parts.rs       opens what is kept: log, keys, decider, read models, ledger
 //!   simulated.rs   hosts to begin with, where they are simulated
-//!   local.rs       this machine as a host, where they are real
+//!   here.rs        this machine as a host, where they are real: now or as soon as it can be
+//!   local.rs       what it has, and how it is registered
 //!   asked.rs       what those two ask for
 //!   bound.rs       whose hosts a data directory is about
 //!   crew.rs        a worker for each host, as they come and go
@@ -14,6 +15,8 @@
 mod asked;
 mod bound;
 mod crew;
+#[cfg(feature = "libvirt")]
+mod here;
 #[cfg(feature = "libvirt")]
 mod local;
 mod outside;
@@ -28,6 +31,7 @@ use carrel_api::{FirstAdmin, first_admin};
 use carrel_model::sealed::Secret;
 
 use self::parts::Parts;
+use self::running::Running;
 use crate::config::{Config, Given};
 use crate::failure::{Failure, Outcome};
 
@@ -66,7 +70,7 @@ async fn up(config: Config) -> Result<(), Failure> {
     let made = first_admin(running.edge(), |password| keep(&config.data, password)).await;
     let failed = |why| Failure::new("there is no administrator").because(why);
     let first = made.map_err(failed)?;
-    if let Err(error) = say_ready(&config, &running.url(), &first) {
+    if let Err(error) = say_ready(&config, &running, &first) {
         // Whoever has started it may have gone; those whom it serves have not.
         tracing::warn!(%error, "nobody reads how to sign in");
     }
@@ -91,7 +95,8 @@ fn keep(data: &Path, password: &Secret) -> io::Result<()> {
     std::fs::File::open(data)?.sync_all()
 }
 
-fn say_ready(config: &Config, url: &str, first: &FirstAdmin) -> io::Result<()> {
+fn say_ready(config: &Config, running: &Running, first: &FirstAdmin) -> io::Result<()> {
+    let url = &*running.url();
     let mut out = io::stdout().lock();
     let password_file = config.data.join(PASSWORD_FILE);
     writeln!(out, "Carrel is ready: {url}")?;
@@ -121,5 +126,8 @@ fn say_ready(config: &Config, url: &str, first: &FirstAdmin) -> io::Result<()> {
         out,
         "  sign in:                         carrel login{server}{ca} --password-file {file}"
     )?;
+    if let Some(why) = running.missing() {
+        writeln!(out, "  no machine runs on this host yet; it is tried again: {why}")?;
+    }
     out.flush()
 }

@@ -17,7 +17,7 @@ use carrel_projections::Projector;
 use carrel_relay::Relay;
 use carrel_workers::limits::DRAIN_MAX;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::crew::{Crew, Drives};
@@ -41,6 +41,8 @@ type Ended = (&'static str, Result<(), String>);
 pub(super) struct Running {
     edge: Edge,
     address: String,
+    /// Why this machine can't work as a host yet, if it shall.
+    missing: Option<String>,
     /// Lets nobody in any more.
     closing: watch::Sender<bool>,
     /// Ends everything behind the edge.
@@ -81,16 +83,18 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     let mut behind = followers(&ending, parts.shredder, parts.projector);
     let stopped = ending.subscribe();
     behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
-    let drives: Box<Drives> = match config.driver {
+    let Hosts { drives, more, missing } = match config.driver {
         Driver::Sim => {
             simulated::found(&decider, &org, config.sim_hypervisors).await?;
-            Box::new(move |host| Some(world.hypervisor(host)))
+            let drives: Box<Drives> = Box::new(move |host| Some(world.hypervisor(host)));
+            Hosts { drives, more: Arc::default(), missing: None }
         }
-        Driver::Libvirt => local(config, &decider, &org).await?,
+        Driver::Libvirt => local(config, (&decider, &org), &ending, &mut behind).await?,
     };
     let crew = Crew {
         decider: decider.clone(),
         drives,
+        more,
         work_keys: watch::Sender::new(keys.verifying_keys()),
         keys: keys.clone(),
         bus,
@@ -115,18 +119,48 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         let stop = async { drop(closed.wait_for(|closing| *closing).await) };
         ("the API", text(bound.serve(&inside, stop).await))
     });
-    Ok(Running { edge, address, closing, ending, server, behind, desks })
+    Ok(Running { edge, address, missing, closing, ending, server, behind, desks })
+}
+
+/// Those of this process.
+struct Hosts {
+    drives: Box<Drives>,
+    /// Told when more can do things than before.
+    more: Arc<Notify>,
+    /// Why one can't do anything yet.
+    missing: Option<String>,
 }
 
 #[cfg(feature = "libvirt")]
-async fn local(config: &Config, decider: &Decider, org: &Org) -> Result<Box<Drives>, Failure> {
-    let local = super::local::find(config).await?;
-    let here = local.found(decider, org).await?;
-    Ok(Box::new(move |host| (host == here).then(|| local.hypervisor())))
+async fn local(
+    config: &Config,
+    (decider, org): (&Decider, &Org),
+    ending: &watch::Sender<bool>,
+    behind: &mut JoinSet<Ended>,
+) -> Result<Hosts, Failure> {
+    let here = super::here::Here::look(config, decider, org).await?;
+    let hosts = Hosts {
+        drives: here.drives(),
+        more: here.more(),
+        missing: here.missing().map(str::to_owned),
+    };
+    if hosts.missing.is_some() {
+        let mended = here.mend(config.clone(), decider.clone(), org.clone(), ending.subscribe());
+        behind.spawn(async {
+            mended.await;
+            ("this machine as a host", Ok(()))
+        });
+    }
+    Ok(hosts)
 }
 
 #[cfg(not(feature = "libvirt"))]
-async fn local(_: &Config, _: &Decider, _: &Org) -> Result<Box<Drives>, Failure> {
+async fn local(
+    _: &Config,
+    _: (&Decider, &Org),
+    _: &watch::Sender<bool>,
+    _: &mut JoinSet<Ended>,
+) -> Result<Hosts, Failure> {
     Err(Failure::usage("this build knows no libvirt").next("build it with `--features libvirt`"))
 }
 
@@ -192,6 +226,10 @@ fn host_name() -> Option<String> {
 impl Running {
     pub(super) fn edge(&self) -> &Edge {
         &self.edge
+    }
+
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
     }
 
     pub(super) fn url(&self) -> String {

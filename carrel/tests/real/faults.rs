@@ -180,3 +180,46 @@ fn what_happens_behind_its_back_is_seen() {
     assert!(why.contains("is gone"), "{why}");
     site.stop();
 }
+
+#[test]
+fn without_libvirt_people_are_answered_and_all_goes_on_when_it_is_back() {
+    let mut site = Site::with_initial("one");
+    let starts = ["do", "StartMachine", "--machines", "one"];
+    let runs = |site: &Site| (state(site, "one") == "running").then_some(());
+
+    // It hangs: what is asked for meanwhile is done when it goes on.
+    site.lab.tell("stop");
+    site.does(&starts);
+    assert_ne!(state(&site, "one"), "running");
+    site.lab.tell("cont");
+    eventually("it runs", || runs(&site));
+    eventually("its guest is up", || site.console("one").contains("boot 1 of").then_some(()));
+    site.does(&["do", "PowerOffMachine", "--machines", "one", "--wait"]);
+    assert_eq!(site.console("one").matches("carrel-guest: boot").count(), 1, "and once");
+
+    // It is not there when Carrel starts.
+    site.stop();
+    site.lab.tell("kill");
+    site.up();
+    site.does(&starts);
+    site.lab.tell("start");
+    eventually("it runs again", || runs(&site));
+    site.stop();
+}
+
+#[test]
+fn nothing_is_started_on_a_version_that_somebody_has_cut_short() {
+    let mut site = Site::with_initial("one");
+    site.does(&["do", "Populate", "--initial", "one", "--count", "2", "--wait"]);
+    site.does(&["do", "StartMachine", "--machines", "one-001", "--wait"]);
+    site.does(&["do", "PowerOffMachine", "--machines", "one-001", "--wait"]);
+    let version = site.storage().join("images").join(site.id("machines", "one")).join("1-0.qcow2");
+    let file = fs::File::options().write(true).open(&version).expect("it is there");
+    file.set_len(file.metadata().expect("its length").len() / 2).expect("cut");
+    for machine in ["one-001", "one-002"] {
+        let why = cannot_start(&site, machine);
+        assert!(why.contains("is not the file that was made for the version"), "{why}");
+        assert_eq!(site.lab.virsh(&["list", "--name"]), "");
+    }
+    site.stop();
+}

@@ -86,7 +86,11 @@ impl Site {
         let ready = output.lines().map_while(Result::ok);
         let url =
             ready.filter_map(|line| line.strip_prefix("Carrel is ready: ").map(str::to_owned));
-        self.server = url.take(1).next().expect("it says where it listens");
+        let Some(url) = url.take(1).next() else {
+            let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
+            panic!("it does not say where it listens: {said}");
+        };
+        self.server = url;
         let password = self.data().join("admin-password");
         self.does(&["login", "--password-file", password.to_str().expect("UTF-8")]);
     }

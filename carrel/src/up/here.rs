@@ -1,0 +1,103 @@
+//! This machine as a host: at once, or as soon as it can be one again. A site that has a host here
+//! already is answered for while that can't work: its people, its log and its other hosts are
+//! there all the same.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use carrel_decider::Decider;
+use carrel_driver::Hypervisor;
+use carrel_model::ids::HypervisorId;
+use carrel_model::name::Org;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::crew::Drives;
+use super::local;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// A host that can't work is tried again so soon, and then after twice as long each time: each try
+/// may start a guest.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
+const AGAIN_MAX: Duration = Duration::from_secs(60);
+
+type Found = (HypervisorId, Arc<dyn Hypervisor>);
+
+#[derive(Clone, Default)]
+pub(super) struct Here {
+    found: Arc<OnceLock<Found>>,
+    /// Somebody waits for it.
+    more: Arc<Notify>,
+    /// Why it could not work at first.
+    missing: Option<String>,
+}
+
+impl Here {
+    /// # Errors
+    ///
+    /// It can't be a host, and never was one.
+    pub(super) async fn look(
+        config: &Config,
+        decider: &Decider,
+        org: &Org,
+    ) -> Result<Self, Failure> {
+        let mut here = Self::default();
+        match here.try_once(config, decider, org).await {
+            Ok(()) => {}
+            Err(why) if local::was_one(&config.data, decider)? => {
+                tracing::error!(%why, "this machine can't work as a host now; it is tried again");
+                here.missing = Some(why.to_string());
+            }
+            Err(why) => return Err(why),
+        }
+        Ok(here)
+    }
+
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// Told when this machine can work.
+    pub(super) fn more(&self) -> Arc<Notify> {
+        Arc::clone(&self.more)
+    }
+
+    pub(super) fn drives(&self) -> Box<Drives> {
+        let found = Arc::clone(&self.found);
+        Box::new(move |host| {
+            let (here, hypervisor) = found.get()?;
+            (*here == host).then(|| Arc::clone(hypervisor))
+        })
+    }
+
+    async fn try_once(&self, config: &Config, decider: &Decider, org: &Org) -> Result<(), Failure> {
+        let local = local::find(config).await?;
+        let id = local.found(decider, org).await?;
+        let _ = self.found.set((id, local.hypervisor()));
+        self.more.notify_one();
+        Ok(())
+    }
+
+    /// Until it can work, or nobody wants it any more.
+    pub(super) async fn mend(
+        self,
+        config: Config,
+        decider: Decider,
+        org: Org,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut again = AGAIN_FIRST;
+        while self.found.get().is_none() {
+            if timeout(again, stop.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+            again = (again * 2).min(AGAIN_MAX);
+            match self.try_once(&config, &decider, &org).await {
+                Ok(()) => tracing::info!("this machine works as a host again"),
+                Err(why) => tracing::warn!(%why, "this machine still can't work as a host"),
+            }
+        }
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
