@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use carrel_bus::Pulse;
+use carrel_bus::{Bus, Pulse};
 use carrel_decider::Clock;
 use carrel_keys::{Entropy, Keys};
 use carrel_log::EventLog;
@@ -28,6 +28,8 @@ pub struct Ports {
     pub log: Arc<dyn EventLog>,
     pub keys: Keys,
     pub pulse: Arc<dyn Pulse>,
+    /// Hosts are asked by it. Nothing else goes out from here.
+    pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub org: Org,

@@ -114,6 +114,12 @@ faults! {
     RebuildUnderWay "CRL-1024" 409 "Rebuild under way",
         "Read models are being built anew already, to be used or to be compared.",
         clears "Ask again when that is over; the log of the server says when.";
+    InUse "CRL-1034" 409 "In use",
+        "Somebody has this machine, and what is on its screen is theirs.",
+        clears "Ask again when they have left. `MessageMachine` shows them a message.";
+    NoAnswer "CRL-1035" 503 "No answer",
+        "The machine's host was asked, and has not answered: it is busy or silent, or the machine has no agent that runs.",
+        clears "Ask again. `carrel get hypervisors` says whether the host is there; the guest needs qemu-guest-agent, or Windows its QEMU Guest Agent.";
 }
 
 /// The pages of all faults as files of docs/errors, and a list of them.

@@ -34,6 +34,7 @@ pub mod gate;
 pub mod guard;
 pub mod health;
 pub mod limits;
+pub mod look;
 mod objects;
 pub mod openapi;
 pub mod operation;

@@ -120,6 +120,10 @@ pub const FOLLOWER_LOOKS: Duration = Duration::from_secs(4);
 /// How long `connect` waits for a display to be armed before it answers that the desktop starts.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a host has to say what a machine shows or what its guest says: an agent has 5 s for
+/// each of its answers.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(15);
+
 /// How long requests that are under way may go on when the server ends. Longer than any but those
 /// that asked to wait, which are told that they may ask again.
 pub const DRAIN_WITHIN: Duration = Duration::from_secs(30);

@@ -65,6 +65,9 @@ const WHO: &[(&str, &str, Access)] = &[
     ("POST", "/v1/projections/rebuild", Access::Role(Role::Admin)),
     // What differs may be about people.
     ("POST", "/v1/projections/verify", Access::Role(Role::Admin)),
+    // What is on a screen, and who sits before it.
+    ("GET", "/v1/machines/{id}/screenshot", Access::Role(Role::Operator)),
+    ("GET", "/v1/machines/{id}/guest", Access::Role(Role::Operator)),
     ("GET", "/v1/me/desktops", Access::Client),
     ("POST", "/v1/me/desktops/{id}/connect", Access::Client),
     ("POST", "/v1/me/desktops/{id}/power", Access::Client),

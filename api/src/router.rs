@@ -20,7 +20,7 @@ use crate::openapi::about::{About, Shape, about, header, path, query};
 use crate::openapi::{examples, what_for};
 use crate::problem::Problem;
 use crate::roles::{Access, access};
-use crate::{batch, desktop, docs, event, health, operation, reads, rebuild, sign_in};
+use crate::{batch, desktop, docs, event, health, look, operation, reads, rebuild, sign_in};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = edge_of_all();
     routes.extend(people());
     routes.extend(projections());
+    routes.extend(looks());
     routes.extend(Kind::ALL.into_iter().flat_map(of_kind));
     let sent = command::ALL.iter().filter(|about| about.by != By::System);
     routes.extend(sent.map(of_command));
@@ -183,6 +184,24 @@ fn people() -> Vec<Route> {
         row("DELETE", "/v1/me/sessions/{id}", Rate::Command, delete(desktop::leave), about("leave", "desktops", "Give a desktop back, or leave the queue")
             .param(session())
             .gives_as(204, "It is somebody else's turn.", vec![])),
+    ]
+}
+
+/// What is asked of hosts while somebody waits.
+fn looks() -> [Route; 2] {
+    let machine = || path("id", "The machine's id or name.", "win11-001");
+    let guest = json!({ "agent": "7.2.0", "hostname": "win11-001", "addresses": ["192.0.2.9"], "users": ["ada"] });
+    [
+        row("GET", "/v1/machines/{id}/screenshot", Rate::Command, get(look::screenshot), about("screenshot", "machines", "What a machine shows now")
+            .detail("Of a machine that somebody has nothing is shown: what they see is theirs.")
+            .param(machine())
+            .gives_as(200, "A picture.", vec![("image/png", Shape::Anything, None)])
+            .also(&[409])),
+        row("GET", "/v1/machines/{id}/guest", Rate::Command, get(look::guest), about("guest", "machines", "What a machine's guest says of itself now")
+            .detail("Its agent is asked. What it says is what whoever rules the guest wants to be read.")
+            .param(machine())
+            .gives(200, "What it says.", Shape::of::<carrel_model::contract::Guest>(), Some(guest))
+            .also(&[409])),
     ]
 }
 

@@ -98,5 +98,5 @@ pub const LEDGER_ERASED_WITHIN: Duration = Duration::from_secs(60);
 /// circles: a machine with 32 snapshots on eight disks takes less than a hundred.
 pub const STEPS_MAX: u32 = 1_000;
 
-/// The longest screenshot that fits on the bus.
-pub const SCREENSHOT_BYTES_MAX: usize = 1 << 20;
+/// The longest screenshot that fits on the bus, and the longest answer of any kind.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;

@@ -6,7 +6,7 @@ use carrel_bus::Question as Asked;
 use carrel_model::contract::Question;
 
 use crate::error::WorkerError;
-use crate::limits::SCREENSHOT_BYTES_MAX;
+use crate::limits::ANSWER_BYTES_MAX;
 use crate::shared::Shared;
 
 /// Answers one after the other, until it is dropped.
@@ -19,13 +19,22 @@ pub(crate) async fn answer(shared: Arc<Shared>) -> Result<(), WorkerError> {
 }
 
 async fn answer_one(shared: &Shared, asked: Asked) {
-    let Ok(Question::Screenshot { machine }) = serde_json::from_slice(&asked.message.body) else {
+    let Ok(question) = serde_json::from_slice(&asked.message.body) else {
         tracing::warn!(message.id = %asked.message.id, "a question that nobody understands");
         return;
     };
-    match shared.lanes.ask(move |driver| driver.screenshot(machine)).await {
-        Ok(png) if png.len() <= SCREENSHOT_BYTES_MAX => asked.answer(png),
-        Ok(_) => tracing::warn!(machine.id = %machine, "a screenshot is too long for the bus"),
-        Err(error) => tracing::debug!(machine.id = %machine, %error, "no screenshot"),
+    let answer = match question {
+        Question::Screenshot { machine } => {
+            shared.lanes.ask(move |driver| driver.screenshot(machine)).await
+        }
+        Question::Guest { machine } => {
+            let said = shared.lanes.ask(move |driver| driver.guest(machine)).await;
+            said.map(|guest| serde_json::to_vec(&guest).unwrap_or_default())
+        }
+    };
+    match answer {
+        Ok(answer) if answer.len() <= ANSWER_BYTES_MAX => asked.answer(answer),
+        Ok(_) => tracing::warn!(?question, "the answer is too long for the bus"),
+        Err(error) => tracing::debug!(?question, %error, "there is no answer"),
     }
 }

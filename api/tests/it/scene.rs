@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use carrel_api::router::router;
 use carrel_api::{Commands, Edge, FirstAdmin, Ports, first_admin};
 use carrel_bus::MemoryPulse;
+use carrel_bus::memory::MemoryBus;
 use carrel_decider::{Answered, Clock, Decider, Entropy, Refusal, Sent, Standing, open};
 use carrel_keys::memory::MemoryStore;
 use carrel_keys::{Keys, OsEntropy};
@@ -264,6 +265,7 @@ impl Scene {
             log: log as _,
             keys,
             pulse: Arc::new(MemoryPulse::default()),
+            bus: Arc::new(MemoryBus::new()),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(OsEntropy),
             org: Org::new("main").expect("a name"),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use carrel_model::name::Name;
 use serde_json::{Value, json};
 
 use super::arguments::Connect;
@@ -22,9 +23,15 @@ const ASK_AGAIN_MIN: Duration = Duration::from_millis(200);
 const ASK_AGAIN_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(connect: &Connect) -> Result<Outcome, Failure> {
-    let (http, desktop) = (signed_in(connect)?, &connect.desktop);
-    let path = format!("/v1/me/desktops/{desktop}/connect");
-    let ready = until_ready(&http, &path, Duration::from_secs(connect.wait))?;
+    let desktop = &connect.desktop;
+    let unfit = |why| Failure::usage(format!("{desktop} is no desktop's name")).because(why);
+    let named = Name::new(desktop).map_err(unfit)?;
+    let http = signed_in(connect)?;
+    let path = format!("/v1/me/desktops/{named}/connect");
+    let ready = until_ready(&http, &path, Duration::from_secs(connect.wait));
+    // It ends by itself if nobody hears; who looks at a desktop is not asked who they are again.
+    let _ = http.post("/v1/logout", None, &[]);
+    let ready = ready?;
     let no_file = || {
         let failure = Failure::new(format!("{desktop} is ready, and no native viewer can show it"));
         failure.because(format!("its protocol is {}", ready["protocol"]))
@@ -41,12 +48,21 @@ pub(crate) fn run(connect: &Connect) -> Result<Outcome, Failure> {
         writeln!(io::stdout(), "  open it:  {VIEWER} {file}")?;
         return Ok(Outcome::Fine);
     }
-    let shown = Command::new(VIEWER).arg(&connect.file).status();
+    show(&connect.file)
+}
+
+fn show(file: &Path) -> Result<Outcome, Failure> {
+    let shown = Command::new(VIEWER).arg(file).status();
     let unshown = |why| {
         let failure = Failure::new(format!("{VIEWER} can't be started")).because(why);
         failure.next("install virt-viewer")
     };
-    shown.map_err(unshown).map(|_| Outcome::Fine)
+    let ended = shown.map_err(unshown)?;
+    if ended.success() {
+        return Ok(Outcome::Fine);
+    }
+    let failure = Failure::new(format!("{VIEWER} has failed")).because(ended);
+    Err(failure.next("ask for the desktop again: what let in once may be used up"))
 }
 
 /// For this one command: who administers stays signed in.

@@ -97,7 +97,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         more,
         work_keys: watch::Sender::new(keys.verifying_keys()),
         keys: keys.clone(),
-        bus,
+        bus: Arc::clone(&bus),
         ledger: parts.ledger,
     };
     let stopped = ending.subscribe();
@@ -108,6 +108,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         log,
         keys,
         pulse,
+        bus,
         clock: Arc::new(WallClock),
         entropy: Arc::new(DrawnAhead::default()),
         org,

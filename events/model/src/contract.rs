@@ -10,6 +10,8 @@
 //! Everything that may be about a past that was taken back carries the log's incarnation. A body of
 //! another form is put aside: nothing here is guessed at.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -123,4 +125,20 @@ pub struct LongStep {
 pub enum Question {
     /// What the machine's display shows, as PNG.
     Screenshot { machine: MachineId },
+    /// What its guest says of itself: a [`Guest`], as JSON.
+    Guest { machine: MachineId },
+}
+
+/// What a guest's agent says of it. It is what whoever rules the guest wants to be read, and nothing
+/// depends on it being true.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// The agent's version, as QEMU counts them.
+    pub agent: Option<Text>,
+    pub hostname: Option<Text>,
+    /// Of all its cards, but for loopback.
+    pub addresses: Vec<IpAddr>,
+    /// Who is logged in, by the guest's own names.
+    pub users: Vec<Text>,
 }

@@ -13,6 +13,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use carrel_model::contract::Guest;
 use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
 use uuid::Uuid;
@@ -43,6 +44,9 @@ pub trait Hypervisor: Send + Sync + Debug {
 
     /// What a machine's display shows, as PNG.
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble>;
+
+    /// What a machine's guest says of itself.
+    fn guest(&self, machine: MachineId) -> Result<Guest, Trouble>;
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble>;
 

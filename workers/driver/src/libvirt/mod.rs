@@ -40,7 +40,9 @@ use std::sync::Arc;
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_images::Images;
 use carrel_libvirt::{Host, Target};
+use carrel_model::contract::Guest;
 use carrel_model::ids::MachineId;
+use carrel_model::text::Text;
 use carrel_model::work::Thing;
 
 use self::ears::Ears;
@@ -186,6 +188,16 @@ impl Hypervisor for LibvirtHost {
 
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {
         Ok(self.host.screenshot(self.target(machine)?)?)
+    }
+
+    fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
+        let said = self.host.inside(self.target(machine)?)?;
+        Ok(Guest {
+            agent: said.version.as_deref().map(Text::cut),
+            hostname: said.hostname.as_deref().map(Text::cut),
+            addresses: said.addresses,
+            users: said.users.iter().map(|user| Text::cut(user)).collect(),
+        })
     }
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::{fs, io};
 
-use carrel_domain::HostFile;
+use carrel_domain::{HostFile, Label};
 use carrel_libvirt::{Asked, Destination, Firmly, Shown, Target, Was};
 use carrel_model::ids::{MachineId, MediaId};
 use carrel_model::mac::Mac;
@@ -20,7 +20,10 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
     let (host, target) = (&on.host, || on.target(machine));
     match step {
         Step::Define(definition) => {
-            let domain = describe::domain(definition, &on.facts, &on.images)?;
+            let mut domain = describe::domain(definition, &on.facts, &on.images)?;
+            if let Some(board) = board(on, machine, &domain)? {
+                domain.machine_type = board;
+            }
             // Before the domain: who finds that defined has no more to make.
             config::put(definition, &domain, &on.images)?;
             host.define(&domain)?;
@@ -69,6 +72,20 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
         }
     }
     Ok(())
+}
+
+/// The name of a board without a version stands for another one after each upgrade of QEMU, which a
+/// guest takes for other hardware. libvirt has written down what it stood for at first.
+fn board(
+    on: &LibvirtHost,
+    machine: MachineId,
+    now: &carrel_domain::Domain,
+) -> Result<Option<Label>, Trouble> {
+    let Some(target) = on.find(machine)? else { return Ok(None) };
+    let Some(before) = on.host.observe(target.uuid)? else { return Ok(None) };
+    let board = before.found.machine_type.as_deref();
+    let board = board.filter(|it| it.starts_with(&format!("pc-{}-", now.machine_type.as_str())));
+    Ok(board.and_then(|board| Label::new(board).ok()))
 }
 
 /// Whether it was so before is the same to whoever asked for it.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use carrel_model::contract::Guest;
 use carrel_model::ids::{HypervisorId, MachineId};
+use carrel_model::text::Text;
 
 use crate::cancel::{Cancel, Waited};
 use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
@@ -205,6 +207,17 @@ impl Hypervisor for SimHost {
         } else {
             Err(Trouble::never("screenshot", "the machine does not run here"))
         }
+    }
+
+    fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
+        let mut state = self.world.state();
+        self.up(&mut state)?;
+        let runs = state.host(self.id).domains.get(&machine).is_some_and(SimDomain::is_on);
+        if !runs {
+            return Err(Trouble::never("agent", "the machine does not run here"));
+        }
+        let (agent, hostname) = (Some(Text::cut("sim")), Some(Text::cut(&machine.to_string())));
+        Ok(Guest { agent, hostname, ..Guest::default() })
     }
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {

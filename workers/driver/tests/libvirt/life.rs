@@ -6,7 +6,7 @@ use carrel_driver::place::is_beside_disks;
 use carrel_driver::{DomainState, End, Hope, Hypervisor, Step};
 use carrel_model::machine::{Format, Probe};
 
-use crate::lab::{DISK, Lab, MACHINE, backing, eventually};
+use crate::lab::{DISK, Lab, MACHINE, NAME, backing, eventually};
 
 #[test]
 fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
@@ -69,6 +69,27 @@ fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
     assert_eq!(lab.sees().files, []);
     let folder = overlay.path();
     assert!(!Path::new(&folder).parent().is_some_and(Path::exists), "its folder is gone");
+}
+
+#[test]
+fn a_machine_keeps_its_board_when_it_is_defined_anew() {
+    let lab = Lab::start();
+    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
+    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
+    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
+    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    lab.does(&lab.definition(1, &overlay));
+    // As if QEMU had been of an earlier version then.
+    let newest = lab.virsh(&["dumpxml", NAME]);
+    let earlier = newest.replace("'pc-q35-7.2'", "'pc-q35-6.2'");
+    assert_ne!(newest, earlier, "QEMU's version is another one");
+    let file = lab.folder().join("earlier.xml");
+    std::fs::write(&file, earlier).expect("written");
+    lab.virsh(&["define", file.to_str().expect("UTF-8")]);
+    lab.does(&lab.definition(2, &overlay));
+    let defined = lab.virsh(&["dumpxml", NAME]);
+    assert!(defined.contains("machine='pc-q35-6.2'"), "{defined}");
+    assert!(defined.contains("generation=\"2\"") || defined.contains("generation='2'"));
 }
 
 #[test]
