@@ -9,6 +9,8 @@ use crate::client;
 use crate::config::{ConfigCommand, Given};
 #[cfg(feature = "libvirt")]
 use crate::host::HypervisorCommand;
+#[cfg(feature = "libvirt")]
+use crate::storage::StorageCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -56,6 +58,10 @@ pub(crate) enum Command {
     #[cfg(feature = "libvirt")]
     #[command(subcommand)]
     Hypervisor(Box<HypervisorCommand>),
+    /// Look after what lies on this host's storages
+    #[cfg(feature = "libvirt")]
+    #[command(subcommand)]
+    Storage(Box<StorageCommand>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
     Completions {

@@ -153,6 +153,18 @@ pub(crate) struct Given {
     log_level: Option<LogLevel>,
 }
 
+impl Given {
+    /// What is said of this host and where things lie on it, by whoever starts nothing.
+    #[cfg(feature = "libvirt")]
+    pub(crate) fn of_host(
+        config: Option<PathBuf>,
+        data: Option<PathBuf>,
+        storage: Option<PathBuf>,
+    ) -> Self {
+        Self { config, data, storage, ..Self::default() }
+    }
+}
+
 impl Config {
     /// Everything that was said, as one.
     pub(crate) fn of(given: Given) -> Result<Self, Failure> {

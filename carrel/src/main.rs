@@ -11,6 +11,8 @@ mod failure;
 mod host;
 mod log;
 mod output;
+#[cfg(feature = "libvirt")]
+mod storage;
 mod text;
 mod up;
 
@@ -71,6 +73,8 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Projections(asked) => client::projections(&asked),
         #[cfg(feature = "libvirt")]
         Command::Hypervisor(command) => host::run(*command, up::now_unix()),
+        #[cfg(feature = "libvirt")]
+        Command::Storage(command) => storage::run(*command, up::now_unix()),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // The whole text first: a shell that stops reading is not a crash of this process.

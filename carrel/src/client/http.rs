@@ -24,16 +24,16 @@ pub(super) fn pause(so_long: Duration) {
 }
 
 #[derive(Debug)]
-pub(super) struct Http {
+pub(crate) struct Http {
     agent: Agent,
     url: String,
     token: Option<Token>,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 fn agent(ca: Option<&str>) -> Result<Agent, Failure> {
@@ -80,7 +80,7 @@ impl Http {
         }
     }
 
-    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
         let request = self.agent.get(format!("{}{path}", self.url));
         let request = request.query_pairs(query.iter().copied());
         self.answered(self.with(request, &[]).call())
@@ -139,7 +139,7 @@ impl Http {
 
 impl Answer {
     /// What was answered, or why it was refused.
-    pub(super) fn fine(self) -> Result<Value, Failure> {
+    pub(crate) fn fine(self) -> Result<Value, Failure> {
         if (200..300).contains(&self.status) { Ok(self.body) } else { Err(self.refused()) }
     }
 

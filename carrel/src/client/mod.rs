@@ -23,6 +23,8 @@ mod table;
 mod watch;
 
 pub(crate) use self::arguments::{Connect, Do, Get, Login, Logout, Projections, SERVER, Watch};
+#[cfg(feature = "libvirt")]
+pub(crate) use self::{arguments::Server, get::all, http::Http, session::signed_in};
 pub(crate) use self::{
     ask::run as ask, connect::run as connect, get::run as get, projections::run as projections,
     session::login, session::logout, watch::run as watch,

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::host::{Where, look, remarks};
 
 /// In the data directory: the id that this machine has as a host.
-const HOST_FILE: &str = "host";
+pub(super) const HOST_FILE: &str = "host";
 /// In the data directory: how guests have run here.
 const BY_FILE: &str = "virtualization";
 const KVM: &str = "kvm";

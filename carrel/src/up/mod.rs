@@ -43,6 +43,12 @@ pub(crate) fn now_unix() -> u64 {
     outside::millis() / 1_000
 }
 
+/// The id that this machine has as a host, if a site that is kept here has ever met it.
+#[cfg(feature = "libvirt")]
+pub(crate) fn host_id(data: &Path) -> Result<Option<String>, Failure> {
+    bound::kept(data, local::HOST_FILE)
+}
+
 pub(crate) fn run(given: Given) -> Result<Outcome, Failure> {
     let config = Config::of(given)?;
     if let Some(moment) = given_moment() {

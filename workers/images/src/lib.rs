@@ -8,6 +8,7 @@
 //!          ---- put                                a small file that a guest only reads
 //!          ---- remove
 //!          ---- seen, list, free_mib               what is there; no process is started for it
+//!          ---- put_aside, seal_again, clear      for whoever looks after a storage
 //!             |
 //!             +-- header     is this what it is said to be, and nothing that leads elsewhere?
 //!             +-- content    what a guest reads from a file and all that it stands on
@@ -32,6 +33,7 @@ mod failed;
 pub mod header;
 mod images;
 mod limits;
+mod mend;
 mod open;
 mod overlay;
 mod seen;

@@ -5,7 +5,7 @@ mod import;
 mod make;
 mod put;
 mod rebase;
-mod remove;
+pub(crate) mod remove;
 mod seal;
 mod snapshot;
 

@@ -9,6 +9,7 @@ mod content;
 mod disks;
 mod hostile;
 mod killed;
+mod mend;
 mod mutated;
 mod seen;
 mod shared;
