@@ -45,6 +45,8 @@ pub enum Verdict {
     Refused,
 }
 
+const UPLOAD: &str = "/v1/media/{id}/file";
+
 /// Everything but commands, whose access follows from the model's table.
 const WHO: &[(&str, &str, Access)] = &[
     ("POST", "/v1/login", Access::Open),
@@ -65,6 +67,11 @@ const WHO: &[(&str, &str, Access)] = &[
     ("POST", "/v1/projections/rebuild", Access::Role(Role::Admin)),
     // What differs may be about people.
     ("POST", "/v1/projections/verify", Access::Role(Role::Admin)),
+    // Whoever may make a medium may send its file.
+    ("POST", UPLOAD, Access::Role(Role::Operator)),
+    ("HEAD", UPLOAD, Access::Role(Role::Operator)),
+    ("PATCH", UPLOAD, Access::Role(Role::Operator)),
+    ("DELETE", UPLOAD, Access::Role(Role::Operator)),
     ("GET", "/v1/me/desktops", Access::Client),
     ("POST", "/v1/me/desktops/{id}/connect", Access::Client),
     ("POST", "/v1/me/desktops/{id}/power", Access::Client),

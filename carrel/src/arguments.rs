@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Do(Box<client::Do>),
     Get(Box<client::Get>),
     Connect(Box<client::Connect>),
+    Upload(Box<client::Upload>),
     Watch(Box<client::Watch>),
     #[command(subcommand)]
     Projections(Box<client::Projections>),

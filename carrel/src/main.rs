@@ -69,6 +69,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Do(asked) => client::ask(&asked),
         Command::Get(get) => client::get(&get),
         Command::Connect(connect) => client::connect(&connect),
+        Command::Upload(upload) => client::upload(&upload),
         Command::Watch(watch) => client::watch(&watch),
         Command::Projections(asked) => client::projections(&asked),
         #[cfg(feature = "libvirt")]

@@ -34,6 +34,8 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::upload::Heap;
+
 /// Stands still until it is wound.
 #[derive(Debug)]
 pub(crate) struct Hands(AtomicI64);
@@ -182,6 +184,7 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<Hands>,
     pub(crate) faulty: Arc<Faulty>,
     pub(crate) known: Arc<Known>,
+    pub(crate) heap: Arc<Heap>,
     /// Of the first administrator, and their token.
     pub(crate) password: String,
     pub(crate) admin: String,
@@ -258,6 +261,7 @@ impl Scene {
             fails: AtomicBool::default(),
             behind: AtomicBool::default(),
         });
+        let heap = Arc::<Heap>::default();
         let edge = Edge::new(Ports {
             commands: Arc::clone(&faulty) as _,
             reads: Arc::clone(&known) as _,
@@ -266,10 +270,11 @@ impl Scene {
             pulse: Arc::new(MemoryPulse::default()),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(OsEntropy),
+            uploads: Arc::clone(&heap) as _,
             org: Org::new("main").expect("a name"),
         });
         let (router, password, admin) = (router(&edge), String::new(), String::new());
-        Self { edge, router, clock, faulty, known, password, admin, _desk: tasks }
+        Self { edge, router, clock, faulty, known, heap, password, admin, _desk: tasks }
     }
 
     /// A token for whoever signs in.

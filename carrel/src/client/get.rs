@@ -84,7 +84,7 @@ fn pages(
 }
 
 /// A name in a path (RFC 3986): what isn't unreserved is encoded.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let mut text = String::new();
     for byte in name.bytes() {

@@ -1,13 +1,13 @@
 //! Talking to a server: JSON out and in, and a refusal as what it says.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::session::Token;
 use crate::failure::Failure;
@@ -98,6 +98,31 @@ impl Http {
             Some(body) => request.send_json(body),
         };
         self.answered(sent)
+    }
+
+    /// The status, and one of the headers.
+    pub(super) fn head(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        wanted: &str,
+    ) -> Result<(u16, Option<String>), Failure> {
+        let request = self.with(self.agent.head(format!("{}{path}", self.url)), headers);
+        let answer = request.call().map_err(|why| self.unreachable(&why))?;
+        let value = answer.headers().get(wanted).and_then(|value| value.to_str().ok());
+        Ok((answer.status().as_u16(), value.map(str::to_owned)))
+    }
+
+    /// However long it takes: nobody knows how fast the line is.
+    pub(super) fn patch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &mut dyn Read,
+    ) -> Result<Answer, Failure> {
+        let request = self.with(self.agent.patch(format!("{}{path}", self.url)), headers);
+        let request = request.config().timeout_global(None).build();
+        self.answered(request.send(SendBody::from_reader(body)))
     }
 
     /// Lines, as they come.

@@ -7,6 +7,7 @@
 //!   asked.rs       what those two ask for
 //!   bound.rs       whose hosts a data directory is about
 //!   crew.rs        a worker for each host, as they come and go
+//!   uploads.rs     files of media that are sent to this host
 //!   running.rs     runs it, and ends it in an order in which nothing is lost
 //!   outside.rs     clock and randomness
 //! ```
@@ -20,6 +21,8 @@ mod outside;
 mod parts;
 mod running;
 mod simulated;
+#[cfg(feature = "libvirt")]
+mod uploads;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

@@ -8,6 +8,7 @@ use carrel_api::edge::{Edge, Ports};
 use carrel_api::limits::DRAIN_WITHIN;
 use carrel_api::serve::{self, Bound};
 use carrel_api::tls::Tls;
+use carrel_api::upload::{NoUploads, Uploads};
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
 use carrel_decider::{Decider, Shredder};
@@ -24,6 +25,8 @@ use super::crew::{Crew, Drives};
 use super::outside::{Drawn, WallClock};
 use super::parts::Parts;
 use super::simulated;
+#[cfg(feature = "libvirt")]
+use super::uploads::{HostUploads, sweep};
 use crate::config::{Config, Driver};
 use crate::failure::Failure;
 
@@ -81,12 +84,13 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     let mut behind = followers(&ending, parts.shredder, parts.projector);
     let stopped = ending.subscribe();
     behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
-    let drives: Box<Drives> = match config.driver {
+    let Hosts { drives, uploads } = match config.driver {
         Driver::Sim => {
             simulated::found(&decider, &org, config.sim_hypervisors).await?;
-            Box::new(move |host| Some(world.hypervisor(host)))
+            let drives = Box::new(move |host| Some(world.hypervisor(host)));
+            Hosts { drives, uploads: Arc::new(NoUploads) }
         }
-        Driver::Libvirt => local(config, &decider, &org).await?,
+        Driver::Libvirt => local(config, &decider, &org, (&ending, &mut behind)).await?,
     };
     let crew = Crew {
         decider: decider.clone(),
@@ -106,6 +110,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         pulse,
         clock: Arc::new(WallClock),
         entropy: Arc::new(DrawnAhead::default()),
+        uploads,
         org,
     });
     let address = url(&bound, &served);
@@ -118,15 +123,41 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     Ok(Running { edge, address, closing, ending, server, behind, desks })
 }
 
+/// By what machines are run, and where files are put.
+struct Hosts {
+    drives: Box<Drives>,
+    uploads: Arc<dyn Uploads>,
+}
+
 #[cfg(feature = "libvirt")]
-async fn local(config: &Config, decider: &Decider, org: &Org) -> Result<Box<Drives>, Failure> {
+async fn local(
+    config: &Config,
+    decider: &Decider,
+    org: &Org,
+    (ending, behind): (&watch::Sender<bool>, &mut JoinSet<Ended>),
+) -> Result<Hosts, Failure> {
     let local = super::local::find(config).await?;
     let here = local.found(decider, org).await?;
-    Ok(Box::new(move |host| (host == here).then(|| local.hypervisor())))
+    let uploads = HostUploads::new(here, config.upload_gib_max);
+    let (mut stopped, decider) = (ending.subscribe(), decider.clone());
+    behind.spawn(async move {
+        tokio::select! {
+            () = sweep(decider, here) => {}
+            _ = stopped.wait_for(|ending| *ending) => {}
+        }
+        ("what sweeps uploads", Ok(()))
+    });
+    let drives = Box::new(move |host| (host == here).then(|| local.hypervisor()));
+    Ok(Hosts { drives, uploads: Arc::new(uploads) })
 }
 
 #[cfg(not(feature = "libvirt"))]
-async fn local(_: &Config, _: &Decider, _: &Org) -> Result<Box<Drives>, Failure> {
+async fn local(
+    _: &Config,
+    _: &Decider,
+    _: &Org,
+    _: (&watch::Sender<bool>, &mut JoinSet<Ended>),
+) -> Result<Hosts, Failure> {
     Err(Failure::usage("this build knows no libvirt").next("build it with `--features libvirt`"))
 }
 

@@ -11,6 +11,7 @@ mod hostile;
 mod killed;
 mod mend;
 mod mutated;
+mod received;
 mod seen;
 mod shared;
 mod site;
