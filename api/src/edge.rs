@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::limits::{FOLLOWERS_MAX, SIGN_INS_UNDER_WAY_MAX};
 use crate::port::Commands;
 use crate::problem::Problem;
+use crate::upload::Uploads;
 
 /// What the composition root hands in.
 #[derive(Clone)]
@@ -32,6 +33,7 @@ pub struct Ports {
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub uploads: Arc<dyn Uploads>,
     pub org: Org,
 }
 

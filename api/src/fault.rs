@@ -114,6 +114,33 @@ faults! {
     RebuildUnderWay "CRL-1024" 409 "Rebuild under way",
         "Read models are being built anew already, to be used or to be compared.",
         clears "Ask again when that is over; the log of the server says when.";
+    StorageUnseen "CRL-1025" 409 "Storage not seen",
+        "The server to which a file is sent does not see the medium's storage: hosts are simulated, or it is on a host elsewhere.",
+        clears "Put the file onto the storage by hand, under the medium's id: docs/guides/upload.md says where.";
+    NotFromThere "CRL-1026" 409 "Not from there",
+        "What is sent of a file does not begin where the part that has arrived ends. Nothing was taken.",
+        clears "Ask how far it is (`HEAD`), and go on from there.";
+    FileThere "CRL-1027" 409 "File there",
+        "The medium has its file. It stays as it is.",
+        clears "There is nothing more to do. Other bytes are another medium (`AddMedia`).";
+    OtherLength "CRL-1028" 409 "Other length",
+        "The file that is announced has another length than the medium was said to have.",
+        clears "Send the file that the medium was made for, or make a medium for this one (`AddMedia`).";
+    UploadUnderWay "CRL-1029" 409 "Upload under way",
+        "Somebody is sending this file, or a line that was cut has not been noticed yet.",
+        clears "Ask how far it is (`HEAD`) a moment later, and go on from there.";
+    NoRoomForUploads "CRL-1030" 409 "No room for uploads",
+        "The storage would have less room left than it keeps, or as many files are awaited as may be.",
+        clears "Make room, finish or give up (`DELETE`) what is being sent, or use another storage.";
+    OtherBytes "CRL-1031" 409 "Other bytes",
+        "All of the file has arrived, and its SHA-256 is not the one that the medium was said to have. It was thrown away.",
+        clears "Send it again from the beginning (`POST`), or make a medium with the right digest (`AddMedia`).";
+    OtherTus "CRL-1032" 412 "Other version of tus",
+        "`Tus-Resumable` is not there, or is another version than 1.0.0.",
+        clears "Send `Tus-Resumable: 1.0.0`.";
+    NotOctets "CRL-1033" 415 "Not octets",
+        "A piece of a file is said to be something else than that.",
+        clears "Send it with `Content-Type: application/offset+octet-stream`.";
     InUse "CRL-1034" 409 "In use",
         "Somebody has this machine, and what is on its screen is theirs.",
         clears "Ask again when they have left. `MessageMachine` shows them a message.";

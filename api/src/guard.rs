@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::around::Trace;
 use crate::edge::Edge;
 use crate::fault::Fault;
-use crate::limits::{BATCH_WITHIN, COMMAND_WITHIN, READ_WITHIN, SIGN_IN_WITHIN};
+use crate::limits::{BATCH_WITHIN, COMMAND_WITHIN, READ_WITHIN, SIGN_IN_WITHIN, UPLOAD_WITHIN};
 use crate::principal::{Principal, bearer, token_of};
 use crate::problem::Problem;
 use crate::roles::{Access, Standing, Verdict};
@@ -29,6 +29,8 @@ pub enum Rate {
     Command,
     /// Many commands.
     Batch,
+    /// Much of a file.
+    Upload,
 }
 
 impl Rate {
@@ -38,12 +40,13 @@ impl Rate {
             Self::SignIn => SIGN_IN_WITHIN,
             Self::Command => COMMAND_WITHIN,
             Self::Batch => BATCH_WITHIN,
+            Self::Upload => UPLOAD_WITHIN,
         }
     }
 
     fn late(self) -> Problem {
         match self {
-            Self::Free | Self::Read | Self::SignIn => {
+            Self::Free | Self::Read | Self::SignIn | Self::Upload => {
                 Problem::new(Fault::Overloaded, "this took too long, and was given up")
             }
             Self::Command | Self::Batch => Problem::outcome_unknown(),

@@ -6,9 +6,9 @@
 //!                                  router.rs   one table of all routes
 //!                                  guard.rs    room? who? may they? until when?
 //!                                     |
-//!      command.rs, batch.rs  sign_in.rs  reads.rs, operation.rs  event.rs  desktop.rs
-//!              |                 |               |                   |
-//!          [ port: Commands ] [ keys ]    [ ReadModels, pulse ]   [ EventLog ]
+//!      command.rs, batch.rs  sign_in.rs  reads.rs, operation.rs  event.rs  desktop.rs  upload.rs
+//!              |                 |               |                   |                    |
+//!          [ port: Commands ] [ keys ]    [ ReadModels, pulse ]   [ EventLog ]   [ port: Uploads ]
 //! ```
 //!
 //! It authenticates, authorises and parses, and it translates refusals. It decides nothing: every
@@ -50,6 +50,7 @@ pub mod router;
 pub mod serve;
 pub mod sign_in;
 pub mod tls;
+pub mod upload;
 pub mod viewer;
 
 pub use edge::{Edge, Ports};

@@ -107,6 +107,10 @@ pub const REBUILT_WITHIN: Duration = Duration::from_secs(100);
 /// As a command, a thousand of them.
 pub const BATCH_WITHIN: Duration = Duration::from_secs(180);
 
+/// How long a piece of a file may take to arrive, to be durable and, after the last one, to be
+/// hashed with all others. Whoever is given up goes on from what has come.
+pub const UPLOAD_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// When a batch begins no further command, so that its answer still goes out.
 pub const BATCH_BEGINS_WITHIN: Duration = Duration::from_secs(110);
 

@@ -45,6 +45,8 @@ pub enum Verdict {
     Refused,
 }
 
+const UPLOAD: &str = "/v1/media/{id}/file";
+
 /// Everything but commands, whose access follows from the model's table.
 const WHO: &[(&str, &str, Access)] = &[
     ("POST", "/v1/login", Access::Open),
@@ -68,6 +70,11 @@ const WHO: &[(&str, &str, Access)] = &[
     // What is on a screen, and who sits before it.
     ("GET", "/v1/machines/{id}/screenshot", Access::Role(Role::Operator)),
     ("GET", "/v1/machines/{id}/guest", Access::Role(Role::Operator)),
+    // Whoever may make a medium may send its file.
+    ("POST", UPLOAD, Access::Role(Role::Operator)),
+    ("HEAD", UPLOAD, Access::Role(Role::Operator)),
+    ("PATCH", UPLOAD, Access::Role(Role::Operator)),
+    ("DELETE", UPLOAD, Access::Role(Role::Operator)),
     ("GET", "/v1/me/desktops", Access::Client),
     ("POST", "/v1/me/desktops/{id}/connect", Access::Client),
     ("POST", "/v1/me/desktops/{id}/power", Access::Client),

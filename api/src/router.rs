@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, head, patch, post};
 use carrel_model::command::{self, By};
 use carrel_projections::{Field, Filtered, Kind};
 use schemars::SchemaGenerator;
@@ -16,11 +16,13 @@ use crate::edge::Edge;
 use crate::fault::Fault;
 use crate::guard::{Rate, Rule, guard};
 use crate::limits::{BATCH_COMMANDS_MAX, EVENTS_PAGE_MAX, PAGE_MAX, WAIT_SECONDS_MAX};
-use crate::openapi::about::{About, Shape, about, header, path, query};
+use crate::openapi::about::{About, Shape, about, header, needed, path, query};
 use crate::openapi::{examples, what_for};
 use crate::problem::Problem;
 use crate::roles::{Access, access};
-use crate::{batch, desktop, docs, event, health, look, operation, reads, rebuild, sign_in};
+use crate::{
+    batch, desktop, docs, event, health, look, operation, reads, rebuild, sign_in, upload,
+};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(people());
     routes.extend(projections());
     routes.extend(looks());
+    routes.extend(uploads());
     routes.extend(Kind::ALL.into_iter().flat_map(of_kind));
     let sent = command::ALL.iter().filter(|about| about.by != By::System);
     routes.extend(sent.map(of_command));
@@ -202,6 +205,52 @@ fn looks() -> [Route; 2] {
             .param(machine())
             .gives(200, "What it says.", Shape::of::<carrel_model::contract::Guest>(), Some(guest))
             .also(&[409])),
+    ]
+}
+
+/// A header that every request about a file has, and every answer.
+const TUS_RESUMABLE: &str = "Tus-Resumable";
+
+fn uploads() -> [Route; 4] {
+    const AT: &str = "/v1/media/{id}/file";
+    let bytes = || json!({ "type": "string", "pattern": "^[0-9]{1,19}$" });
+    let version = || {
+        needed(
+            TUS_RESUMABLE,
+            "The protocol's version.",
+            json!({ "enum": [upload::TUS] }),
+            json!(upload::TUS),
+        )
+    };
+    let said = |id: &str, what: &str| {
+        about(id, "uploads", what)
+            .param(path("id", "The medium's id or name.", "0198c0de-0000-7000-8000-000000000001"))
+            .param(version())
+            .also(&[412])
+    };
+    [
+        row("POST", AT, Rate::Upload, post(upload::begin), said("beginUpload", "Say that a medium's file will come")
+            .detail("The medium says how large it is and what it hashes to (`AddMedia`). A file that was begun goes on. What nobody sends anything of for a day is given up.")
+            .param(needed("Upload-Length", "How many bytes it has: as many as the medium.", bytes(), json!("734003200")))
+            .gives_as(201, "It is awaited.", vec![])
+            .with_header("Location", "Where to send it.")
+            .with_header(TUS_RESUMABLE, "The protocol's version.")
+            .also(&[412, 413])),
+        row("HEAD", AT, Rate::Upload, head(upload::offset), said("uploadOffset", "How much of a medium's file is there")
+            .gives_as(200, "So much is durable.", vec![])
+            .with_header("Upload-Offset", "The next byte.")
+            .with_header("Upload-Length", "How many there will be.")
+            .with_header(TUS_RESUMABLE, "The protocol's version.")),
+        row("PATCH", AT, Rate::Upload, patch(upload::append), said("upload", "Send a piece of a medium's file")
+            .detail("It is answered when all of it is durable. After the last piece, when the whole file was looked at: it has its place then, and stays as it is.")
+            .param(needed("Upload-Offset", "The first byte of the piece.", bytes(), json!("0")))
+            .takes_as(upload::OCTETS, Shape::Bytes, json!("what is in the file"))
+            .gives_as(204, "It is durable.", vec![])
+            .with_header("Upload-Offset", "The next byte.")
+            .with_header(TUS_RESUMABLE, "The protocol's version.")),
+        row("DELETE", AT, Rate::Upload, delete(upload::abandon), said("abandonUpload", "Give up what has come of a medium's file")
+            .gives_as(204, "It is gone.", vec![])
+            .with_header(TUS_RESUMABLE, "The protocol's version.")),
     ]
 }
 

@@ -9,6 +9,8 @@ use crate::client;
 use crate::config::{ConfigCommand, Given};
 #[cfg(feature = "libvirt")]
 use crate::host::HypervisorCommand;
+#[cfg(feature = "libvirt")]
+use crate::storage::StorageCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +51,7 @@ pub(crate) enum Command {
     Do(Box<client::Do>),
     Get(Box<client::Get>),
     Connect(Box<client::Connect>),
+    Upload(Box<client::Upload>),
     Watch(Box<client::Watch>),
     #[command(subcommand)]
     Projections(Box<client::Projections>),
@@ -56,6 +59,10 @@ pub(crate) enum Command {
     #[cfg(feature = "libvirt")]
     #[command(subcommand)]
     Hypervisor(Box<HypervisorCommand>),
+    /// Look after what lies on this host's storages
+    #[cfg(feature = "libvirt")]
+    #[command(subcommand)]
+    Storage(Box<StorageCommand>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  carrel completions bash > /etc/bash_completion.d/carrel")]
     Completions {

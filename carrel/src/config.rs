@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) sim_speed: u32,
     /// Whether simulated.json counts what was done on simulated hosts, for tests.
     pub(crate) sim_counts: bool,
+    /// So large a file may be that is sent to this host's storages by HTTP, in GiB.
+    pub(crate) upload_gib_max: u32,
     /// After so many facts what they come to is written as a snapshot, which spares the next start
     /// to read them all.
     pub(crate) snapshot_every: u64,
@@ -103,6 +105,7 @@ impl Default for Config {
             sim_hypervisors: 4,
             sim_speed: 1,
             sim_counts: false,
+            upload_gib_max: 1_024,
             snapshot_every: SNAPSHOT_EVERY,
             log_level: LogLevel::Info,
         }
@@ -145,12 +148,27 @@ pub(crate) struct Given {
     /// Count in simulated.json what was done on simulated hosts
     #[arg(long, value_name = "BOOL", env = "CARREL_SIM_COUNTS")]
     sim_counts: Option<bool>,
+    /// So large a file may be that is sent by HTTP
+    #[arg(long, value_name = "GIB", env = "CARREL_UPLOAD_GIB_MAX")]
+    upload_gib_max: Option<u32>,
     /// Write a snapshot after so many facts
     #[arg(long, value_name = "FACTS", env = "CARREL_SNAPSHOT_EVERY")]
     snapshot_every: Option<u64>,
     /// What is said on standard error
     #[arg(long, value_enum, env = "CARREL_LOG_LEVEL")]
     log_level: Option<LogLevel>,
+}
+
+impl Given {
+    /// What is said of this host and where things lie on it, by whoever starts nothing.
+    #[cfg(feature = "libvirt")]
+    pub(crate) fn of_host(
+        config: Option<PathBuf>,
+        data: Option<PathBuf>,
+        storage: Option<PathBuf>,
+    ) -> Self {
+        Self { config, data, storage, ..Self::default() }
+    }
 }
 
 impl Config {
@@ -168,6 +186,7 @@ impl Config {
             sim_hypervisors: given.sim_hypervisors.unwrap_or(file.sim_hypervisors),
             sim_speed: given.sim_speed.unwrap_or(file.sim_speed),
             sim_counts: given.sim_counts.unwrap_or(file.sim_counts),
+            upload_gib_max: given.upload_gib_max.unwrap_or(file.upload_gib_max),
             snapshot_every: given.snapshot_every.unwrap_or(file.snapshot_every),
             log_level: given.log_level.unwrap_or(file.log_level),
         };

@@ -37,6 +37,8 @@ pub(crate) struct Failure {
 enum Kind {
     Usage,
     CouldNot,
+    /// Nothing could be looked at, so that nothing was found either.
+    Unseen,
     /// Whoever read the output has had enough: no failure at all.
     NobodyReads,
 }
@@ -66,13 +68,22 @@ impl Failure {
         Self { next: Some(next.into()), ..self }
     }
 
+    /// For whoever asks whether there is anything: neither yes nor no.
+    #[cfg(feature = "libvirt")]
+    pub(crate) fn unseen(self) -> Self {
+        match self.kind {
+            Kind::NobodyReads => self,
+            Kind::Usage | Kind::CouldNot | Kind::Unseen => Self { kind: Kind::Unseen, ..self },
+        }
+    }
+
     pub(crate) fn is_unread(&self) -> bool {
         self.kind == Kind::NobodyReads
     }
 
     pub(crate) fn code(&self) -> ExitCode {
         match self.kind {
-            Kind::Usage => ExitCode::from(2),
+            Kind::Usage | Kind::Unseen => ExitCode::from(2),
             Kind::CouldNot => ExitCode::from(3),
             Kind::NobodyReads => ExitCode::SUCCESS,
         }

@@ -11,6 +11,8 @@ mod failure;
 mod host;
 mod log;
 mod output;
+#[cfg(feature = "libvirt")]
+mod storage;
 mod text;
 mod up;
 
@@ -67,10 +69,13 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Do(asked) => client::ask(&asked),
         Command::Get(get) => client::get(&get),
         Command::Connect(connect) => client::connect(&connect),
+        Command::Upload(upload) => client::upload(&upload),
         Command::Watch(watch) => client::watch(&watch),
         Command::Projections(asked) => client::projections(&asked),
         #[cfg(feature = "libvirt")]
         Command::Hypervisor(command) => host::run(*command, up::now_unix()),
+        #[cfg(feature = "libvirt")]
+        Command::Storage(command) => storage::run(*command, up::now_unix()),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // The whole text first: a shell that stops reading is not a crash of this process.

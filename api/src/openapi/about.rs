@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 pub const TAGS: &[(&str, &str)] = &[
     ("commands", "What can be asked for. Each is one thing under one name everywhere."),
     ("reads", "What is known."),
+    ("uploads", "Files of media, sent in pieces (tus 1.0.0)."),
     ("operations", "What became of commands."),
     ("events", "The log."),
     ("sign-in", "Who somebody is."),
@@ -40,6 +41,7 @@ pub enum In {
 pub struct Param {
     pub name: String,
     pub place: In,
+    pub required: bool,
     pub what: String,
     pub schema: Value,
     pub example: Value,
@@ -47,6 +49,7 @@ pub struct Param {
 
 #[derive(Clone, Debug)]
 pub struct Takes {
+    pub media: &'static str,
     pub shape: Shape,
     pub required: bool,
     pub example: Value,
@@ -76,6 +79,8 @@ pub enum Shape {
     /// At most so many.
     ManyOf(fn(&mut SchemaGenerator) -> Schema, usize),
     Text,
+    /// A file, or a piece of one.
+    Bytes,
     Anything,
 }
 
@@ -126,6 +131,7 @@ impl Shape {
                 json!({ "type": "array", "items": item, "maxItems": most })
             }
             Self::Text => json!({ "type": "string" }),
+            Self::Bytes => json!({ "type": "string", "format": "binary" }),
             Self::Anything => json!({ "type": "object" }),
         }
     }
@@ -162,18 +168,22 @@ impl About {
         self
     }
 
-    pub fn takes(mut self, shape: Shape, example: Value) -> Self {
-        self.takes = Some(Takes { shape, required: true, example });
+    pub fn takes(self, shape: Shape, example: Value) -> Self {
+        self.takes_as(JSON, shape, example)
+    }
+
+    pub fn takes_as(mut self, media: &'static str, shape: Shape, example: Value) -> Self {
+        self.takes = Some(Takes { media, shape, required: true, example });
         self
     }
 
     pub fn may_take(mut self, shape: Shape, example: Value) -> Self {
-        self.takes = Some(Takes { shape, required: false, example });
+        self.takes = Some(Takes { media: JSON, shape, required: false, example });
         self
     }
 
     pub fn gives(self, status: u16, what: &str, shape: Shape, example: Option<Value>) -> Self {
-        self.gives_as(status, what, vec![("application/json", shape, example)])
+        self.gives_as(status, what, vec![(JSON, shape, example)])
     }
 
     pub fn gives_as(
@@ -200,8 +210,11 @@ impl About {
     }
 }
 
+const JSON: &str = "application/json";
+
 fn param(place: In, name: &str, what: &str, schema: Value, example: Value) -> Param {
-    Param { name: name.to_owned(), place, what: what.to_owned(), schema, example }
+    let required = place == In::Path;
+    Param { name: name.to_owned(), place, required, what: what.to_owned(), schema, example }
 }
 
 pub fn path(name: &str, what: &str, example: &str) -> Param {
@@ -215,4 +228,9 @@ pub fn query(name: &str, what: &str, schema: Value, example: Value) -> Param {
 
 pub fn header(name: &str, what: &str, schema: Value, example: Value) -> Param {
     param(In::Header, name, what, schema, example)
+}
+
+/// A header without which nothing is done.
+pub fn needed(name: &str, what: &str, schema: Value, example: Value) -> Param {
+    Param { required: true, ..header(name, what, schema, example) }
 }

@@ -90,7 +90,7 @@ pub(super) fn of(route: &Route) -> Vec<u16> {
     if matches!(route.rate, Rate::Command | Rate::Batch) {
         statuses.push(504);
     }
-    if route.rate == Rate::Command {
+    if matches!(route.rate, Rate::Command | Rate::Upload) {
         statuses.extend([404, 409]);
     }
     if is_command(&route.path) {

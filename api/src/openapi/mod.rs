@@ -143,6 +143,8 @@ fn method(method: &str) -> HttpMethod {
     match method {
         "POST" => HttpMethod::Post,
         "DELETE" => HttpMethod::Delete,
+        "HEAD" => HttpMethod::Head,
+        "PATCH" => HttpMethod::Patch,
         _ => HttpMethod::Get,
     }
 }
@@ -214,10 +216,7 @@ fn parameter(param: &Param) -> utoipa::openapi::path::Parameter {
         In::Query => ParameterIn::Query,
         In::Header => ParameterIn::Header,
     };
-    let required = match param.place {
-        In::Path => Required::True,
-        In::Query | In::Header => Required::False,
-    };
+    let required = if param.required { Required::True } else { Required::False };
     ParameterBuilder::new()
         .name(param.name.clone())
         .parameter_in(place)
@@ -229,7 +228,7 @@ fn parameter(param: &Param) -> utoipa::openapi::path::Parameter {
 
 fn body(takes: &Takes, schemas: &mut Schemas) -> utoipa::openapi::request_body::RequestBody {
     let schema = takes.shape.schema(|of| schemas.of(of));
-    let (media, content) = held(&schema, "application/json", Some(&takes.example));
+    let (media, content) = held(&schema, takes.media, Some(&takes.example));
     let required = if takes.required { Required::True } else { Required::False };
     RequestBodyBuilder::new().content(media, content).required(Some(required)).build()
 }

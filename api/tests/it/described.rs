@@ -70,8 +70,9 @@ fn every_operation_is_described() {
             assert!(is_said, "{place}: {} has an example", parameter["name"]);
         }
         if let Some(body) = operation.get("requestBody") {
-            let example = &body["content"]["application/json"]["example"];
-            assert!(!example.is_null(), "{place}: its body has an example");
+            let mut content = body["content"].as_object().expect("content").values();
+            let has_example = content.all(|content| !content["example"].is_null());
+            assert!(has_example, "{place}: its body has an example");
         }
         assert!(!operation.to_string().contains("x-schema"), "{place}");
     }
@@ -94,8 +95,13 @@ fn with_examples(path: &str, operation: &Value) -> (String, BTreeMap<String, Str
     }
     // Each command has an id of its own.
     headers.remove("idempotency-key");
-    let body = &operation["requestBody"]["content"]["application/json"]["example"];
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let content = operation["requestBody"]["content"].as_object();
+    let body = content.and_then(|content| content.iter().next()).map(|(media, content)| {
+        headers.insert("content-type".to_owned(), media.clone());
+        let example = &content["example"];
+        example.as_str().map_or_else(|| example.to_string(), str::to_owned)
+    });
+    let body = body.unwrap_or_default();
     if !query.is_empty() {
         path = format!("{path}?{}", query.join("&"));
     }

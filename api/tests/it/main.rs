@@ -17,3 +17,4 @@ mod scene;
 mod served;
 mod sign_in;
 mod slow;
+mod upload;

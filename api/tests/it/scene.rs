@@ -35,6 +35,8 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::upload::Heap;
+
 /// Stands still until it is wound.
 #[derive(Debug)]
 pub(crate) struct Hands(AtomicI64);
@@ -183,6 +185,7 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<Hands>,
     pub(crate) faulty: Arc<Faulty>,
     pub(crate) known: Arc<Known>,
+    pub(crate) heap: Arc<Heap>,
     /// Of the first administrator, and their token.
     pub(crate) password: String,
     pub(crate) admin: String,
@@ -259,6 +262,7 @@ impl Scene {
             fails: AtomicBool::default(),
             behind: AtomicBool::default(),
         });
+        let heap = Arc::<Heap>::default();
         let edge = Edge::new(Ports {
             commands: Arc::clone(&faulty) as _,
             reads: Arc::clone(&known) as _,
@@ -268,10 +272,11 @@ impl Scene {
             bus: Arc::new(MemoryBus::new()),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(OsEntropy),
+            uploads: Arc::clone(&heap) as _,
             org: Org::new("main").expect("a name"),
         });
         let (router, password, admin) = (router(&edge), String::new(), String::new());
-        Self { edge, router, clock, faulty, known, password, admin, _desk: tasks }
+        Self { edge, router, clock, faulty, known, heap, password, admin, _desk: tasks }
     }
 
     /// A token for whoever signs in.

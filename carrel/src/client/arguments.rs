@@ -136,6 +136,68 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((field.to_owned(), value.to_owned()))
 }
 
+/// Send a file, as a medium
+///
+/// It is read once to know what it hashes to, made known (AddMedia), and sent in pieces; a line
+/// that is cut and a server that is started anew are waited for. Run again, it goes on where it
+/// was. The server has to see the storage.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel upload debian-12.iso
+  carrel upload golden.qcow2 --name golden --storage main
+  carrel upload disk.img --format raw")]
+pub(crate) struct Upload {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the medium is called; otherwise as the file is, without its ending
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What it is; otherwise an ISO is one, and everything else is a disk
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<MediumKind>,
+    /// What a disk is written in; otherwise as its ending says
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<DiskFormat>,
+    /// Where it shall lie
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub(crate) storage: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MediumKind {
+    Iso,
+    Drivers,
+    Disk,
+}
+
+impl From<MediumKind> for carrel_model::media::Kind {
+    fn from(kind: MediumKind) -> Self {
+        match kind {
+            MediumKind::Iso => Self::Iso,
+            MediumKind::Drivers => Self::Drivers,
+            MediumKind::Disk => Self::Disk,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiskFormat {
+    Raw,
+    Qcow2,
+}
+
+impl DiskFormat {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+}
+
 /// Print what happens, as it happens
 #[derive(Debug, Args)]
 #[command(after_help = "\

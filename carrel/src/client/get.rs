@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use carrel_projections::Kind;
 use serde_json::Value;
 
 use super::arguments::{Get, Shape};
@@ -43,17 +44,34 @@ pub(crate) fn run(get: &Get) -> Result<Outcome, Failure> {
 /// As many as are asked for, and whether there are more.
 fn items(http: &Http, get: &Get) -> Result<(Vec<Value>, bool), Failure> {
     let most = if get.all { usize::MAX } else { usize::try_from(get.limit).unwrap_or(usize::MAX) };
+    let mut query: Vec<(&str, &str)> = Vec::new();
+    query.extend(get.state.as_deref().map(|state| ("state", state)));
+    query.extend(get.sort.as_deref().map(|sort| ("sort", sort)));
+    query.extend(get.filter.iter().map(|(field, value)| (field.as_str(), value.as_str())));
+    pages(http, get.kind, &query, most)
+}
+
+/// However many there are.
+#[cfg(feature = "libvirt")]
+pub(crate) fn all(http: &Http, kind: Kind, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
+    Ok(pages(http, kind, query, usize::MAX)?.0)
+}
+
+fn pages(
+    http: &Http,
+    kind: Kind,
+    asked: &[(&str, &str)],
+    most: usize,
+) -> Result<(Vec<Value>, bool), Failure> {
     let mut items = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
         let left = u32::try_from(most.saturating_sub(items.len())).unwrap_or(PAGE_MAX);
         let limit = left.min(PAGE_MAX).to_string();
         let mut query: Vec<(&str, &str)> = vec![("limit", &limit)];
-        query.extend(get.state.as_deref().map(|state| ("state", state)));
-        query.extend(get.sort.as_deref().map(|sort| ("sort", sort)));
-        query.extend(get.filter.iter().map(|(field, value)| (field.as_str(), value.as_str())));
+        query.extend(asked);
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = http.get(&format!("/v1/{}", get.kind.name()), &query)?.fine()?;
+        let page = http.get(&format!("/v1/{}", kind.name()), &query)?.fine()?;
         let Value::Object(mut page) = page else { return Ok((items, false)) };
         if let Some(Value::Array(more)) = page.remove("items") {
             items.extend(more);
@@ -66,7 +84,7 @@ fn items(http: &Http, get: &Get) -> Result<(Vec<Value>, bool), Failure> {
 }
 
 /// A name in a path (RFC 3986): what isn't unreserved is encoded.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let mut text = String::new();
     for byte in name.bytes() {

@@ -1,13 +1,13 @@
 //! Talking to a server: JSON out and in, and a refusal as what it says.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::session::Token;
 use crate::failure::Failure;
@@ -24,16 +24,16 @@ pub(super) fn pause(so_long: Duration) {
 }
 
 #[derive(Debug)]
-pub(super) struct Http {
+pub(crate) struct Http {
     agent: Agent,
     url: String,
     token: Option<Token>,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 fn agent(ca: Option<&str>) -> Result<Agent, Failure> {
@@ -80,7 +80,7 @@ impl Http {
         }
     }
 
-    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
         let request = self.agent.get(format!("{}{path}", self.url));
         let request = request.query_pairs(query.iter().copied());
         self.answered(self.with(request, &[]).call())
@@ -98,6 +98,31 @@ impl Http {
             Some(body) => request.send_json(body),
         };
         self.answered(sent)
+    }
+
+    /// The status, and one of the headers.
+    pub(super) fn head(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        wanted: &str,
+    ) -> Result<(u16, Option<String>), Failure> {
+        let request = self.with(self.agent.head(format!("{}{path}", self.url)), headers);
+        let answer = request.call().map_err(|why| self.unreachable(&why))?;
+        let value = answer.headers().get(wanted).and_then(|value| value.to_str().ok());
+        Ok((answer.status().as_u16(), value.map(str::to_owned)))
+    }
+
+    /// However long it takes: nobody knows how fast the line is.
+    pub(super) fn patch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &mut dyn Read,
+    ) -> Result<Answer, Failure> {
+        let request = self.with(self.agent.patch(format!("{}{path}", self.url)), headers);
+        let request = request.config().timeout_global(None).build();
+        self.answered(request.send(SendBody::from_reader(body)))
     }
 
     /// Lines, as they come.
@@ -139,7 +164,7 @@ impl Http {
 
 impl Answer {
     /// What was answered, or why it was refused.
-    pub(super) fn fine(self) -> Result<Value, Failure> {
+    pub(crate) fn fine(self) -> Result<Value, Failure> {
         if (200..300).contains(&self.status) { Ok(self.body) } else { Err(self.refused()) }
     }
 

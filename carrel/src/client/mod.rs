@@ -6,6 +6,7 @@
 //!   carrel do Populate ..   ask: the arguments of each command follow from its schema
 //!   carrel get machines ..  get: pages of what is known, as a table, JSON or YAML
 //!   carrel connect room     connect: a desktop for a person, as a file for the viewer
+//!   carrel upload x.iso     upload: a file becomes a medium, in pieces
 //!   carrel watch            watch: facts, as they happen
 //!   carrel projections ..   projections: what can be read, built anew or compared with the log
 //! ```
@@ -20,10 +21,15 @@ mod operation;
 mod projections;
 mod session;
 mod table;
+mod upload;
 mod watch;
 
-pub(crate) use self::arguments::{Connect, Do, Get, Login, Logout, Projections, SERVER, Watch};
+pub(crate) use self::arguments::{
+    Connect, Do, Get, Login, Logout, Projections, SERVER, Upload, Watch,
+};
+#[cfg(feature = "libvirt")]
+pub(crate) use self::{arguments::Server, get::all, http::Http, session::signed_in};
 pub(crate) use self::{
     ask::run as ask, connect::run as connect, get::run as get, projections::run as projections,
-    session::login, session::logout, watch::run as watch,
+    session::login, session::logout, upload::run as upload, watch::run as watch,
 };

@@ -91,7 +91,7 @@ impl SignIns {
 }
 
 /// A server, and who is signed in there.
-pub(super) fn signed_in(server: &Server) -> Result<Http, Failure> {
+pub(crate) fn signed_in(server: &Server) -> Result<Http, Failure> {
     let sign_ins = SignIns::read(&folder()?)?;
     let url = url(server, &sign_ins)?;
     let sign_in = sign_ins.servers.get(&url).cloned();

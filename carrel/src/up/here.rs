@@ -22,11 +22,10 @@ use crate::failure::Failure;
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 
-type Found = (HypervisorId, Arc<dyn Hypervisor>);
-
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Here {
-    found: Arc<OnceLock<Found>>,
+    id: HypervisorId,
+    found: Arc<OnceLock<Arc<dyn Hypervisor>>>,
     /// Somebody waits for it.
     more: Arc<Notify>,
     /// Why it could not work at first.
@@ -42,16 +41,19 @@ impl Here {
         decider: &Decider,
         org: &Org,
     ) -> Result<Self, Failure> {
-        let mut here = Self::default();
-        match here.try_once(config, decider, org).await {
-            Ok(()) => {}
-            Err(why) if local::was_one(&config.data, decider)? => {
+        let (id, found, missing) = match try_once(config, decider, org).await {
+            Ok((id, hypervisor)) => (id, OnceLock::from(hypervisor), None),
+            Err(why) => {
+                let Some(id) = local::known_id(&config.data, decider)? else { return Err(why) };
                 tracing::error!(%why, "this machine can't work as a host now; it is tried again");
-                here.missing = Some(why.to_string());
+                (id, OnceLock::new(), Some(why.to_string()))
             }
-            Err(why) => return Err(why),
-        }
-        Ok(here)
+        };
+        Ok(Self { id, found: Arc::new(found), more: Arc::default(), missing })
+    }
+
+    pub(super) fn id(&self) -> HypervisorId {
+        self.id
     }
 
     pub(super) fn missing(&self) -> Option<&str> {
@@ -64,19 +66,8 @@ impl Here {
     }
 
     pub(super) fn drives(&self) -> Box<Drives> {
-        let found = Arc::clone(&self.found);
-        Box::new(move |host| {
-            let (here, hypervisor) = found.get()?;
-            (*here == host).then(|| Arc::clone(hypervisor))
-        })
-    }
-
-    async fn try_once(&self, config: &Config, decider: &Decider, org: &Org) -> Result<(), Failure> {
-        let local = local::find(config).await?;
-        let id = local.found(decider, org).await?;
-        let _ = self.found.set((id, local.hypervisor()));
-        self.more.notify_one();
-        Ok(())
+        let (id, found) = (self.id, Arc::clone(&self.found));
+        Box::new(move |host| found.get().filter(|_| host == id).map(Arc::clone))
     }
 
     /// Until it can work, or nobody wants it any more.
@@ -93,11 +84,25 @@ impl Here {
                 return;
             }
             again = (again * 2).min(AGAIN_MAX);
-            match self.try_once(&config, &decider, &org).await {
-                Ok(()) => tracing::info!("this machine works as a host again"),
+            match try_once(&config, &decider, &org).await {
+                Ok((_, hypervisor)) => {
+                    let _ = self.found.set(hypervisor);
+                    self.more.notify_one();
+                    tracing::info!("this machine works as a host again");
+                }
                 Err(why) => tracing::warn!(%why, "this machine still can't work as a host"),
             }
         }
         let _ = stop.wait_for(|stop| *stop).await;
     }
+}
+
+async fn try_once(
+    config: &Config,
+    decider: &Decider,
+    org: &Org,
+) -> Result<(HypervisorId, Arc<dyn Hypervisor>), Failure> {
+    let local = local::find(config).await?;
+    let id = local.found(decider, org).await?;
+    Ok((id, local.hypervisor()))
 }

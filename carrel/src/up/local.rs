@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::host::{Where, look, remarks};
 
 /// In the data directory: the id that this machine has as a host.
-const HOST_FILE: &str = "host";
+pub(super) const HOST_FILE: &str = "host";
 /// In the data directory: how guests have run here.
 const BY_FILE: &str = "virtualization";
 const KVM: &str = "kvm";
@@ -90,11 +90,11 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
     looked.await.map_err(|why| Failure::new("this machine can't be looked at").because(why))?
 }
 
-/// Whether the site knows this machine as a host.
-pub(super) fn was_one(data: &Path, decider: &Decider) -> Result<bool, Failure> {
+/// The id that the site knows this machine by, if it was a host before.
+pub(super) fn known_id(data: &Path, decider: &Decider) -> Result<Option<HypervisorId>, Failure> {
     let known = bound::kept(data, HOST_FILE)?.and_then(|id| id.parse().ok());
     let fleet = decider.standing().fleet;
-    Ok(known.is_some_and(|id: HypervisorId| fleet.hypervisors.get(id).is_some()))
+    Ok(known.filter(|id: &HypervisorId| fleet.hypervisors.get(*id).is_some()))
 }
 
 /// A host whose guests ran under KVM does not quietly become one that emulates them.

@@ -8,6 +8,7 @@
 //!   asked.rs       what those two ask for
 //!   bound.rs       whose hosts a data directory is about
 //!   crew.rs        a worker for each host, as they come and go
+//!   uploads.rs     files of media that are sent to this host
 //!   running.rs     runs it, and ends it in an order in which nothing is lost
 //!   outside.rs     clock and randomness
 //! ```
@@ -23,6 +24,8 @@ mod outside;
 mod parts;
 mod running;
 mod simulated;
+#[cfg(feature = "libvirt")]
+mod uploads;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -45,6 +48,12 @@ const KILL_AT: &str = "CARREL_KILL_AT";
 #[cfg(feature = "libvirt")]
 pub(crate) fn now_unix() -> u64 {
     outside::millis() / 1_000
+}
+
+/// The id that this machine has as a host, if a site that is kept here has ever met it.
+#[cfg(feature = "libvirt")]
+pub(crate) fn host_id(data: &Path) -> Result<Option<String>, Failure> {
+    bound::kept(data, local::HOST_FILE)
 }
 
 pub(crate) fn run(given: Given) -> Result<Outcome, Failure> {

@@ -8,6 +8,7 @@ use carrel_api::edge::{Edge, Ports};
 use carrel_api::limits::DRAIN_WITHIN;
 use carrel_api::serve::{self, Bound};
 use carrel_api::tls::Tls;
+use carrel_api::upload::{NoUploads, Uploads};
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
 use carrel_decider::{Decider, Shredder};
@@ -24,6 +25,8 @@ use super::crew::{Crew, Drives};
 use super::outside::{Drawn, WallClock};
 use super::parts::Parts;
 use super::simulated;
+#[cfg(feature = "libvirt")]
+use super::uploads::{HostUploads, sweep};
 use crate::config::{Config, Driver};
 use crate::failure::Failure;
 
@@ -83,11 +86,12 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     let mut behind = followers(&ending, parts.shredder, parts.projector);
     let stopped = ending.subscribe();
     behind.spawn(async move { ("the relay", text(relay.run(stopped).await)) });
-    let Hosts { drives, more, missing } = match config.driver {
+    let Hosts { drives, more, missing, uploads } = match config.driver {
         Driver::Sim => {
             simulated::found(&decider, &org, config.sim_hypervisors).await?;
             let drives: Box<Drives> = Box::new(move |host| Some(world.hypervisor(host)));
-            Hosts { drives, more: Arc::default(), missing: None }
+            let (more, missing, uploads) = (Arc::default(), None, Arc::new(NoUploads));
+            Hosts { drives, more, missing, uploads }
         }
         Driver::Libvirt => local(config, (&decider, &org), &ending, &mut behind).await?,
     };
@@ -111,6 +115,7 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
         bus,
         clock: Arc::new(WallClock),
         entropy: Arc::new(DrawnAhead::default()),
+        uploads,
         org,
     });
     let address = url(&bound, &served);
@@ -123,13 +128,14 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
     Ok(Running { edge, address, missing, closing, ending, server, behind, desks })
 }
 
-/// Those of this process.
+/// By what machines are run, and where files are put.
 struct Hosts {
     drives: Box<Drives>,
     /// Told when more can do things than before.
     more: Arc<Notify>,
     /// Why one can't do anything yet.
     missing: Option<String>,
+    uploads: Arc<dyn Uploads>,
 }
 
 #[cfg(feature = "libvirt")]
@@ -144,7 +150,16 @@ async fn local(
         drives: here.drives(),
         more: here.more(),
         missing: here.missing().map(str::to_owned),
+        uploads: Arc::new(HostUploads::new(here.id(), config.upload_gib_max)),
     };
+    let (mut stopped, sweeps) = (ending.subscribe(), sweep(decider.clone(), here.id()));
+    behind.spawn(async move {
+        tokio::select! {
+            () = sweeps => {}
+            _ = stopped.wait_for(|ending| *ending) => {}
+        }
+        ("what sweeps uploads", Ok(()))
+    });
     if hosts.missing.is_some() {
         let mended = here.mend(config.clone(), decider.clone(), org.clone(), ending.subscribe());
         behind.spawn(async {

@@ -28,4 +28,7 @@ mod scene;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+#[cfg(feature = "libvirt")]
+mod storage;
+#[cfg(test)]
 mod twice;

@@ -48,6 +48,7 @@ fn a_golden_machine_becomes_five_desktops_and_a_person_gets_one() {
     keeps_what_it_writes(&site);
     forgets_what_it_writes(&site);
     a_person_gets_one(&site);
+    site.has_what_it_should();
 }
 
 /// Over power cycles and resets.

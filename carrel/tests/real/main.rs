@@ -10,3 +10,5 @@ mod faults;
 mod job;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod uploads;

@@ -46,7 +46,7 @@ impl Site {
         self.lab.folder().join("storage")
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
@@ -113,7 +113,7 @@ impl Site {
     }
 
     /// As the power would.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut up) = self.up.take() {
             let _ = up.kill();
             let _ = up.wait();
@@ -148,18 +148,7 @@ impl Site {
     pub(crate) fn import(&self, source: &str) {
         let image = self.folder.join("guest.qcow2");
         guest_image(&image);
-        let bytes = fs::read(&image).expect("an image");
-        let sum = Command::new("sha256sum").arg(&image).output().expect("sha256sum").stdout;
-        let digest = String::from_utf8_lossy(&sum)[..64].to_owned();
-        let medium = json!({
-            "name": "disk", "kind": "disk", "format": "qcow2", "storage": "main",
-            "size_bytes": bytes.len(), "digest": digest,
-        });
-        self.does(&["do", "AddMedia", "--data", &medium.to_string(), "--wait"]);
-        let media = self.storage().join("media");
-        fs::create_dir_all(&media).expect("a folder");
-        fs::write(media.join(format!("{}.qcow2", self.id("media", "disk"))), bytes)
-            .expect("written");
+        self.does(&["upload", image.to_str().expect("UTF-8"), "--name", "disk"]);
         let size = ["--size-gib", "1", "--wait"];
         let import = ["do", "ImportImage", "--file", "disk", "--as", "source", "--name", source];
         self.does(&[&import[..], &size[..]].concat());
@@ -169,6 +158,29 @@ impl Site {
         });
         let update = json!({ "machine": source, "settings": { "hardware": hardware } });
         self.does(&["do", "UpdateMachine", "--data", &update.to_string(), "--wait"]);
+    }
+
+    /// Nothing lies on its storage that should not, and nothing is missing.
+    #[track_caller]
+    pub(crate) fn has_what_it_should(&self) {
+        let (data, storage) = (self.data(), self.storage());
+        let said = self.asks(&[
+            "storage",
+            "check",
+            "--data",
+            data.to_str().expect("UTF-8"),
+            "--storage",
+            storage.to_str().expect("UTF-8"),
+        ]);
+        assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stdout));
+    }
+
+    /// Where it listens, and what lets the first administrator in.
+    pub(crate) fn server(&self) -> (&str, String) {
+        let kept = fs::read_to_string(self.folder.join("carrel/sign-ins.json")).expect("a file");
+        let kept: Value = serde_json::from_str(&kept).expect("JSON");
+        let token = kept["servers"][&self.server]["token"].as_str().expect("a token").to_owned();
+        (&self.server, token)
     }
 
     /// With a golden machine, copied from a source that was imported.

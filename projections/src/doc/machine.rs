@@ -11,7 +11,7 @@ use carrel_model::name::{HostAddress, Hostname, Name, PlatformName};
 use carrel_model::record::{Timestamp, Version};
 use carrel_model::version::latest::display::{Display, Policy, Protocol};
 use carrel_model::version::latest::machine::{
-    DiskRole, Format, Hardware, OnReboot, Os, PauseReason, Readiness, Reason,
+    DiskRole, Format, FoundFile, Hardware, OnReboot, Os, PauseReason, Readiness, Reason,
 };
 use carrel_model::version::latest::operation::Failure;
 use carrel_model::version::latest::{Labels, Properties};
@@ -77,6 +77,8 @@ pub struct MachineDisk {
     pub overlay_generation: u32,
     /// The version that it stands on.
     pub image: Option<ImageId>,
+    /// Of one that was there before Carrel: where it is and what it stands on.
+    pub file: Option<FoundFile>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -206,7 +208,11 @@ pub struct Machine {
     pub wake_on_lan: Option<Mac>,
     pub networks: Vec<NetworkId>,
     pub host_labels: Labels,
+    /// A host has made them, or was told to.
+    pub has_files: bool,
     pub disks: Vec<MachineDisk>,
+    /// Disks that it had before and can still go back to, and those that a copy will give it.
+    pub other_disks: Vec<MachineDisk>,
     pub snapshots: Vec<MachineSnapshot>,
     pub media: Vec<MediaId>,
     pub labels: Labels,

@@ -51,6 +51,7 @@ impl Render<'_> {
         };
         let pool = machine.pool.and_then(|pool| self.fleet.pools.get(pool));
         let owners = machine.owners.iter().map(|owner| self.owner(*owner));
+        let other_disks = machine.disks_to_come.iter().chain(machine.disk_before.as_deref());
         let snapshots = machine.snapshots.iter().map(|it| snapshot(it, machine));
         Ok(doc::Machine {
             id: machine.id,
@@ -107,7 +108,9 @@ impl Render<'_> {
             wake_on_lan,
             networks: settings.networks.clone(),
             host_labels: settings.host_labels.clone(),
+            has_files: machine.has_files,
             disks: machine.disks.iter().map(disk).collect(),
+            other_disks: other_disks.map(disk).collect(),
             snapshots: snapshots.collect(),
             media: machine.media.to_vec(),
             labels: settings.labels.clone(),
@@ -204,6 +207,7 @@ fn disk(disk: &Disk) -> doc::MachineDisk {
         format: disk.format,
         overlay_generation: disk.overlay_generation,
         image: disk.image(),
+        file: disk.file.as_deref().cloned(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::open;
 const PART_BEGINS: &[u8] = b".";
 const PART_ENDS: &[u8] = b".part";
 /// Nobody else on the host reads a guest's disk. QEMU's user gets it when a guest is started.
-const MODE: u32 = 0o600;
+pub(crate) const MODE: u32 = 0o600;
 /// Everybody may read what nobody writes: guests of several users stand on it.
 pub(crate) const SEALED_MODE: u32 = 0o444;
 /// QEMU is a user of its own, and has to get through whatever umask Carrel was started with.

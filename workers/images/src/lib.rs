@@ -6,8 +6,10 @@
 //!          ---- seal, verify                       what nobody writes to any more, and its digest
 //!          ---- take_, revert_, delete_snapshot    what a disk held, kept under another name
 //!          ---- put                                a small file that a guest only reads
+//!          ---- await_file, receive, abandon       a file that somebody sends in pieces
 //!          ---- remove
 //!          ---- seen, list, free_mib               what is there; no process is started for it
+//!          ---- put_aside, seal_again, clear      for whoever looks after a storage
 //!             |
 //!             +-- header     is this what it is said to be, and nothing that leads elsewhere?
 //!             +-- content    what a guest reads from a file and all that it stands on
@@ -32,6 +34,7 @@ mod failed;
 pub mod header;
 mod images;
 mod limits;
+mod mend;
 mod open;
 mod overlay;
 mod seen;
@@ -47,5 +50,6 @@ pub use header::{Header, Refused};
 pub use images::Images;
 pub use limits::Limits;
 pub use seen::{Backing, Found, Kind, SeenFile};
+pub use steps::{Arrived, Incoming, Pieces};
 pub use tool::Tools;
 pub use watch::{Unwatched, Watch};

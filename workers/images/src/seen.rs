@@ -16,7 +16,7 @@ use crate::header::window::Window;
 use crate::open;
 
 /// The folders of a storage in which Carrel has its files (see `place.rs` of the driver).
-const FOLDERS: &[&str] = &["images", "machines", "media", "throwaway"];
+const FOLDERS: &[&str] = &["consoles", "images", "machines", "media", "throwaway"];
 /// `<folder>/<thing>/<file>`, and one more for what does not belong there.
 const DEPTH_MAX: usize = 4;
 const STAT_BLOCK_BYTES: u64 = 512;
@@ -60,9 +60,13 @@ pub enum Kind {
 pub struct Found {
     pub path: PathBuf,
     pub kind: Kind,
-    pub bytes: u64,
     pub allocated_bytes: u64,
     pub backing: Option<Backing>,
+    /// Nobody may write to it any more.
+    pub sealed: bool,
+    pub stat: Stat,
+    /// Why it can't be what its name says.
+    pub damage: Option<Refused>,
 }
 
 pub(crate) fn seen(folders: &[PathBuf], files: &[DiskFile]) -> Result<Vec<SeenFile>, Failed> {
@@ -159,8 +163,10 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<Found>) -> Result<(), Faile
         found.push(Found {
             path,
             kind,
-            bytes: meta.len(),
             allocated_bytes: meta.blocks() * STAT_BLOCK_BYTES,
+            sealed: is_sealed(meta.mode()),
+            stat: Stat::of(&meta),
+            damage: disk.as_ref().and_then(|disk| disk.damage.clone()),
             backing: disk.and_then(|disk| disk.backing),
         });
     }

@@ -167,6 +167,10 @@ impl Story {
         let password = json!({ "admin": "admin", "password": "correct horse battery staple" });
         let mut wrong = Vec::new();
         for (method, path, operation) in all {
+            // Simulated hosts have no folders: tests/real sends one.
+            if path.ends_with("/file") {
+                continue;
+            }
             let is_theirs = path.starts_with("/v1/me/");
             let token = match path.as_str() {
                 "/v1/logout" => self.server.signs_in("anna", "another long password"),

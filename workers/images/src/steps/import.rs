@@ -114,7 +114,7 @@ impl Images {
     }
 }
 
-fn sha256(path: &Path, file: &File, watch: &dyn Watch) -> Result<[u8; 32], Failed> {
+pub(super) fn sha256(path: &Path, file: &File, watch: &dyn Watch) -> Result<[u8; 32], Failed> {
     let (mut hash, mut buffer, mut at) = (Sha256::new(), vec![0; READ_BYTES], 0);
     loop {
         if watch.is_cancelled() {

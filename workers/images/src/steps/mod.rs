@@ -5,9 +5,12 @@ mod import;
 mod make;
 mod put;
 mod rebase;
-mod remove;
+mod receive;
+pub(crate) mod remove;
 mod seal;
 mod snapshot;
+
+pub use receive::{Arrived, Incoming, Pieces};
 
 use std::fs::File;
 use std::path::Path;

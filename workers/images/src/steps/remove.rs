@@ -32,7 +32,7 @@ impl Images {
 }
 
 /// There may be more in it, or it is where something is mounted.
-fn tidy(folder: &Path) -> Result<(), Failed> {
+pub(crate) fn tidy(folder: &Path) -> Result<(), Failed> {
     match fs::remove_dir(folder) {
         Ok(()) => sync_folder_of(folder),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
