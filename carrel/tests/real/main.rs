@@ -9,4 +9,6 @@ mod faults;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod site;
