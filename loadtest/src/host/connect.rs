@@ -5,7 +5,7 @@ use carrel_lab::spice::{self, Answer};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::site::{INITIAL, Site};
+use super::site::{Site, desktop};
 use super::{Host, Session};
 use crate::figures::{Goal, Spread};
 use crate::report::{Section, Table, number};
@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
 async fn person(site: &mut Site<'_>) -> Result<As, Failure> {
     site.desktops(1).await?;
     site.does("CreateClient", &json!({ "name": PERSON, "password": PASSWORD })).await?;
-    let assign = json!({ "client": PERSON, "machine": format!("{INITIAL}-001") });
+    let assign = json!({ "client": PERSON, "machine": desktop(1) });
     site.does("AssignClient", &assign).await?;
     site.server.sign_in(PERSON, PASSWORD).await
 }

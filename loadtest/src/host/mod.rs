@@ -82,6 +82,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err("a libvirtd of its own takes root".into());
     }
     let parent = arguments.dir.clone().map_or_else(place::beside_the_program, Ok)?;
+    // What libvirt is told of has no detours.
+    fs::create_dir_all(&parent)?;
+    let parent = fs::canonicalize(parent)?;
     let beside = std::env::current_exe()?.with_file_name("carrel");
     let session = Session {
         arguments,

@@ -8,16 +8,21 @@ use tempfile::TempDir;
 
 use super::machine::{DISK_GIB, hardware};
 use super::{Host, Session};
-use crate::site::http::Connection;
+use crate::site::http::{As, Connection};
 use crate::site::server::{Server, done, over};
 use crate::{Failure, clock};
 
 pub(super) const INITIAL: &str = "win11";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+pub(super) fn desktop(number: usize) -> String {
+    format!("{INITIAL}-{number:03}")
+}
+
 pub(super) struct Site<'a> {
     session: &'a Session<'a>,
     pub(super) server: Server,
+    admin: As,
     connection: Connection,
     /// What it knows of.
     _data: TempDir,
@@ -33,7 +38,7 @@ impl<'a> Site<'a> {
         let server = Server::start(&session.carrel, data.path(), hosts)?;
         let admin = server.admin().await?;
         let connection = server.connect(&admin).await?;
-        let mut site = Self { session, server, connection, _data: data };
+        let mut site = Self { session, server, admin, connection, _data: data };
         site.crowd().await?;
         site.golden().await?;
         Ok(site)
@@ -71,12 +76,29 @@ impl<'a> Site<'a> {
         Ok((clock::now() - begun).as_secs_f64())
     }
 
+    /// After a while in which nobody has asked anything, and the server has let go.
+    pub(super) async fn greet(&mut self) -> Result<(), Failure> {
+        self.connection = self.server.connect(&self.admin).await?;
+        Ok(())
+    }
+
+    /// By their numbers: they run, and are held still before their firmware has done much.
+    pub(super) async fn hold(&mut self, numbers: std::ops::Range<usize>) -> Result<(), Failure> {
+        let names: Vec<String> = numbers.map(desktop).collect();
+        let machines = json!({ "machines": names });
+        self.does("StartMachine", &machines).await?;
+        self.does("SuspendMachine", &machines).await.map(drop)
+    }
+
     /// As many more desktops, and all of them running: seconds for each of both.
     pub(super) async fn desktops(&mut self, count: usize) -> Result<(f64, f64), Failure> {
-        let populate = json!({ "initial": INITIAL, "count": count });
-        let made = self.does("Populate", &populate).await?;
+        let made = self.make(count).await?;
         let started = self.does("StartMachine", &json!({ "children_of": INITIAL })).await?;
         Ok((made, started))
+    }
+
+    pub(super) async fn make(&mut self, count: usize) -> Result<f64, Failure> {
+        self.does("Populate", &json!({ "initial": INITIAL, "count": count })).await
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Result<Value, Failure> {

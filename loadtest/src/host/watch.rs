@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::site::{INITIAL, Site};
+use super::site::{Site, desktop};
 use super::times::Times;
 use super::{Host, Session};
 use crate::figures::{Goal, Spread};
@@ -14,6 +14,8 @@ use crate::{Failure, clock, cpu, say};
 
 const DOMAINS: usize = 150;
 const WATCHED: Duration = Duration::from_secs(30);
+/// A host starts eight at a time, and each has to be there two minutes after it was asked for.
+const AT_ONCE: usize = 25;
 /// In each round.
 const POWER_OFFS: usize = 4;
 
@@ -25,11 +27,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
         alone.push(watched(session, &site)?);
     }
     runtime.block_on(async {
-        let (made, started) = site.desktops(DOMAINS).await?;
-        let held = site.does("SuspendMachine", &json!({ "children_of": INITIAL })).await?;
-        say(&format!(
-            "{DOMAINS} made in {made:.1} s, started in {started:.1} s, held in {held:.1} s"
-        ));
+        site.greet().await?;
+        let made = site.make(DOMAINS).await?;
+        say(&format!("{DOMAINS} made in {made:.1} s"));
+        for first in (1..=DOMAINS).step_by(AT_ONCE) {
+            site.hold(first..(first + AT_ONCE).min(DOMAINS + 1)).await?;
+        }
         Ok::<_, Failure>(())
     })?;
     let there = host.lab.virsh(&["list", "--state-paused", "--name"]).split_whitespace().count();
@@ -39,10 +42,10 @@ pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let mut seen = Times::of("a power-off, until it is read over HTTP");
     for round in 1..=session.rounds() {
         many.push(watched(session, &site)?);
+        runtime.block_on(site.greet())?;
         for nth in 0..POWER_OFFS {
             let number = usize::from(round - 1) * POWER_OFFS + nth + 1;
-            let machine = format!("{INITIAL}-{number:03}");
-            seen.turns.push(runtime.block_on(off(&mut site, &host, &machine))?);
+            seen.turns.push(runtime.block_on(off(&mut site, &host, &desktop(number)))?);
         }
         say(&format!("round {round}: {:.2} % of a core", many[many.len() - 1]));
     }
