@@ -10,6 +10,11 @@ pub(crate) fn own() -> Duration {
     times("self").map(|times| times.own + times.reaped).unwrap_or_default()
 }
 
+/// Of one process, without those that it started.
+pub(crate) fn of_process(pid: u32) -> Duration {
+    times(&pid.to_string()).map(|times| times.own).unwrap_or_default()
+}
+
 /// Of a server and all processes that it started, those that ended included.
 pub(crate) fn of_server(pid: u32) -> Duration {
     let reaped = times(&pid.to_string()).map(|times| times.reaped).unwrap_or_default();

@@ -5,14 +5,16 @@
 //! adapters, and no figure comes from within, but that of `site start`, which puts the parts
 //! together itself.
 //!
-//! Start reading at [`log`] and [`site`], the rows of `loadtest log` and `loadtest site`, and at
-//! [`load`], how it is measured.
+//! Start reading at [`log`], [`site`] and `host`, the rows of `loadtest log`, `site` and `host`, and
+//! at [`load`], how it is measured.
 
 mod bare;
 mod clock;
 mod cpu;
 mod events;
 mod figures;
+#[cfg(feature = "libvirt")]
+mod host;
 mod load;
 mod log;
 mod machine;
@@ -50,6 +52,9 @@ enum What {
     Model(model::Arguments),
     /// All of it as it is used: HTTP, hosts, read models
     Site(site::Arguments),
+    /// A real libvirtd with real QEMU, beside qemu-img and virsh
+    #[cfg(feature = "libvirt")]
+    Host(host::Arguments),
     /// Answers without knowing anything, for `site`
     #[command(hide = true)]
     BareServer,
@@ -63,6 +68,8 @@ fn main() -> Result<(), Failure> {
         What::Model(arguments) => model::run(&arguments),
         What::Log(arguments) => log::run(&arguments),
         What::Site(arguments) => site::run(&arguments),
+        #[cfg(feature = "libvirt")]
+        What::Host(arguments) => host::run(&arguments),
         What::BareServer => site::bare::serve(),
         What::Open(arguments) => log::open::run(&arguments),
     }

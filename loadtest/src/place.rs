@@ -47,6 +47,13 @@ impl Place {
         tempfile::Builder::new().prefix("store-").tempdir_in(&self.root)
     }
 
+    /// The same for what guests have, whose processes run as another user.
+    pub(crate) fn for_guests(&self) -> io::Result<TempDir> {
+        let dir = self.fresh()?;
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o711))?;
+        Ok(dir)
+    }
+
     /// A directory into which a server that runs as another user may put its own.
     pub(crate) fn for_servers(&self) -> io::Result<PathBuf> {
         let dir = self.root.path().join("servers");

@@ -118,10 +118,25 @@ const ARCHITECTURE: &[Row] = &[
     },
     // A host as anybody finds it: what judges Carrel knows nothing of it.
     Row { name: LAB, may_use: &[], never: &[RUNTIME, SQL, SLED, HTTP, AMQP, LIBVIRT] },
-    // It puts the parts together once more, to measure between them.
+    // It puts the parts together once more, to measure between them, also on a real host.
     Row {
         name: LOADTEST,
-        may_use: &[MODEL, LOG, KEYS, DECIDER, BUS, RELAY, PROJECTIONS, WORKERS, DRIVER, TESTKIT],
+        may_use: &[
+            MODEL,
+            LOG,
+            KEYS,
+            DECIDER,
+            BUS,
+            RELAY,
+            PROJECTIONS,
+            WORKERS,
+            DRIVER,
+            IMAGES,
+            DOMAIN,
+            LIBVIRT_HOST,
+            TESTKIT,
+            LAB,
+        ],
         never: &[],
     },
     // All but the edge and the composition root: it makes a world of its own.

@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod uploads;

@@ -16,14 +16,14 @@ use crate::Failure;
 
 /// Who asks.
 #[derive(Clone, Debug, Default)]
-pub(super) enum As {
+pub(crate) enum As {
     #[default]
     Nobody,
     Bearer(String),
     Cookie(String),
 }
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
     who: As,
@@ -31,14 +31,14 @@ pub(super) struct Connection {
     _moving: JoinSet<()>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Connection {
-    pub(super) async fn open(to: SocketAddr, who: As) -> Result<Self, Failure> {
+    pub(crate) async fn open(to: SocketAddr, who: As) -> Result<Self, Failure> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -47,11 +47,11 @@ impl Connection {
         Ok(Self { sender, authority: to.to_string(), who, _moving: moving })
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Result<Answer, Failure> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, Failure> {
         self.send(Method::POST, path, Bytes::from(serde_json::to_vec(body)?)).await
     }
 
@@ -74,12 +74,12 @@ impl Connection {
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Result<Value, Failure> {
+    pub(crate) fn json(&self) -> Result<Value, Failure> {
         Ok(serde_json::from_slice(&self.body)?)
     }
 
     /// Whoever measures wants nothing but this.
-    pub(super) fn must_be(self, status: StatusCode) -> Result<Self, Failure> {
+    pub(crate) fn must_be(self, status: StatusCode) -> Result<Self, Failure> {
         if self.status == status {
             return Ok(self);
         }

@@ -4,7 +4,7 @@
 pub(crate) mod bare;
 mod command;
 mod facts;
-mod http;
+pub(crate) mod http;
 mod life;
 mod lookup;
 mod million;
@@ -13,7 +13,7 @@ mod page;
 mod php;
 mod rebuild;
 mod seen;
-mod server;
+pub(crate) mod server;
 mod start;
 mod turn;
 
@@ -127,6 +127,6 @@ impl Session<'_> {
 
     /// With an empty directory, or with what is in one.
     fn server(&self, data: &Path, hosts: u16) -> Result<Server, Failure> {
-        Server::start(&self.carrel, data, hosts)
+        Server::start(&self.carrel, data, ["--sim-hypervisors", &hosts.to_string()])
     }
 }

@@ -1,5 +1,6 @@
 //! `carrel up`, as a process of its own, and what it takes.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -18,22 +19,27 @@ use crate::{Failure, clock, machine};
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Ends with this value, whatever becomes of it.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     data: PathBuf,
     /// From its start until it let people in.
-    pub(super) started_in: Duration,
+    pub(crate) started_in: Duration,
     _says: BufReader<ChildStdout>,
 }
 
 impl Server {
-    pub(super) fn start(program: &Path, data: &Path, hosts: u16) -> Result<Self, Failure> {
+    /// What of hosts it has is said by these words.
+    pub(crate) fn start(
+        program: &Path,
+        data: &Path,
+        hosts: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self, Failure> {
         let started = clock::now();
         let mut child = Command::new(program)
             .args(["up", "--listen", "127.0.0.1:0", "--log-level", "error", "--data"])
             .arg(data)
-            .args(["--sim-hypervisors", &hosts.to_string()])
+            .args(hosts)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|why| {
@@ -52,33 +58,33 @@ impl Server {
         Ok(Self { child, address, data: data.to_owned(), started_in, _says: says })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Bytes now, and at most.
-    pub(super) fn resident(&self) -> Result<(u64, u64), Failure> {
+    pub(crate) fn resident(&self) -> Result<(u64, u64), Failure> {
         machine::resident_of(&self.pid().to_string())
     }
 
-    pub(super) async fn admin(&self) -> Result<As, Failure> {
+    pub(crate) async fn admin(&self) -> Result<As, Failure> {
         let password = fs::read_to_string(self.data.join("admin-password"))?;
         self.sign_in("admin", password.trim_end()).await
     }
 
-    pub(super) async fn sign_in(&self, username: &str, password: &str) -> Result<As, Failure> {
+    pub(crate) async fn sign_in(&self, username: &str, password: &str) -> Result<As, Failure> {
         let body = json!({ "username": username, "password": password });
         let mut nobody = Connection::open(self.address, As::Nobody).await?;
         let answer = nobody.post("/v1/login", &body).await?.must_be(StatusCode::OK)?.json()?;
         Ok(As::Bearer(answer["token"].as_str().ok_or("no token")?.to_owned()))
     }
 
-    pub(super) async fn connect(&self, who: &As) -> Result<Connection, Failure> {
+    pub(crate) async fn connect(&self, who: &As) -> Result<Connection, Failure> {
         Connection::open(self.address, who.clone()).await
     }
 
     /// As an administrator stops it.
-    pub(super) fn end(mut self) -> Result<(), Failure> {
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM)?;
         self.child.wait()?;
@@ -106,7 +112,7 @@ fn listens_on(says: &mut impl BufRead) -> Result<SocketAddr, Failure> {
 }
 
 /// A command, and what was answered: it is accepted, or there is nothing to measure.
-pub(super) async fn done(
+pub(crate) async fn done(
     connection: &mut Connection,
     name: &str,
     data: &Value,
@@ -119,7 +125,7 @@ pub(super) async fn done(
 }
 
 /// Until the operation that a command has begun is over.
-pub(super) async fn over(connection: &mut Connection, taken: &Value) -> Result<Value, Failure> {
+pub(crate) async fn over(connection: &mut Connection, taken: &Value) -> Result<Value, Failure> {
     let path = taken["operation"].as_str().ok_or("it has begun no operation")?;
     let path = format!("{path}?min_position={}", taken["position"]);
     loop {
