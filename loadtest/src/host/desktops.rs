@@ -13,7 +13,6 @@ use crate::{Failure, clock, cpu, say};
 const DESKTOPS: usize = 20;
 /// What is there when they have gone: the golden machine, its source and what the site is made of.
 const OTHERS: usize = 2;
-const TRIES_MAX: usize = 3;
 
 pub(super) fn run(session: &Session<'_>) -> Result<Section, Failure> {
     let (host, runtime) = (session.host()?, session.runtime()?);
@@ -66,18 +65,10 @@ async fn turn(site: &mut Site<'_>, host: &Host) -> Result<Turn, Failure> {
     Ok(Turn { made, started, removed, cpu })
 }
 
-/// Whoever is told that one could not be removed asks again, and all of it counts.
 async fn remove(site: &mut Site<'_>) -> Result<f64, Failure> {
     let all = json!({ "children_of": INITIAL, "force": true });
     let begun = clock::now();
-    let mut tries = 1;
-    while let Err(why) = site.does("DeleteMachine", &all).await {
-        say(&format!("asked {tries} times: {why}"));
-        if tries == TRIES_MAX {
-            return Err(why);
-        }
-        tries += 1;
-    }
+    site.does("DeleteMachine", &all).await?;
     Ok((clock::now() - begun).as_secs_f64())
 }
 

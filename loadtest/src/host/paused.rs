@@ -5,11 +5,12 @@ use std::sync::Arc;
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_driver::libvirt::{Facts, LibvirtHost};
 use carrel_driver::{
-    Advance, Cancel, Doing, Done, Hypervisor, Listing, Look, Root, Seen, SilentAdvance, Step,
-    Trouble,
+    Advance, Cancel, Doing, Done, Hypervisor, Listener, Listing, Look, Root, Seen, SilentAdvance,
+    Step, Trouble,
 };
 use carrel_images::Images;
 use carrel_libvirt::{Host as Libvirt, Settings, Target};
+use carrel_model::contract::Guest;
 use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
 use carrel_workers::AtOnce;
@@ -119,6 +120,14 @@ impl Hypervisor for Paused {
 
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {
         self.whole.screenshot(machine)
+    }
+
+    fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
+        self.whole.guest(machine)
+    }
+
+    fn tells(&self, listener: Listener) {
+        self.whole.tells(listener);
     }
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {

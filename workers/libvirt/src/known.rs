@@ -20,8 +20,10 @@ struct Inner {
     domains: HashMap<Uuid, Entry>,
     /// Counts readings, to tell the older from the newer.
     clock: u64,
-    /// Counts what was forgotten, so that nothing old is remembered after it.
-    forgotten: u64,
+    /// How often each was forgotten, so that nothing old is remembered after it.
+    forgotten: HashMap<Uuid, u64>,
+    /// How often all were.
+    cleared: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -30,9 +32,19 @@ struct Entry {
     read: u64,
 }
 
-/// What was forgotten when a reading began.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Since(u64);
+/// What was forgotten when the reading of a domain began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since {
+    forgotten: u64,
+    cleared: u64,
+}
+
+impl Inner {
+    fn since(&self, uuid: Uuid) -> Since {
+        let forgotten = self.forgotten.get(&uuid).copied().unwrap_or_default();
+        Since { forgotten, cleared: self.cleared }
+    }
+}
 
 impl Known {
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -43,14 +55,15 @@ impl Known {
         self.inner().domains.get(&uuid).map(|entry| Arc::clone(&entry.found))
     }
 
-    pub(crate) fn since(&self) -> Since {
-        Since(self.inner().forgotten)
+    pub(crate) fn since(&self, uuid: Uuid) -> Since {
+        self.inner().since(uuid)
     }
 
-    /// Unless something was forgotten since the reading began: it may have been this.
+    /// Unless it was forgotten since the reading began. Others that were are nothing to it: while
+    /// many are made, one or another always is.
     pub(crate) fn remember(&self, since: Since, found: &Arc<Found>) {
         let mut inner = self.inner();
-        if inner.forgotten == since.0 {
+        if inner.since(found.uuid) == since {
             inner.clock += 1;
             let entry = Entry { found: Arc::clone(found), read: inner.clock };
             inner.domains.insert(found.uuid, entry);
@@ -61,6 +74,7 @@ impl Known {
     pub(crate) fn keep(&self, there: impl Fn(Uuid) -> bool) -> Vec<Uuid> {
         let mut inner = self.inner();
         inner.domains.retain(|uuid, _| there(*uuid));
+        inner.forgotten.retain(|uuid, _| there(*uuid));
         let mut by_age: Vec<(u64, Uuid)> =
             inner.domains.iter().map(|(uuid, entry)| (entry.read, *uuid)).collect();
         let many = READ_AGAIN_EACH.min(by_age.len());
@@ -81,7 +95,7 @@ impl Known {
 
     pub(crate) fn forget(&self, uuid: Uuid) {
         let mut inner = self.inner();
-        inner.forgotten += 1;
+        *inner.forgotten.entry(uuid).or_default() += 1;
         inner.domains.remove(&uuid);
     }
 
@@ -107,9 +121,46 @@ impl Known {
             },
             Hint::All | Hint::Gone => {
                 let mut inner = self.inner();
-                inner.forgotten += 1;
+                inner.cleared += 1;
                 inner.domains.clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use carrel_domain::Found;
+    use carrel_domain::tree::Element;
+    use uuid::Uuid;
+
+    use super::{Hint, Known};
+
+    fn found(number: u128) -> Arc<Found> {
+        let uuid = Uuid::from_u128(number);
+        let text = format!("<domain type='qemu'><name>n</name><uuid>{uuid}</uuid></domain>");
+        Arc::new(Found::of(&Element::parse(&text).expect("XML")).expect("a domain"))
+    }
+
+    #[test]
+    fn what_was_read_before_it_changed_is_not_remembered() {
+        let known = Known::default();
+        let (one, other) = (found(1), found(2));
+        let since = known.since(one.uuid);
+        known.forget(other.uuid);
+        known.remember(since, &one);
+        assert!(known.get(one.uuid).is_some(), "another one has changed");
+        known.forget(one.uuid);
+        known.remember(since, &one);
+        assert_eq!(known.get(one.uuid), None);
+        let since = known.since(one.uuid);
+        known.hear(&Hint::All);
+        known.remember(since, &one);
+        assert_eq!(known.get(one.uuid), None, "anything may have changed");
+        known.remember(known.since(one.uuid), &one);
+        known.keep(|uuid| uuid != one.uuid);
+        assert_eq!(known.get(one.uuid), None, "it is not there");
     }
 }

@@ -124,14 +124,19 @@ fn read(
     {
         return Ok(Some(found));
     }
-    let since = known.since();
+    let since = known.since(uuid);
     let Some(domain) = find(connect, uuid)? else { return Ok(None) };
-    match target::found(&domain) {
-        Ok(found) => {
-            let found = Arc::new(found);
-            known.remember(since, &found);
-            Ok(Some(found))
-        }
+    let found = unless_gone(target::found(&domain))?.map(Arc::new);
+    if let Some(found) = &found {
+        known.remember(since, found);
+    }
+    Ok(found)
+}
+
+/// Nothing: somebody has undefined it since it was found.
+fn unless_gone<T>(done: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match done {
+        Ok(done) => Ok(Some(done)),
         Err(trouble) if trouble.is(virt::error::ErrorNumber::NoDomain) => Ok(None),
         Err(trouble) => Err(trouble),
     }
@@ -173,26 +178,30 @@ fn observe(
 ) -> Result<(Option<Observed>, Option<ToNote>), Trouble> {
     let Some(domain) = find(connect, uuid)? else { return Ok((None, None)) };
     let Some(found) = read(connect, known, uuid, Fresh::Yes)? else { return Ok((None, None)) };
-    let state = target::state(&domain)?;
+    let Some(state) = unless_gone(target::state(&domain))? else { return Ok((None, None)) };
     let mut displays = Vec::new();
     if state.is_on() {
-        let live = Found::of(&target::parse(&domain.get_xml_desc(0)?)?);
+        let text = unless_gone(domain.get_xml_desc(0).map_err(Trouble::from))?;
+        let Some(text) = text else { return Ok((None, None)) };
+        let live = Found::of(&target::parse(&text)?);
         displays = live.map(|live| live.displays).unwrap_or_default();
     }
     let noted = found.ours.as_ref().and_then(|ours| to_note(uuid, ours, state));
     Ok((Some(Observed { found, state, displays }), noted))
 }
 
+fn note(connect: &Connect, ends: &[ToNote]) -> Result<(), Trouble> {
+    ends.iter().try_for_each(|end| unless_gone(note_one(connect, end)).map(drop))
+}
+
 /// Between reading and writing it may have been defined or started again: then there is nothing to
 /// note any more.
-fn note(connect: &Connect, ends: &[ToNote]) -> Result<(), Trouble> {
-    for (uuid, ended) in ends {
-        let Some(domain) = find(connect, *uuid)? else { continue };
-        let Some(mut ours) = target::marks(&domain)? else { continue };
-        if ours.ran && ours.ended.is_none() && !target::state(&domain)?.is_on() {
-            ours.ended = Some(*ended);
-            target::write(&domain, &ours)?;
-        }
+fn note_one(connect: &Connect, (uuid, ended): &ToNote) -> Result<(), Trouble> {
+    let Some(domain) = find(connect, *uuid)? else { return Ok(()) };
+    let Some(mut ours) = target::marks(&domain)? else { return Ok(()) };
+    if ours.ran && ours.ended.is_none() && !target::state(&domain)?.is_on() {
+        ours.ended = Some(*ended);
+        target::write(&domain, &ours)?;
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use carrel_driver::{
-    Advance, Cancel, Doing, Done, Hypervisor, Listing, Look, Root, Seen, Step, Trouble,
+    Advance, Cancel, Doing, Done, Hypervisor, Listener, Listing, Look, Root, Seen, Step, Trouble,
 };
+use carrel_model::contract::Guest;
 use carrel_model::ids::MachineId;
 use carrel_model::work::Thing;
 
@@ -48,6 +49,14 @@ impl Hypervisor for Noting {
 
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {
         self.0.screenshot(machine)
+    }
+
+    fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
+        self.0.guest(machine)
+    }
+
+    fn tells(&self, listener: Listener) {
+        self.0.tells(listener);
     }
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {

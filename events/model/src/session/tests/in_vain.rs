@@ -20,12 +20,14 @@ fn one_waits(settings: impl Into<Value>, machines: u32) -> Site {
 }
 
 fn left(events: &[Event]) -> Vec<LeaveCause> {
-    let cause = |event: &Event| match event {
-        Event::Session(_, SessionFact::Left(left)) => Some(left.cause),
-        _ => None,
+    let cause = |event: &Event| {
+        let Event::Session(_, SessionFact::Left(left)) = event else { return None };
+        Some(left.cause)
     };
     events.iter().filter_map(cause).collect()
 }
+
+type Happens = fn(&mut Site);
 
 fn populate(site: &mut Site, n: u32) {
     let why = json!({ "populate": { "operation": uuid::Uuid::nil() } });
@@ -50,7 +52,7 @@ fn with_the_last_machine_that_is_out_those_who_wait_are_told() {
 
 #[test]
 fn nobody_is_told_while_a_machine_may_come_back_by_itself() {
-    let busy: [(&str, fn(&mut Site)); 5] = [
+    let busy: [(&str, Happens); 5] = [
         ("in use", |_| {}),
         ("about to start", |site| {
             site.start_failed(1);
