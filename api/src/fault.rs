@@ -144,6 +144,9 @@ faults! {
     InUse "CRL-1034" 409 "In use",
         "Somebody has this machine, and what is on its screen is theirs.",
         clears "Ask again when they have left. `MessageMachine` shows them a message.";
+    NotRunning "CRL-1036" 409 "Not running",
+        "The machine is off, or no host of Carrel's runs it, so it shows and says nothing.",
+        clears "Start it first (`StartMachine`).";
     NoAnswer "CRL-1035" 503 "No answer",
         "The machine's host was asked, and has not answered: it is busy or silent, or the machine has no agent that runs.",
         clears "Ask again. `carrel get hypervisors` says whether the host is there; the guest needs qemu-guest-agent, or Windows its QEMU Guest Agent.";

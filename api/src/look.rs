@@ -52,7 +52,7 @@ async fn running(edge: &Edge, named: &str) -> Result<(HypervisorId, Machine), Pr
     let standing = edge.ports.commands.standing();
     let machine = standing.fleet.machines.get(id).ok_or_else(none)?;
     let host = machine.place.filter(|_| !machine.observed.state.is_off());
-    let off = || Problem::new(Fault::NotUntilItRuns, format!("{} does not run", machine.name));
+    let off = || Problem::new(Fault::NotRunning, format!("{} does not run", machine.name));
     Ok((host.ok_or_else(off)?, machine.clone()))
 }
 

@@ -26,6 +26,8 @@ mod process;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod screens;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 #[cfg(feature = "libvirt")]

@@ -140,7 +140,10 @@ mod tests {
 
     fn found(number: u128) -> Arc<Found> {
         let uuid = Uuid::from_u128(number);
-        let text = format!("<domain type='qemu'><name>n</name><uuid>{uuid}</uuid></domain>");
+        let text = format!(
+            "<domain type='qemu'><name>n</name><uuid>{uuid}</uuid>\
+             <memory>65536</memory><vcpu>1</vcpu></domain>"
+        );
         Arc::new(Found::of(&Element::parse(&text).expect("XML")).expect("a domain"))
     }
 

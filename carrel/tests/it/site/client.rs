@@ -248,6 +248,7 @@ impl Client {
 fn answered(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Gone> {
     let mut answer = answer.map_err(|_| Gone)?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(1 << 26).read_to_string().map_err(|_| Gone)?;
-    Ok(Answer { status, body: serde_json::from_str(&body).unwrap_or(Value::String(body)) })
+    let body = answer.body_mut().with_config().limit(1 << 26).read_to_vec().map_err(|_| Gone)?;
+    let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_else(|_| text()) })
 }
