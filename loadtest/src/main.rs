@@ -5,8 +5,8 @@
 //! adapters, and no figure comes from within, but that of `site start`, which puts the parts
 //! together itself.
 //!
-//! Start reading at [`log`], [`site`] and `host`, the rows of `loadtest log`, `site` and `host`, and
-//! at [`load`], how it is measured.
+//! Start reading at [`log`], [`site`] and `host`, the rows of `loadtest log`, `site` and `host`,
+//! and at [`load`], how it is measured.
 
 mod bare;
 mod clock;

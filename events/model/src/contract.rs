@@ -129,8 +129,8 @@ pub enum Question {
     Guest { machine: MachineId },
 }
 
-/// What a guest's agent says of it. It is what whoever rules the guest wants to be read, and nothing
-/// depends on it being true.
+/// What a guest's agent says of it. It is what whoever rules the guest wants to be read, and
+/// nothing depends on it being true.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Guest {

@@ -1,4 +1,5 @@
-//! `carrel up` with this libvirtd as its only host, and a golden machine of which desktops are made.
+//! `carrel up` with this libvirtd as its only host, and a golden machine of which desktops are
+//! made.
 
 use std::time::Duration;
 

@@ -57,8 +57,7 @@ pub struct Session {
     /// When they got a machine.
     pub granted_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
-    /// Why it ended: `request`, `silence`, `guest`, `revoked` or `machine`; of one that
-    /// waited also `maintenance`.
+    /// Why it ended: `request`, `silence`, `guest`, `revoked` or `machine`.
     pub cause: Option<String>,
 }
 

@@ -66,7 +66,6 @@ fn of_session(
             LeaveCause::Request => "request",
             LeaveCause::Silence => "silence",
             LeaveCause::Revoked => "revoked",
-            LeaveCause::Maintenance => "maintenance",
         },
         SessionFact::Queued(_)
         | SessionFact::ProtocolChanged(_)

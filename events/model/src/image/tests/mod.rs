@@ -4,7 +4,6 @@ mod again;
 mod children;
 mod copy;
 mod flatten;
-mod gone;
 mod import;
 mod populate;
 mod random;

@@ -3,7 +3,6 @@
 mod bounds;
 mod diagram;
 mod full;
-mod in_vain;
 mod lease;
 mod machines;
 mod queue;
