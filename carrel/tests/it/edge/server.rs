@@ -101,8 +101,9 @@ impl Server {
             }
         };
         let status = answer.status().as_u16();
-        let text = answer.into_body().read_to_string()?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        let bytes = answer.into_body().read_to_vec()?;
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or_else(|_| text())))
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Value {
