@@ -89,7 +89,7 @@ fn a_machine_keeps_its_board_when_it_is_defined_anew() {
     lab.does(&lab.definition(2, &overlay));
     let defined = lab.virsh(&["dumpxml", NAME]);
     assert!(defined.contains("machine='pc-q35-6.2'"), "{defined}");
-    assert_eq!(lab.sees().domain.map(|domain| domain.generation), Some(2), "it was defined anew");
+    assert_eq!(lab.sees().domain.map(|domain| domain.boot_epoch), Some(2), "it was defined anew");
 }
 
 #[test]
