@@ -170,6 +170,13 @@ fn speaks_tus(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// What is asked about, of whoever speaks as this does.
+fn asked(edge: &Edge, named: &str, headers: &HeaderMap) -> Result<Upload, Problem> {
+    let upload = upload(edge, named)?;
+    speaks_tus(headers)?;
+    Ok(upload)
+}
+
 fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, Problem> {
     let text = header(headers, name)?.unwrap_or_default();
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -195,8 +202,7 @@ pub async fn begin(
     Segment(named): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let upload = upload(&edge, &named)?;
-    speaks_tus(&headers)?;
+    let upload = asked(&edge, &named, &headers)?;
     let length = number(&headers, &UPLOAD_LENGTH)?;
     let wanted = upload.medium.size_bytes;
     if length != wanted {
@@ -214,8 +220,7 @@ pub async fn offset(
     Segment(named): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let upload = upload(&edge, &named)?;
-    speaks_tus(&headers)?;
+    let upload = asked(&edge, &named, &headers)?;
     let offset = edge.ports.uploads.offset(&upload).await?;
     let length = upload.medium.size_bytes.to_string();
     let more = [(UPLOAD_OFFSET, offset.to_string()), (UPLOAD_LENGTH, length)];
@@ -229,8 +234,7 @@ pub async fn append(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let upload = upload(&edge, &named)?;
-    speaks_tus(&headers)?;
+    let upload = asked(&edge, &named, &headers)?;
     if header(&headers, &CONTENT_TYPE)? != Some(OCTETS) {
         return Err(Problem::new(Fault::NotOctets, format!("this takes {OCTETS}")));
     }
@@ -260,8 +264,7 @@ pub async fn abandon(
     Segment(named): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let upload = upload(&edge, &named)?;
-    speaks_tus(&headers)?;
+    let upload = asked(&edge, &named, &headers)?;
     edge.ports.uploads.abandon(&upload).await?;
     answer(StatusCode::NO_CONTENT, &[])
 }

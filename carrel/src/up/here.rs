@@ -22,7 +22,6 @@ use crate::failure::Failure;
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 
-#[derive(Clone)]
 pub(super) struct Here {
     id: HypervisorId,
     found: Arc<OnceLock<Arc<dyn Hypervisor>>>,
@@ -44,7 +43,9 @@ impl Here {
         let (id, found, missing) = match try_once(config, decider, org).await {
             Ok((id, hypervisor)) => (id, OnceLock::from(hypervisor), None),
             Err(why) => {
-                let Some(id) = local::known_id(&config.data, decider)? else { return Err(why) };
+                let Some(id) = local::known_id(&config.data, &decider.standing().fleet)? else {
+                    return Err(why);
+                };
                 tracing::error!(%why, "this machine can't work as a host now; it is tried again");
                 (id, OnceLock::new(), Some(why.to_string()))
             }

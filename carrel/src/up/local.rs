@@ -91,9 +91,8 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
 }
 
 /// The id that the site knows this machine by, if it was a host before.
-pub(super) fn known_id(data: &Path, decider: &Decider) -> Result<Option<HypervisorId>, Failure> {
+pub(super) fn known_id(data: &Path, fleet: &Fleet) -> Result<Option<HypervisorId>, Failure> {
     let known = bound::kept(data, HOST_FILE)?.and_then(|id| id.parse().ok());
-    let fleet = decider.standing().fleet;
     Ok(known.filter(|id: &HypervisorId| fleet.hypervisors.get(*id).is_some()))
 }
 
@@ -171,8 +170,7 @@ impl Local {
 
     /// By its id, whatever it is called by now; the first time by its name.
     fn registered(&self, fleet: &Fleet) -> Result<Option<HypervisorId>, Failure> {
-        let known = bound::kept(&self.data, HOST_FILE)?.and_then(|id| id.parse().ok());
-        if let Some(id) = known.filter(|id| fleet.hypervisors.get(*id).is_some()) {
+        if let Some(id) = known_id(&self.data, fleet)? {
             return Ok(Some(id));
         }
         let mut hosts = fleet.hypervisors.iter();

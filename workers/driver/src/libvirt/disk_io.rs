@@ -1,11 +1,11 @@
 //! How QEMU gets to a disk's file.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use carrel_domain::{Cache, Io};
-use carrel_libvirt::preflight::{AIO_EVENTS_FILE, AIO_EVENTS_MIN};
+use carrel_libvirt::preflight::{AIO_EVENTS_MIN, aio_events};
 
 /// Files that are thrown away: nobody misses what is lost with the host.
 pub(super) const THROWN_AWAY: (Cache, Io) = (Cache::Unsafe, Io::Threads);
@@ -14,9 +14,7 @@ pub(super) const THROWN_AWAY: (Cache, Io) = (Cache::Unsafe, Io::Threads);
 /// kernel's asynchronous I/O where there is enough of it for a host full of machines: a QEMU that
 /// gets none doesn't start.
 pub(super) fn of(file: &Path) -> (Cache, Io) {
-    let events = fs::read_to_string(AIO_EVENTS_FILE);
-    let events = events.ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default();
-    chosen(takes_direct_io(file), events)
+    chosen(takes_direct_io(file), aio_events().unwrap_or_default())
 }
 
 fn chosen(direct: bool, events: u64) -> (Cache, Io) {

@@ -38,6 +38,14 @@ impl SimHost {
         if host.is_up { Ok(host.lives) } else { Err(down()) }
     }
 
+    fn must_run(&self, machine: MachineId, code: &str) -> Result<(), Trouble> {
+        let mut state = self.world.state();
+        self.up(&mut state)?;
+        let runs = state.host(self.id).domains.get(&machine).is_some_and(SimDomain::is_on);
+        let off = || Trouble::never(code, "the machine does not run here");
+        runs.then_some(()).ok_or_else(off)
+    }
+
     /// Waits, unless the host goes down meanwhile.
     fn wait(&self, lives: u64, time: Duration, cancel: &Cancel) -> Result<(), Trouble> {
         if time.is_zero() {
@@ -199,23 +207,12 @@ impl Hypervisor for SimHost {
     }
 
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble> {
-        let mut state = self.world.state();
-        self.up(&mut state)?;
-        let runs = state.host(self.id).domains.get(&machine).is_some_and(SimDomain::is_on);
-        if runs {
-            Ok(PNG.to_vec())
-        } else {
-            Err(Trouble::never("screenshot", "the machine does not run here"))
-        }
+        self.must_run(machine, "screenshot")?;
+        Ok(PNG.to_vec())
     }
 
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
-        let mut state = self.world.state();
-        self.up(&mut state)?;
-        let runs = state.host(self.id).domains.get(&machine).is_some_and(SimDomain::is_on);
-        if !runs {
-            return Err(Trouble::never("agent", "the machine does not run here"));
-        }
+        self.must_run(machine, "agent")?;
         let (agent, hostname) = (Some(Text::cut("sim")), Some(Text::cut(&machine.to_string())));
         Ok(Guest { agent, hostname, ..Guest::default() })
     }

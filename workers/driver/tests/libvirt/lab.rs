@@ -99,6 +99,15 @@ impl Lab {
         self.host.observe(&look).expect("it can be looked at")
     }
 
+    /// The machine's disk, on the guest's.
+    pub(crate) fn makes_disk(&self) -> Place {
+        let overlay = self.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
+        let on = Some((self.place("media/guest.qcow2"), Format::Qcow2));
+        let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
+        self.does(&Step::MakeDisk { file, format, size_gib, on });
+        overlay
+    }
+
     pub(crate) fn definition(&self, boot_epoch: u64, disk: &Place) -> Step {
         Step::Define(Box::new(self.definition_of(boot_epoch, disk)))
     }

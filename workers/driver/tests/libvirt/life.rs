@@ -74,10 +74,7 @@ fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
 #[test]
 fn a_machine_keeps_its_board_when_it_is_defined_anew() {
     let lab = Lab::start();
-    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
-    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
-    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
-    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    let overlay = lab.makes_disk();
     lab.does(&lab.definition(1, &overlay));
     // As if QEMU had been of an earlier version then.
     let newest = lab.virsh(&["dumpxml", NAME]);
@@ -95,10 +92,7 @@ fn a_machine_keeps_its_board_when_it_is_defined_anew() {
 #[test]
 fn a_guest_that_goes_off_by_itself_is_seen_to() {
     let lab = Lab::start();
-    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
-    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
-    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
-    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    let overlay = lab.makes_disk();
     lab.does(&lab.definition(1, &overlay));
     lab.does(&Step::Start { boot_epoch: 1 });
     eventually("it is up", || lab.console().contains("boot 1 of"));

@@ -8,12 +8,12 @@ use std::time::Duration;
 use carrel_driver::{Armed, Domain, Hope, Hypervisor, Step, TicketUse, Viewer};
 use carrel_lab::spice::{Answer, PERMISSION_DENIED, is_cut, sign_in};
 use carrel_model::ids::SessionId;
-use carrel_model::machine::{Format, Probe};
+use carrel_model::machine::Probe;
 use carrel_model::sealed::Secret;
 use carrel_model::version::latest::display::Protocol;
 use uuid::Uuid;
 
-use crate::lab::{DISK, Lab, MACHINE, NAME, eventually};
+use crate::lab::{Lab, NAME, eventually};
 
 /// Nothing is told at all if it takes so long.
 const TOLD_MAX: Duration = Duration::from_secs(60);
@@ -44,10 +44,7 @@ fn come_in(lab: &Lab, ticket: u32) -> Answer<TcpStream> {
 }
 
 fn start(lab: &Lab) {
-    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
-    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
-    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
-    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    let overlay = lab.makes_disk();
     lab.does(&lab.definition(1, &overlay));
     lab.does(&Step::Start { boot_epoch: 1 });
 }

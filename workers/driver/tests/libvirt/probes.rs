@@ -1,11 +1,11 @@
 //! What a guest answers is found by itself, and only what somebody waits for is asked.
 
 use carrel_driver::{Domain, Hypervisor, Step};
-use carrel_model::machine::{Format, Probe};
+use carrel_model::machine::Probe;
 use carrel_model::version::latest::renewal::{FirstBoot, FirstBootDone};
 use serde_json::json;
 
-use crate::lab::{DISK, Lab, MACHINE, eventually};
+use crate::lab::{Lab, MACHINE, eventually};
 
 const PORT: u16 = 7000;
 
@@ -16,10 +16,7 @@ fn listed(lab: &Lab) -> Domain {
 #[test]
 fn a_guest_is_asked_what_somebody_waits_for_until_it_answers() {
     let mut lab = Lab::start();
-    let overlay = lab.place(&format!("machines/{MACHINE}/{DISK}-0.qcow2"));
-    let on = Some((lab.place("media/guest.qcow2"), Format::Qcow2));
-    let (file, format, size_gib) = (overlay.clone(), Format::Qcow2, 1);
-    lab.does(&Step::MakeDisk { file, format, size_gib, on });
+    let overlay = lab.makes_disk();
 
     let mut definition = lab.definition_of(1, &overlay);
     definition.settings.readiness.probe = Probe::Agent;

@@ -5,15 +5,19 @@ use std::fs;
 use super::{Report, Verdict, What};
 
 /// How many asynchronous reads and writes there may be at once, of all processes together.
-pub const AIO_EVENTS_FILE: &str = "/proc/sys/fs/aio-max-nr";
+const AIO_EVENTS_FILE: &str = "/proc/sys/fs/aio-max-nr";
 
 /// Each QEMU with disks takes 1,024 for itself (QEMU, block/linux-aio.c), whatever it has to do:
 /// enough for a thousand machines.
 pub const AIO_EVENTS_MIN: u64 = 1 << 20;
 
+/// Nothing: it can't be read.
+pub fn aio_events() -> Option<u64> {
+    fs::read_to_string(AIO_EVENTS_FILE).ok()?.trim().parse().ok()
+}
+
 pub(super) fn report(report: &mut Report) {
-    let text = fs::read_to_string(AIO_EVENTS_FILE).unwrap_or_default();
-    judge(text.trim().parse().ok(), report);
+    judge(aio_events(), report);
 }
 
 fn judge(events: Option<u64>, report: &mut Report) {

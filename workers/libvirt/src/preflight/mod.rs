@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use carrel_domain::{HostFile, Virtualization};
 
-pub use self::kernel::{AIO_EVENTS_FILE, AIO_EVENTS_MIN};
+pub use self::kernel::{AIO_EVENTS_MIN, aio_events};
 use crate::host::Host;
 use crate::trouble::Trouble;
 
