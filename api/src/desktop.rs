@@ -76,6 +76,9 @@ pub struct Ready {
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_port: Option<u16>,
+    /// Whose certificate its host shows by TLS, as PEM. Trust no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// The display's password. It lets in once, for as long as it says below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
@@ -314,6 +317,7 @@ fn ready(session: &Session, reach: Option<&Reach>) -> Ready {
         host: reach.map(|reach| reach.host.clone()),
         port: ports.port,
         tls_port: ports.tls_port,
+        ca: reach.and_then(|reach| Some(reach.authority.as_deref()?.to_owned())),
         ticket: reach.map(|reach| reach.password.expose().to_owned()),
         viewer_file: reach.map(Reach::file),
         expires_at: session.ticket.expires_at,

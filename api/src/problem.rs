@@ -229,6 +229,7 @@ impl From<KeysError> for Problem {
             | KeysError::PasswordLength { .. }
             | KeysError::Hashing(_)
             | KeysError::Unwritable(_)
+            | KeysError::Certificate(_)
             | KeysError::Store(_)
             | KeysError::Entropy(_) => Self::internal(&error),
         }

@@ -2,11 +2,12 @@
 //! virt-viewer opens as a file (remote-viewer(1), "CONNECTION FILE").
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use carrel_keys::Keys;
+use carrel_keys::{Keys, KeysError};
 use carrel_model::fleet::Fleet;
 use carrel_model::name::Name;
 use carrel_model::sealed::Secret;
@@ -25,6 +26,8 @@ pub(crate) struct Reach {
     pub(crate) host: String,
     pub(crate) ports: Ports,
     pub(crate) password: Secret,
+    /// Whose certificate it shows, as PEM, where it shows one.
+    pub(crate) authority: Option<Arc<str>>,
     title: Name,
 }
 
@@ -42,12 +45,16 @@ pub(crate) fn reach(
     else {
         return Ok(None);
     };
-    let key = keys.host_key(id).map_err(|error| Problem::internal(&error))?;
+    let internal = |error: KeysError| Problem::internal(&error);
+    let key = keys.host_key(id).map_err(internal)?;
+    let is_shown = session.ticket.ports.tls_port.is_some();
+    let authority = is_shown.then(|| keys.authority()).transpose().map_err(internal)?;
     let address = host.settings.display_address.as_ref();
     Ok(Some(Reach {
         host: address.map_or(host.name.as_str(), |address| address.as_str()).to_owned(),
         ports: session.ticket.ports,
         password: key.display_password(session.id, machine.id, session.ticket.number),
+        authority,
         title: machine.name.clone(),
     }))
 }
@@ -69,6 +76,10 @@ impl Reach {
                 let _ = writeln!(text, "{name}={port}");
             }
         }
+        if let Some(authority) = &self.authority {
+            // In a key file a line's end is written like this.
+            let _ = writeln!(text, "ca={}", authority.trim_end().replace('\n', "\\n"));
+        }
         let _ = writeln!(text, "password={}", self.password.expose());
         let _ = writeln!(text, "title={}", self.title);
         // It lets nobody in a second time.
@@ -89,16 +100,20 @@ mod tests {
 
     #[test]
     fn a_file_says_where_it_is_and_how_to_get_in() {
-        let reach = Reach {
+        let mut reach = Reach {
             host: "192.0.2.1".to_owned(),
             ports: Ports { port: Some(5_900), tls_port: None },
             password: Secret::new("ABCD".to_owned()),
+            authority: None,
             title: "win11-001".parse().expect("a name"),
         };
         let expected = "[virt-viewer]\ntype=spice\nhost=192.0.2.1\nport=5900\npassword=ABCD\n\
                         title=win11-001\ndelete-this-file=1\n";
         assert_eq!(reach.file(), expected);
         assert!(!format!("{reach:?}").contains("ABCD"));
+        reach.ports = Ports { port: None, tls_port: Some(5_901) };
+        reach.authority = Some("one\ntwo\n".into());
+        assert!(reach.file().contains("\ntls-port=5901\nca=one\\ntwo\n"));
     }
 
     #[test]

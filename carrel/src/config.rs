@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use carrel_decider::limits::SNAPSHOT_EVERY;
@@ -37,6 +37,11 @@ pub(crate) struct Config {
     /// Where this host keeps disks, where machines are real. A new site has its first storage
     /// there.
     pub(crate) storage: PathBuf,
+    /// The address of this host at which other computers see displays, by TLS. Without one,
+    /// displays are seen on this host only.
+    pub(crate) displays: Option<IpAddr>,
+    /// Where QEMU finds the certificate of displays, which Carrel makes.
+    pub(crate) display_certificates: PathBuf,
     /// So many simulated hypervisors a new site begins with.
     pub(crate) sim_hypervisors: u16,
     /// So many times as fast as real hosts are simulated ones, to try out or to test.
@@ -102,6 +107,8 @@ impl Default for Config {
             driver: Driver::Sim,
             libvirt_uri: "qemu:///system".to_owned(),
             storage: PathBuf::from("/var/lib/carrel/storage"),
+            displays: None,
+            display_certificates: PathBuf::from("/etc/pki/libvirt-spice"),
             sim_hypervisors: 4,
             sim_speed: 1,
             sim_counts: false,
@@ -139,6 +146,12 @@ pub(crate) struct Given {
     /// Where this host keeps disks, where machines are real
     #[arg(long, value_name = "DIRECTORY", env = "CARREL_STORAGE")]
     storage: Option<PathBuf>,
+    /// Where other computers see displays; otherwise they are seen on this host only
+    #[arg(long, value_name = "ADDRESS", env = "CARREL_DISPLAYS")]
+    displays: Option<IpAddr>,
+    /// Where QEMU finds the certificate of displays
+    #[arg(long, value_name = "DIRECTORY", env = "CARREL_DISPLAY_CERTIFICATES")]
+    display_certificates: Option<PathBuf>,
     /// A new site begins with so many simulated hypervisors
     #[arg(long, value_name = "NUMBER", env = "CARREL_SIM_HYPERVISORS")]
     sim_hypervisors: Option<u16>,
@@ -183,6 +196,8 @@ impl Config {
             driver: given.driver.unwrap_or(file.driver),
             libvirt_uri: given.libvirt_uri.unwrap_or(file.libvirt_uri),
             storage: given.storage.unwrap_or(file.storage),
+            displays: given.displays.or(file.displays),
+            display_certificates: given.display_certificates.unwrap_or(file.display_certificates),
             sim_hypervisors: given.sim_hypervisors.unwrap_or(file.sim_hypervisors),
             sim_speed: given.sim_speed.unwrap_or(file.sim_speed),
             sim_counts: given.sim_counts.unwrap_or(file.sim_counts),
@@ -213,6 +228,10 @@ impl Config {
         if self.tls_certificate.is_some() != self.tls_key.is_some() {
             let next = "give both, or neither for a self-signed certificate";
             return Err(Failure::usage("tls_certificate and tls_key belong together").next(next));
+        }
+        if self.displays.is_some_and(|it| it.is_unspecified() || it.is_loopback()) {
+            let next = "name an address of this host that other computers reach, or leave it out";
+            return Err(Failure::usage("displays are seen at no such address").next(next));
         }
         if !(1..=SIM_HYPERVISORS_MAX).contains(&self.sim_hypervisors) {
             let what = format!("sim_hypervisors has to be between 1 and {SIM_HYPERVISORS_MAX}");

@@ -52,6 +52,7 @@ libvirt-daemon-system    runs domains, in tests one for each
 linux-image-cloud-amd64  is the kernel of guests of tests
 mtools                   puts files into their file system without mounting it
 ovmf                     is the UEFI firmware of guests
+openssl                  judges certificates, as viewers would
 python3-venv             has a place for the tool that asks the API with random data
 postgresql               has the server that tests start for themselves, on ports of their own
 qemu-guest-agent         answers from within a guest

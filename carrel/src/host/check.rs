@@ -1,13 +1,14 @@
 //! `carrel hypervisor check`.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use carrel_domain::Virtualization;
 use carrel_libvirt::preflight::{Item, Report, Verdict, What};
 use clap::{Args, Subcommand};
 
-use super::{Where, look};
+use super::{Displays, Where, look};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 
@@ -35,14 +36,22 @@ pub(crate) struct Check {
     /// Where disks shall lie
     #[arg(long, value_name = "DIRECTORY", env = "CARREL_STORAGE")]
     storage: Option<PathBuf>,
+    /// Where other computers shall see displays
+    #[arg(long, value_name = "ADDRESS", env = "CARREL_DISPLAYS")]
+    displays: Option<IpAddr>,
+    /// Where QEMU finds the certificate of displays
+    #[arg(long, value_name = "DIRECTORY", env = "CARREL_DISPLAY_CERTIFICATES")]
+    display_certificates: Option<PathBuf>,
 }
 
 pub(crate) fn run(command: HypervisorCommand, now_unix: u64) -> Result<Outcome, Failure> {
     let HypervisorCommand::Check(check) = command;
     let usual = Config::default();
+    let folder = check.display_certificates.unwrap_or(usual.display_certificates);
     let here = look(&Where {
         uri: check.libvirt_uri.unwrap_or(usual.libvirt_uri),
         storage: check.storage.unwrap_or(usual.storage),
+        displays: check.displays.map(|address| Displays { address, folder }),
         now_unix,
     })?;
     let mut out = io::stdout().lock();

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_driver::libvirt::{Facts, Uefi};
-use carrel_libvirt::preflight::{Report, Wanted};
+use carrel_libvirt::preflight::{Item, Report, Verdict, Wanted, What};
 use carrel_libvirt::{Capacity, Host, Settings};
 
+use super::Displays;
 use crate::failure::Failure;
 
 /// Where Debian and its like have it.
@@ -39,6 +40,7 @@ const CONSOLES: &str = "consoles";
 pub(crate) struct Where {
     pub(crate) uri: String,
     pub(crate) storage: PathBuf,
+    pub(crate) displays: Option<Displays>,
     pub(crate) now_unix: u64,
 }
 
@@ -77,21 +79,39 @@ pub(crate) fn look(at: &Where) -> Result<Here, Failure> {
     let wanted = Wanted {
         emulator: emulator.clone(),
         folders: vec![storage.clone()],
+        displays: at
+            .displays
+            .as_ref()
+            .filter(|it| it.are_certified())
+            .map_or(Listen::Loopback, Displays::listen),
         now_unix: at.now_unix,
     };
-    let report = host.preflight(&wanted).map_err(unreached)?;
+    let mut report = host.preflight(&wanted).map_err(unreached)?;
+    if let Some(displays) = at.displays.as_ref().filter(|it| !it.are_certified()) {
+        report.items.push(uncertified(displays));
+    }
     let Some(virtualization) = report.virtualization else {
         return Ok(Here { host, report, ready: None });
     };
     let capacity = host.capacity(&emulator, virtualization).map_err(unreached)?;
-    let facts = facts(virtualization, emulator, consoles)?;
+    let spice = at.displays.as_ref().map_or(Listen::Loopback, Displays::listen);
+    let facts = facts(virtualization, emulator, spice, consoles)?;
     let ready = Some(Ready { facts, capacity, storage });
     Ok(Here { host, report, ready })
+}
+
+fn uncertified(displays: &Displays) -> Item {
+    let (address, folder) = (displays.address, displays.folder.display());
+    let detail = format!(
+        "not tried at {address}: there is no certificate in {folder} before Carrel has started"
+    );
+    Item { what: What::Display, verdict: Verdict::Warns, detail }
 }
 
 fn facts(
     virtualization: Virtualization,
     emulator: HostFile,
+    spice: Listen,
     consoles: PathBuf,
 ) -> Result<Facts, Failure> {
     Ok(Facts {
@@ -99,8 +119,7 @@ fn facts(
         emulator,
         uefi: firmware(UEFI)?,
         uefi_secure: firmware(UEFI_SECURE)?,
-        // Beyond this machine it takes a certificate of the host's own.
-        spice: Listen::Loopback,
+        spice,
         consoles,
         transport: "tls".to_owned(),
     })

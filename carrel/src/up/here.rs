@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carrel_decider::Decider;
 use carrel_driver::Hypervisor;
+use carrel_keys::Keys;
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
 use tokio::sync::{Notify, watch};
@@ -22,6 +23,14 @@ use crate::failure::Failure;
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 
+/// Whose host it is.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub(super) decider: Decider,
+    pub(super) keys: Keys,
+    pub(super) org: Org,
+}
+
 pub(super) struct Here {
     id: HypervisorId,
     found: Arc<OnceLock<Arc<dyn Hypervisor>>>,
@@ -35,17 +44,12 @@ impl Here {
     /// # Errors
     ///
     /// It can't be a host, and never was one.
-    pub(super) async fn look(
-        config: &Config,
-        decider: &Decider,
-        org: &Org,
-    ) -> Result<Self, Failure> {
-        let (id, found, missing) = match try_once(config, decider, org).await {
+    pub(super) async fn look(config: &Config, site: &Site) -> Result<Self, Failure> {
+        let (id, found, missing) = match try_once(config, site).await {
             Ok((id, hypervisor)) => (id, OnceLock::from(hypervisor), None),
             Err(why) => {
-                let Some(id) = local::known_id(&config.data, &decider.standing().fleet)? else {
-                    return Err(why);
-                };
+                let fleet = site.decider.standing().fleet;
+                let Some(id) = local::known_id(&config.data, &fleet)? else { return Err(why) };
                 tracing::error!(%why, "this machine can't work as a host now; it is tried again");
                 (id, OnceLock::new(), Some(why.to_string()))
             }
@@ -72,20 +76,14 @@ impl Here {
     }
 
     /// Until it can work, or nobody wants it any more.
-    pub(super) async fn mend(
-        self,
-        config: Config,
-        decider: Decider,
-        org: Org,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    pub(super) async fn mend(self, config: Config, site: Site, mut stop: watch::Receiver<bool>) {
         let mut again = AGAIN_FIRST;
         while self.found.get().is_none() {
             if timeout(again, stop.wait_for(|stop| *stop)).await.is_ok() {
                 return;
             }
             again = (again * 2).min(AGAIN_MAX);
-            match try_once(&config, &decider, &org).await {
+            match try_once(&config, &site).await {
                 Ok((_, hypervisor)) => {
                     let _ = self.found.set(hypervisor);
                     self.more.notify_one();
@@ -100,10 +98,9 @@ impl Here {
 
 async fn try_once(
     config: &Config,
-    decider: &Decider,
-    org: &Org,
+    site: &Site,
 ) -> Result<(HypervisorId, Arc<dyn Hypervisor>), Failure> {
-    let local = local::find(config).await?;
-    let id = local.found(decider, org).await?;
+    let local = local::find(config, &site.keys, &site.decider.standing().fleet).await?;
+    let id = local.found(&site.decider, &site.org).await?;
     Ok((id, local.hypervisor()))
 }

@@ -1,6 +1,8 @@
 //! Where this machine is a host itself: it is registered as what it is, with its storage and
 //! libvirt's own network to begin with.
 
+use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,11 +11,12 @@ use carrel_domain::Virtualization;
 use carrel_driver::Hypervisor;
 use carrel_driver::libvirt::LibvirtHost;
 use carrel_images::Images;
+use carrel_keys::Keys;
 use carrel_libvirt::Capacity;
 use carrel_libvirt::preflight::Verdict;
 use carrel_model::fleet::Fleet;
 use carrel_model::ids::HypervisorId;
-use carrel_model::name::Org;
+use carrel_model::name::{HostAddress, Org};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -22,7 +25,7 @@ use super::bound;
 use super::outside::millis;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::host::{Where, look, remarks};
+use crate::host::{Displays, Where, look, remarks};
 
 /// In the data directory: the id that this machine has as a host.
 pub(super) const HOST_FILE: &str = "host";
@@ -37,8 +40,10 @@ const OWN_MEMORY_MIB: u64 = 1_024;
 /// any storage should have.
 const LOW_PART: u64 = 10;
 const LOW_SPACE_MIB_MAX: u64 = 20 * 1_024;
-/// Display passwords are for who sits at this machine, until its displays have a certificate.
+/// Displays are for who sits at this machine, unless they have a certificate.
 const DISPLAY_ADDRESS: &str = "127.0.0.1";
+/// What this machine calls itself.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// A host's name that has no letter of which names are made.
 const NAMELESS: &str = "host-1";
 
@@ -49,18 +54,24 @@ pub(super) struct Local {
     capacity: Capacity,
     storage: String,
     free_mib: u64,
+    displays: Option<IpAddr>,
     data: PathBuf,
 }
 
 /// Looks, and says what is not as it should be.
-pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
+pub(super) async fn find(config: &Config, keys: &Keys, fleet: &Fleet) -> Result<Local, Failure> {
     let at = Where {
         uri: config.libvirt_uri.clone(),
         storage: config.storage.clone(),
+        displays: Displays::of(config),
         now_unix: millis() / 1_000,
     };
-    let data = config.data.clone();
+    let (data, keys) = (config.data.clone(), keys.clone());
+    let called = called(&data, fleet)?;
     let looked = spawn_blocking(move || {
+        if let Some(displays) = &at.displays {
+            displays.certify(&keys, &called)?;
+        }
         let here = look(&at)?;
         for remark in remarks(&here.report) {
             tracing::warn!("{remark}");
@@ -84,6 +95,7 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
                 .free_mib(&ready.storage)
                 .map_err(|why| unfit().because(why))?,
             storage: utf8(&ready.storage)?,
+            displays: at.displays.map(|it| it.address),
             data,
         })
     });
@@ -94,6 +106,15 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
 pub(super) fn known_id(data: &Path, fleet: &Fleet) -> Result<Option<HypervisorId>, Failure> {
     let known = bound::kept(data, HOST_FILE)?.and_then(|id| id.parse().ok());
     Ok(known.filter(|id: &HypervisorId| fleet.hypervisors.get(*id).is_some()))
+}
+
+/// What viewers may call this host, beside its address.
+fn called(data: &Path, fleet: &Fleet) -> Result<Vec<String>, Failure> {
+    let known = known_id(data, fleet)?.and_then(|id| fleet.hypervisors.get(id));
+    let address = known.and_then(|host| host.settings.display_address.as_ref());
+    let named = fs::read_to_string(HOST_NAME).ok().map(|name| name.trim().to_owned());
+    let names = address.map(|address| address.as_str().to_owned()).into_iter().chain(named);
+    Ok(names.filter(|name| name.is_ascii() && name != DISPLAY_ADDRESS).collect())
 }
 
 /// A host whose guests ran under KVM does not quietly become one that emulates them.
@@ -145,12 +166,15 @@ impl Local {
             None => {
                 let settings = json!({
                     "capacity": { "memory_mib": self.memory_mib(), "vcpus": self.capacity.cpus },
-                    "display_address": DISPLAY_ADDRESS,
+                    "display_address": self.display_address(),
                 });
                 let data = json!({ "name": self.name, "settings": settings });
                 ask(decider, org, "RegisterHypervisor", data).await?;
             }
-            Some(id) => self.correct(decider, org, id).await?,
+            Some(id) => {
+                self.correct(decider, org, id).await?;
+                self.show(decider, org, id).await?;
+            }
         }
         let fleet = decider.standing().fleet;
         let id = self.registered(&fleet)?;
@@ -192,6 +216,30 @@ impl Local {
         let capacity = json!({ "memory_mib": memory_mib, "vcpus": vcpus.min(promised.vcpus) });
         let data = json!({ "hypervisor": id, "settings": { "capacity": capacity } });
         ask(decider, org, "UpdateHypervisor", data).await.map(drop)
+    }
+
+    /// Viewers are sent to where displays are seen. An administrator may have given it a name, or
+    /// another address by which it is reached.
+    async fn show(&self, decider: &Decider, org: &Org, id: HypervisorId) -> Result<(), Failure> {
+        let fleet = decider.standing().fleet;
+        let Some(host) = fleet.hypervisors.get(id) else { return Ok(()) };
+        let told = host.settings.display_address.as_ref().map(HostAddress::as_str);
+        match (told, self.displays) {
+            (Some(DISPLAY_ADDRESS) | None, Some(_)) => {
+                let settings = json!({ "display_address": self.display_address() });
+                let data = json!({ "hypervisor": id, "settings": settings });
+                ask(decider, org, "UpdateHypervisor", data).await.map(drop)
+            }
+            (Some(told), None) if told != DISPLAY_ADDRESS => {
+                tracing::warn!(told, "viewers are sent there, and displays are seen here only");
+                Ok(())
+            }
+            (Some(_), Some(_)) | (_, None) => Ok(()),
+        }
+    }
+
+    fn display_address(&self) -> String {
+        self.displays.map_or_else(|| DISPLAY_ADDRESS.to_owned(), |address| address.to_string())
     }
 
     fn memory_mib(&self) -> u64 {

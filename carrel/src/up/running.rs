@@ -12,7 +12,7 @@ use carrel_api::upload::{NoUploads, Uploads};
 use carrel_bus::memory::MemoryBus;
 use carrel_bus::{Bus, MemoryPulse, Pulse};
 use carrel_decider::{Decider, Shredder};
-use carrel_keys::DrawnAhead;
+use carrel_keys::{DrawnAhead, Keys};
 use carrel_model::name::Org;
 use carrel_projections::Projector;
 use carrel_relay::Relay;
@@ -93,7 +93,10 @@ pub(super) async fn start(parts: Parts, config: &Config) -> Result<Running, Fail
             let (more, missing, uploads) = (Arc::default(), None, Arc::new(NoUploads));
             Hosts { drives, more, missing, uploads }
         }
-        Driver::Libvirt => local(config, (&decider, &org), &ending, &mut behind).await?,
+        Driver::Libvirt => {
+            let site = (decider.clone(), keys.clone(), org.clone());
+            local(config, site, &ending, &mut behind).await?
+        }
     };
     let crew = Crew {
         decider: decider.clone(),
@@ -141,18 +144,19 @@ struct Hosts {
 #[cfg(feature = "libvirt")]
 async fn local(
     config: &Config,
-    (decider, org): (&Decider, &Org),
+    (decider, keys, org): (Decider, Keys, Org),
     ending: &watch::Sender<bool>,
     behind: &mut JoinSet<Ended>,
 ) -> Result<Hosts, Failure> {
-    let here = super::here::Here::look(config, decider, org).await?;
+    let site = super::here::Site { decider, keys, org };
+    let here = super::here::Here::look(config, &site).await?;
     let hosts = Hosts {
         drives: here.drives(),
         more: here.more(),
         missing: here.missing().map(str::to_owned),
         uploads: Arc::new(HostUploads::new(here.id(), config.upload_gib_max)),
     };
-    let (mut stopped, sweeps) = (ending.subscribe(), sweep(decider.clone(), here.id()));
+    let (mut stopped, sweeps) = (ending.subscribe(), sweep(site.decider.clone(), here.id()));
     behind.spawn(async move {
         tokio::select! {
             () = sweeps => {}
@@ -161,7 +165,7 @@ async fn local(
         ("what sweeps uploads", Ok(()))
     });
     if hosts.missing.is_some() {
-        let mended = here.mend(config.clone(), decider.clone(), org.clone(), ending.subscribe());
+        let mended = here.mend(config.clone(), site, ending.subscribe());
         behind.spawn(async {
             mended.await;
             ("this machine as a host", Ok(()))
@@ -173,7 +177,7 @@ async fn local(
 #[cfg(not(feature = "libvirt"))]
 async fn local(
     _: &Config,
-    _: (&Decider, &Org),
+    _: (Decider, Keys, Org),
     _: &watch::Sender<bool>,
     _: &mut JoinSet<Ended>,
 ) -> Result<Hosts, Failure> {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod displays;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod job;

@@ -18,14 +18,19 @@ pub(crate) struct Site {
     folder: PathBuf,
     up: Option<Child>,
     server: String,
+    /// Of `carrel up`, beside those of every site.
+    options: Vec<String>,
 }
 
 impl Site {
     pub(crate) fn start() -> Self {
-        let lab = Lab::start();
+        Self::on(Lab::start(), Vec::new())
+    }
+
+    pub(crate) fn on(lab: Lab, options: Vec<String>) -> Self {
         let folder = lab.folder().join("carrel");
         fs::create_dir(&folder).expect("a folder");
-        let mut site = Self { lab, folder, up: None, server: String::new() };
+        let mut site = Self { lab, folder, up: None, server: String::new(), options };
         site.up();
         site
     }
@@ -77,6 +82,7 @@ impl Site {
             .arg(self.storage())
             .arg("--data")
             .arg(self.data())
+            .args(&self.options)
             .stdout(Stdio::piped())
             .stderr(said)
             .spawn()
@@ -186,11 +192,15 @@ impl Site {
     /// With a golden machine, copied from a source that was imported.
     pub(crate) fn with_initial(initial: &str) -> Self {
         let site = Self::start();
-        site.import("gold");
-        let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
-        site.does(&[&create[..], &["--name", initial]].concat());
-        site.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
+        site.makes_initial(initial);
         site
+    }
+
+    pub(crate) fn makes_initial(&self, initial: &str) {
+        self.import("gold");
+        let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
+        self.does(&[&create[..], &["--name", initial]].concat());
+        self.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
     }
 
     /// The only session that there is ends.
@@ -208,8 +218,12 @@ impl Site {
         self.does(&["do", "CreateClient", "--name", name, "--password", &password, "--wait"]);
     }
 
-    /// What the person's viewer opens.
     pub(crate) fn connects(&self, name: &str, desktop: &str) -> Viewer {
+        Viewer::read(&self.viewer_file(name, desktop))
+    }
+
+    /// What the person's viewer opens.
+    pub(crate) fn viewer_file(&self, name: &str, desktop: &str) -> String {
         let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
         let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let (shown, password) = (path(&file), path(&password));
@@ -225,7 +239,7 @@ impl Site {
         ]);
         let mode = fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
-        Viewer::read(&fs::read_to_string(&file).expect("text"))
+        fs::read_to_string(&file).expect("text")
     }
 
     /// What its guest has said since its host knows it.

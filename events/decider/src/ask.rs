@@ -126,6 +126,7 @@ impl From<KeysError> for Refusal {
             | KeysError::NoHost { .. }
             | KeysError::Hashing(_)
             | KeysError::Unwritable(_)
+            | KeysError::Certificate(_)
             | KeysError::Store(_)
             | KeysError::Entropy(_) => Self::Unavailable(error.to_string()),
         }

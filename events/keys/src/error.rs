@@ -84,6 +84,8 @@ pub enum KeysError {
     Hashing(String),
     #[error("a command could not be written down: {0}")]
     Unwritable(String),
+    #[error("no certificate can be made: {0}")]
+    Certificate(#[from] rcgen::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

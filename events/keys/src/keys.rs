@@ -1,11 +1,12 @@
 //! What everybody else has of the keys.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+use crate::authority::Authority;
 use crate::cache::Cache;
 use crate::entropy::Entropy;
 use crate::error::OpenError;
@@ -28,6 +29,7 @@ struct Inner {
     people: Cache,
     hashes: HashKeys,
     work: RwLock<WorkKeys>,
+    authority: Mutex<Option<Authority>>,
     hashers: Hashers,
     /// The hash of no password, for whoever has none.
     dummy: String,
@@ -68,6 +70,7 @@ impl Keys {
             people: Cache::new(CACHED_KEYS_MAX),
             hashes: HashKeys::derive(&installation),
             work: RwLock::new(work),
+            authority: Mutex::default(),
             hashers: Hashers::start(hashers.min(HASHERS_MAX))?,
             dummy,
         })))
@@ -110,6 +113,10 @@ impl Keys {
 
     pub(crate) fn work(&self) -> &RwLock<WorkKeys> {
         &self.0.work
+    }
+
+    pub(crate) fn known_authority(&self) -> &Mutex<Option<Authority>> {
+        &self.0.authority
     }
 
     pub(crate) fn hashers(&self) -> &Hashers {

@@ -1,8 +1,9 @@
 //! Every long-lived secret of a Carrel installation: kept here, used here, and nowhere else.
 //!
 //! [`Keys`] is what everybody else has: it seals and opens what is personal, hashes names, tokens
-//! and passwords, derives display passwords and signs work. Secrets don't leave it, but for those
-//! that somebody else must have: a new token, a host's key at its enrolment.
+//! and passwords, derives display passwords, signs work and what hosts show to viewers. Secrets
+//! don't leave it, but for those that somebody else must have: a new token, a host's key at its
+//! enrolment, its certificate's.
 //!
 //! [`KeyStore`] is the port behind it: where keys lie. The adapters, [`directory`] and [`memory`],
 //! pass one conformance suite.
@@ -11,6 +12,7 @@
 //!
 //! Start reading at [`keys`], then [`store`].
 
+mod authority;
 mod cache;
 pub mod directory;
 pub mod entropy;
@@ -28,6 +30,7 @@ pub mod signing;
 pub mod store;
 pub mod token;
 
+pub use authority::Certified;
 pub use entropy::{DrawnAhead, Entropy, OsEntropy};
 pub use error::{KeysError, OpenError, SealError, StoreError};
 pub use host::HostKey;

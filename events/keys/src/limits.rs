@@ -22,5 +22,6 @@ pub const HASHERS_MAX: usize = 8;
 /// after their browser has given up.
 pub const HASHING_QUEUE_MAX: usize = 1_024;
 
-/// A key file has 36 bytes and what it keeps: at most two seeds of 32 bytes.
+/// A key file has 36 bytes and what it keeps: at most a key pair of P-256,
+/// which PKCS #8 writes in 138.
 pub const FILE_BYTES_MAX: usize = 256;

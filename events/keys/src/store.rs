@@ -38,6 +38,8 @@ pub enum SecretName {
     Installation,
     /// What work is signed with.
     WorkSigning,
+    /// What the certificates of hosts are signed with.
+    Authority,
     /// What a host and Carrel have in common.
     Host(HypervisorId),
 }

@@ -32,6 +32,7 @@ pub(super) enum Kind {
     Installation = 3,
     WorkSigning = 4,
     Host = 5,
+    Authority = 6,
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {

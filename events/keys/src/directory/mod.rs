@@ -4,6 +4,7 @@
 //!   lock                       one process at a time
 //!   installation               what keyed hashes are made with
 //!   work-signing               what work is signed with
+//!   authority                  what certificates of hosts are signed with
 //!   hosts/<id>.key
 //!   people/<last two digits of the id>/<id>.key
 //!   people/<last two digits of the id>/<id>.shredded
@@ -90,6 +91,7 @@ impl Layout {
         match name {
             SecretName::Installation => self.dir.join("installation"),
             SecretName::WorkSigning => self.dir.join("work-signing"),
+            SecretName::Authority => self.dir.join("authority"),
             SecretName::Host(host) => self.hosts().join(format!("{host}.{KEY}")),
         }
     }
@@ -100,6 +102,7 @@ fn kind_of(name: SecretName) -> (Kind, Uuid) {
     match name {
         SecretName::Installation => (Kind::Installation, Uuid::nil()),
         SecretName::WorkSigning => (Kind::WorkSigning, Uuid::nil()),
+        SecretName::Authority => (Kind::Authority, Uuid::nil()),
         SecretName::Host(host) => (Kind::Host, host.uuid()),
     }
 }

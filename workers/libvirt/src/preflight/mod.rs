@@ -15,7 +15,7 @@ mod trial;
 
 use std::path::PathBuf;
 
-use carrel_domain::{HostFile, Virtualization};
+use carrel_domain::{HostFile, Listen, Virtualization};
 
 pub use self::kernel::{AIO_EVENTS_MIN, aio_events};
 use crate::host::Host;
@@ -27,6 +27,8 @@ pub struct Wanted {
     pub emulator: HostFile,
     /// Where this host has its storages. The trial's guest is started from the first.
     pub folders: Vec<PathBuf>,
+    /// Where displays are to be seen from.
+    pub displays: Listen,
     /// By the clock of whoever asks.
     pub now_unix: u64,
 }
@@ -85,7 +87,7 @@ impl Host {
         kernel::report(&mut report);
         folders::report(&wanted.folders, wanted.now_unix, &mut report);
         match wanted.folders.first() {
-            Some(folder) => trial::report(self, &wanted.emulator, folder, &mut report)?,
+            Some(folder) => trial::report(self, wanted, folder, &mut report)?,
             None => report.say(
                 What::Virtualization,
                 Verdict::Warns,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use carrel_domain::ours::{NAMESPACE, PREFIX};
 use carrel_domain::tree::Element;
-use carrel_domain::{Ended, HostFile, Virtualization};
+use carrel_domain::{Ended, HostFile, Listen, Virtualization};
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::target::{find, state};
 use crate::trouble::Trouble;
 
-use super::{Report, Verdict, What};
+use super::{Report, Verdict, Wanted, What};
 
 /// One trial at a time, and what one has left behind the next one clears up.
 const UUID: Uuid = Uuid::from_u128(0xca44_e100_74a1_4000_8000_0000_0000_0001);
@@ -44,7 +44,7 @@ const LOOKS_TCG_MAX: u32 = 300;
 
 pub(super) fn report(
     host: &Host,
-    emulator: &HostFile,
+    wanted: &Wanted,
     folder: &Path,
     report: &mut Report,
 ) -> Result<(), Trouble> {
@@ -58,13 +58,24 @@ pub(super) fn report(
             return Ok(());
         }
     };
-    let kvm = boot(host, emulator, &disk, Virtualization::Kvm);
+    let tried = by_either(host, &wanted.emulator, &disk, report)
+        .and_then(|()| display(host, wanted, &disk, report));
+    let _ = fs::remove_file(&disk);
+    tried
+}
+
+fn by_either(
+    host: &Host,
+    emulator: &HostFile,
+    disk: &Path,
+    report: &mut Report,
+) -> Result<(), Trouble> {
+    let kvm = boot(host, (emulator, disk, Virtualization::Kvm, Listen::Loopback));
     let outcome = match &kvm {
         Ok(()) => Ok(()),
         Err(trouble) if trouble.is_unreachable() => Err(trouble.clone()),
-        Err(_) => boot(host, emulator, &disk, Virtualization::Tcg),
+        Err(_) => boot(host, (emulator, disk, Virtualization::Tcg, Listen::Loopback)),
     };
-    let _ = fs::remove_file(&disk);
     match (kvm, outcome) {
         (Ok(()), _) => {
             report.virtualization = Some(Virtualization::Kvm);
@@ -85,6 +96,24 @@ pub(super) fn report(
     Ok(())
 }
 
+/// Beyond this host: whether QEMU has a certificate that it can read, and can listen there.
+fn display(host: &Host, wanted: &Wanted, disk: &Path, report: &mut Report) -> Result<(), Trouble> {
+    let (Listen::Tls(address), Some(by)) = (wanted.displays, report.virtualization) else {
+        return Ok(());
+    };
+    match boot(host, (&wanted.emulator, disk, by, wanted.displays)) {
+        Ok(()) => {
+            report.say(What::Display, Verdict::Good, format!("seen at {address}, by TLS"));
+        }
+        Err(why) if why.is_unreachable() => return Err(why),
+        Err(why) => {
+            let detail = format!("none can be seen at {address}: {why}");
+            report.say(What::Display, Verdict::Fails, detail);
+        }
+    }
+    Ok(())
+}
+
 fn boot_disk() -> Vec<u8> {
     let mut disk = vec![0; DISK];
     disk[..CODE.len()].copy_from_slice(&CODE);
@@ -92,8 +121,11 @@ fn boot_disk() -> Vec<u8> {
     disk
 }
 
-fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Result<(), Trouble> {
-    let text = describe(emulator, disk, by).write();
+/// What a guest is made of.
+type Of<'a> = (&'a HostFile, &'a Path, Virtualization, Listen);
+
+fn boot(host: &Host, of: Of<'_>) -> Result<(), Trouble> {
+    let (text, by) = (describe(of).write(), of.2);
     host.power(Some(UUID), move |connect| {
         clear(connect)?;
         let domain = Domain::define_xml(connect, &text)?;
@@ -105,7 +137,7 @@ fn boot(host: &Host, emulator: &HostFile, disk: &Path, by: Virtualization) -> Re
     })
 }
 
-fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
+fn describe((emulator, disk, by, displays): Of<'_>) -> Element {
     let (kind, processor) = match by {
         Virtualization::Kvm => ("kvm", "host-model"),
         Virtualization::Tcg => ("qemu", "maximum"),
@@ -132,8 +164,18 @@ fn describe(emulator: &HostFile, disk: &Path, by: Virtualization) -> Element {
         Element::new("cpu").with("mode", processor),
         text("on_poweroff", "destroy"),
         text("on_crash", "destroy"),
-        Element::new("devices").within([text("emulator", emulator.as_str()), drive, balloon]),
+        Element::new("devices")
+            .within([text("emulator", emulator.as_str()), drive, balloon])
+            .within(graphics(displays)),
     ])
+}
+
+/// Nobody has its password, which is empty.
+fn graphics(displays: Listen) -> Option<Element> {
+    let Listen::Tls(address) = displays else { return None };
+    let graphics = Element::new("graphics").with("type", "spice").with("autoport", "yes");
+    let graphics = graphics.with("defaultMode", "secure").with("passwd", "");
+    Some(graphics.with("listen", address.to_string()))
 }
 
 fn wait(domain: &Domain, by: Virtualization) -> Result<(), Trouble> {

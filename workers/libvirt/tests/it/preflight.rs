@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use carrel_domain::HostFile;
+use carrel_domain::{HostFile, Listen};
 use carrel_libvirt::preflight::{Verdict, Wanted, What};
 
 use crate::support::lab::lab;
@@ -14,7 +14,8 @@ fn a_guest_is_tried_and_nothing_of_it_is_left() {
     let host = lab.host();
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let emulator = HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path");
-    let wanted = Wanted { emulator, folders: vec![lab.folder().to_owned()], now_unix };
+    let folders = vec![lab.folder().to_owned()];
+    let wanted = Wanted { emulator, folders, displays: Listen::Loopback, now_unix };
     let report = host.preflight(&wanted).expect("libvirtd answers");
     println!("{report:#?}");
     assert!(report.virtualization.is_some(), "guests run one way or the other");

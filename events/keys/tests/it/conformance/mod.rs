@@ -2,6 +2,7 @@
 //!
 //! A store joins with a type that implements [`Adapter`] and `conformance::suite!(ThatType)`.
 
+pub(crate) mod authority;
 pub(crate) mod host;
 pub(crate) mod installation;
 pub(crate) mod person;
@@ -43,6 +44,10 @@ pub(crate) fn restarted<A: Adapter>(adapter: &mut A, old: Keys) -> Keys {
 /// compiler says so.
 macro_rules! suite {
     ($adapter:ident) => {
+        $crate::conformance::cases! { $adapter, authority:
+            what_it_has_signed_is_trusted_after_a_restart
+            another_installations_is_not_trusted
+        }
         $crate::conformance::cases! { $adapter, host:
             a_host_has_the_key_that_it_was_given
             a_host_that_is_enrolled_again_has_another_key
