@@ -56,15 +56,19 @@ async fn running(edge: &Edge, named: &str) -> Result<(HypervisorId, Machine), Pr
     Ok((host.ok_or_else(off)?, machine.clone()))
 }
 
-async fn ask(edge: &Edge, host: HypervisorId, what: &Question) -> Result<Bytes, Problem> {
+pub(crate) async fn ask(
+    edge: &Edge,
+    host: HypervisorId,
+    what: &Question,
+) -> Result<Bytes, Problem> {
     let question = serde_json::to_vec(what).map_err(|error| Problem::internal(&error))?;
     let message = Message::new(edge.fresh_id()?, question);
     let asked = edge.ports.bus.ask(host, message, LOOK_WITHIN).await;
     asked.map_err(|why| {
         let detail = match why {
-            AskError::NobodyThere => "no worker of the machine's host is there to be asked",
-            AskError::Late => "the machine's host has no answer",
-            AskError::Bus(_) => "the machine's host can't be asked",
+            AskError::NobodyThere => "no worker of the host is there to be asked",
+            AskError::Late => "the host has no answer",
+            AskError::Bus(_) => "the host can't be asked",
         };
         Problem::new(Fault::NoAnswer, detail).after_seconds(RETRY_SECONDS)
     })

@@ -70,6 +70,10 @@ const WHO: &[(&str, &str, Access)] = &[
     // What is on a screen, and who sits before it.
     ("GET", "/v1/machines/{id}/screenshot", Access::Role(Role::Operator)),
     ("GET", "/v1/machines/{id}/guest", Access::Role(Role::Operator)),
+    // Whoever may adopt them.
+    ("GET", "/v1/hypervisors/{id}/foreign", Access::Role(Role::Operator)),
+    ("GET", "/v1/machines/{id}/space", Access::Role(Role::Viewer)),
+    ("GET", "/v1/pools/{id}/space", Access::Role(Role::Viewer)),
     // Whoever may make a medium may send its file.
     ("POST", UPLOAD, Access::Role(Role::Operator)),
     ("HEAD", UPLOAD, Access::Role(Role::Operator)),

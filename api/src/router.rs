@@ -21,7 +21,8 @@ use crate::openapi::{examples, what_for};
 use crate::problem::Problem;
 use crate::roles::{Access, access};
 use crate::{
-    batch, desktop, docs, event, health, look, operation, reads, rebuild, sign_in, upload,
+    batch, desktop, docs, event, foreign, health, look, operation, reads, rebuild, sign_in, space,
+    upload,
 };
 
 /// One row of the table.
@@ -191,7 +192,7 @@ fn people() -> Vec<Route> {
 }
 
 /// What is asked of hosts while somebody waits.
-fn looks() -> [Route; 2] {
+fn looks() -> [Route; 5] {
     let machine = || path("id", "The machine's id or name.", "win11-001");
     let guest = json!({ "agent": "7.2.0", "hostname": "win11-001", "addresses": ["192.0.2.9"], "users": ["ada"] });
     [
@@ -205,6 +206,18 @@ fn looks() -> [Route; 2] {
             .param(machine())
             .gives(200, "What it says.", Shape::of::<carrel_model::contract::Guest>(), Some(guest))
             .also(&[409])),
+        row("GET", "/v1/machines/{id}/space", Rate::Command, get(space::of_machine), about("machineSpace", "machines", "What a machine takes on its storage now")
+            .detail("Its host is asked. Counted are the blocks of what was written over its image.")
+            .param(machine())
+            .gives(200, "What it takes.", Shape::of::<space::Space>(), None)),
+        row("GET", "/v1/pools/{id}/space", Rate::Command, get(space::of_pool), about("poolSpace", "pools", "What a pool's machines take on their storages now")
+            .detail("Their hosts are asked. Those that take most come first.")
+            .param(path("id", "The pool's id or name.", "room"))
+            .gives(200, "What they take.", Shape::of::<space::Space>(), None)),
+        row("GET", "/v1/hypervisors/{id}/foreign", Rate::Command, get(foreign::list), about("foreign", "hypervisors", "Domains on a host that Carrel has not made")
+            .detail("With what AdoptMachine takes to make a machine of each, as it is, or why it can't.")
+            .param(path("id", "The host's id or name.", "node1"))
+            .gives(200, "What is there.", Shape::of::<foreign::Foreign>(), None)),
     ]
 }
 

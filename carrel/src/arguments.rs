@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Logout(client::Logout),
     Do(Box<client::Do>),
     Get(Box<client::Get>),
+    Foreign(Box<client::Foreign>),
+    Space(Box<client::Space>),
     Connect(Box<client::Connect>),
     Upload(Box<client::Upload>),
     Watch(Box<client::Watch>),

@@ -68,6 +68,8 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Logout(logout) => client::logout(&logout),
         Command::Do(asked) => client::ask(&asked),
         Command::Get(get) => client::get(&get),
+        Command::Space(space) => client::space(&space),
+        Command::Foreign(foreign) => client::foreign(&foreign),
         Command::Connect(connect) => client::connect(&connect),
         Command::Upload(upload) => client::upload(&upload),
         Command::Watch(watch) => client::watch(&watch),

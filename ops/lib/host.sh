@@ -36,3 +36,20 @@ have_libvirt() {
     say "libvirt does not answer at $libvirt_uri:" "$(virsh --connect "$libvirt_uri" version 2>&1)"
     return 1
 }
+
+# What guests reach others by until there is a bridge. Without it machines have no card.
+have_network() {
+    local state
+    if ! state=$(virsh --quiet --connect "$libvirt_uri" net-info default 2>/dev/null); then
+        say "libvirt has no network \"default\" here: machines get a card when there is a network"
+        return 0
+    fi
+    if [[ $state =~ Active:\ +no ]]; then
+        if ! virsh --quiet --connect "$libvirt_uri" net-start default; then
+            say "libvirt's network \"default\" does not start, and machines get no card from it"
+            return 0
+        fi
+        virsh --quiet --connect "$libvirt_uri" net-autostart default
+    fi
+    say "libvirt's network \"default\" is up"
+}

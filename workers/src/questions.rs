@@ -31,6 +31,15 @@ async fn answer_one(shared: &Shared, asked: Asked) {
             let said = shared.lanes.ask(move |driver| driver.guest(machine)).await;
             said.map(|guest| serde_json::to_vec(&guest).unwrap_or_default())
         }
+        Question::Foreign => {
+            let said = shared.lanes.ask(move |driver| driver.foreign()).await;
+            said.map(|domains| serde_json::to_vec(&domains).unwrap_or_default())
+        }
+        Question::Space { ref machines, ref storages } => {
+            let (machines, storages) = (machines.clone(), storages.clone());
+            let said = shared.lanes.ask(move |driver| driver.taken(&machines, &storages)).await;
+            said.map(|taken| serde_json::to_vec(&taken).unwrap_or_default())
+        }
     };
     match answer {
         Ok(answer) if answer.len() <= ANSWER_BYTES_MAX => asked.answer(answer),

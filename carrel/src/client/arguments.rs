@@ -125,6 +125,49 @@ pub(crate) struct Get {
     pub(crate) output: Shape,
 }
 
+/// Show domains on a host that Carrel has not made, and how to adopt them
+///
+/// Nothing is done to them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  carrel foreign node1")]
+pub(crate) struct Foreign {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// The host, by its id or its name
+    #[arg(value_name = "ID|NAME")]
+    pub(crate) hypervisor: String,
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: Shape,
+}
+
+/// Show what machines take on their storages: what was written over their image
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel space --pool room
+  carrel space --machine win11-001 -o json")]
+pub(crate) struct Space {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) of: SpaceOf,
+    #[arg(long, short, value_enum, default_value = "table")]
+    pub(crate) output: Shape,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SpaceOf {
+    /// All machines of this pool, by its id or its name
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) pool: Option<String>,
+    /// One machine
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) machine: Option<String>,
+}
+
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     let names = Kind::ALL.map(Kind::name);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Kind>())

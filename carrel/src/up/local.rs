@@ -34,6 +34,8 @@ const BY_FILE: &str = "virtualization";
 const KVM: &str = "kvm";
 /// The first storage's.
 const STORAGE: &str = "main";
+/// libvirt's own, by which guests reach others and nobody reaches them, and the first network's.
+const NETWORK: &str = "default";
 /// What a host keeps for itself: libvirt, Carrel and the kernel.
 const OWN_MEMORY_MIB: u64 = 1_024;
 /// With less than this part of what is free now a storage is low on space, or with less than what
@@ -189,7 +191,16 @@ impl Local {
         } else if !fleet.storages.iter().any(|(_, it)| it.settings.hosts.contains_key(&id)) {
             tracing::warn!("this host sees no storage; UpdateStorage lets it see one");
         }
+        if there.is_none() && fleet.networks.is_empty() && self.has_network() {
+            let settings = json!({ "attachment": { "libvirt": { "name": NETWORK } } });
+            let data = json!({ "name": NETWORK, "settings": settings });
+            ask(decider, org, "CreateNetwork", data).await?;
+        }
         Ok(id)
+    }
+
+    fn has_network(&self) -> bool {
+        self.capacity.networks.iter().any(|name| name == NETWORK)
     }
 
     /// By its id, whatever it is called by now; the first time by its name.

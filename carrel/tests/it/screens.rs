@@ -6,6 +6,32 @@ use serde_json::{Value, json};
 use crate::site::{Client, Site};
 
 #[test]
+fn what_machines_take_is_asked_of_their_hosts() {
+    let site = Site::new();
+    let server = site.start();
+    let mut client = Client::new(1);
+    client.at(&server.url, &site.password()).expect("it is there");
+    for name in ["a", "b"] {
+        client.does("CreateMachine", json!({ "name": name, "kind": "simple" })).expect("asked");
+    }
+    client.does("CreatePool", json!({ "name": "room" })).expect("asked");
+    client.does("AddToPool", json!({ "pool": "room", "machines": ["a", "b"] })).expect("asked");
+    client.rests().expect("it is there");
+    let space = |path: &str| client.get(&format!("/v1/{path}/space")).expect("it is there");
+    let (one, both) = (space("machines/a").fine(), space("pools/room").fine());
+    assert_eq!(one["machines"][0]["name"], "a");
+    let bytes = |of: &Value| of["kept_bytes"].as_u64().expect("a number");
+    assert!(bytes(&one) > 0 && bytes(&both) == 2 * bytes(&one), "{one} {both}");
+    assert!(both["unknown"].is_null(), "nobody is left out: {both}");
+    for none in ["machines/none", "pools/none"] {
+        assert_eq!(space(none).status, 404);
+    }
+    let foreign = client.get("/v1/hypervisors/sim-001/foreign").expect("it is there").fine();
+    assert_eq!(foreign, json!({ "items": [] }));
+    server.end();
+}
+
+#[test]
 fn what_a_machine_shows_is_for_operators_and_only_while_nobody_has_it() {
     let site = Site::new();
     let server = site.start();

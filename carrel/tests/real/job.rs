@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use carrel_lab::{backing, eventually, spice};
+use serde_json::Value;
 
 use crate::site::Site;
 
@@ -103,6 +104,13 @@ fn a_person_gets_one(site: &Site) {
     });
     site.ends_session();
     assert!(spice::is_cut(&mut inside), "whoever's session is over is cut off");
+    let space = site.does(&["space", "--pool", "room", "--output", "json"]);
+    let space: Value = serde_json::from_str(&space).expect("JSON");
+    assert_eq!(
+        (space["machines"].as_array().map(Vec::len), &space["unknown"]),
+        (Some(5), &Value::Null)
+    );
+    assert!(space["kept_bytes"].as_u64() >= Some(5 * 4096), "an overlay has a header: {space}");
     let machine = &viewer.machine;
     eventually("it is clean", || {
         let found = site.get("machines", machine);

@@ -3,6 +3,8 @@
 //! outside: `virsh`, `qemu-img`, a viewer that signs in.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod again;
 #[cfg(test)]
 mod displays;

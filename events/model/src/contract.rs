@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CommandId, HypervisorId, MachineId, SessionId, StorageId};
 use crate::machine::commands::ReportOutcome;
+use crate::name::HostPath;
 use crate::record::Incarnation;
 use crate::text::Text;
 use crate::version::latest::Properties;
@@ -120,13 +121,29 @@ pub struct LongStep {
     pub ended: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Question {
     /// What the machine's display shows, as PNG.
     Screenshot { machine: MachineId },
     /// What its guest says of itself: a [`Guest`], as JSON.
     Guest { machine: MachineId },
+    /// Domains that Carrel has not made: all of them as [`ForeignDomain`], as JSON.
+    ///
+    /// [`ForeignDomain`]: crate::foreign::ForeignDomain
+    Foreign,
+    /// What machines take on these storages of the host: a [`Taken`] of each, as JSON.
+    Space { machines: Vec<MachineId>, storages: Vec<HostPath> },
+}
+
+/// What the files of a machine take, whatever its guest sees of its disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    pub machine: MachineId,
+    pub kept_bytes: u64,
+    /// Gone with the power.
+    pub thrown_away_bytes: u64,
 }
 
 /// What a guest's agent says of it. It is what whoever rules the guest wants to be read, and

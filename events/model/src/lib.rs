@@ -27,6 +27,7 @@ pub mod event;
 pub mod evolve;
 pub mod fleet;
 mod follow;
+pub mod foreign;
 pub mod group;
 pub mod hash;
 mod hex;

@@ -10,8 +10,10 @@ use carrel_driver::{
 };
 use carrel_images::Images;
 use carrel_libvirt::{Host as Libvirt, Settings, Target};
-use carrel_model::contract::Guest;
+use carrel_model::contract::{Guest, Taken};
+use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
+use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
 use carrel_workers::AtOnce;
 use carrel_workers::lanes::{Lanes, Pool, width};
@@ -124,6 +126,14 @@ impl Hypervisor for Paused {
 
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
         self.whole.guest(machine)
+    }
+
+    fn foreign(&self) -> Result<Vec<ForeignDomain>, Trouble> {
+        self.whole.foreign()
+    }
+
+    fn taken(&self, machines: &[MachineId], storages: &[HostPath]) -> Result<Vec<Taken>, Trouble> {
+        self.whole.taken(machines, storages)
     }
 
     fn tells(&self, listener: Listener) {

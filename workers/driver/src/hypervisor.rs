@@ -13,8 +13,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use carrel_model::contract::Guest;
+use carrel_model::contract::{Guest, Taken};
+use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
+use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
 use uuid::Uuid;
 
@@ -47,6 +49,12 @@ pub trait Hypervisor: Send + Sync + Debug {
 
     /// What a machine's guest says of itself.
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble>;
+
+    /// Domains that Carrel has not made. Nobody touches them.
+    fn foreign(&self) -> Result<Vec<ForeignDomain>, Trouble>;
+
+    /// What these machines take on these storages.
+    fn taken(&self, machines: &[MachineId], storages: &[HostPath]) -> Result<Vec<Taken>, Trouble>;
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble>;
 

@@ -16,6 +16,8 @@ pub struct Capacity {
     pub cpu_models: Vec<String>,
     /// What `q35` stands for here: a board with its version, for domains that are made now.
     pub board: Option<String>,
+    /// Those of libvirt's networks that are up.
+    pub networks: Vec<String>,
 }
 
 impl Host {
@@ -48,6 +50,7 @@ fn capacity(
         memory_mib: node.memory >> 10,
         cpus: node.cpus,
         cpu_models: usable.map(|model| model.text.clone()).collect(),
+        networks: connect.list_networks()?,
         board: domain.child("machine").map(|machine| machine.text.clone()),
     })
 }

@@ -48,7 +48,7 @@ pub use display::Viewing;
 pub use events::{Happened, Hint, ViewerIs};
 pub use host::{Deadlines, Host, Loads, Settings};
 pub use lines::Load;
-pub use list::{Listed, Listing, Observed};
+pub use list::{Foreign, Listed, Listing, Observed};
 pub use migrate::Destination;
 pub use power::{Asked, Was};
 pub use state::{Pause, State};

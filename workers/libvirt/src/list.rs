@@ -30,6 +30,14 @@ pub struct Listing {
     pub foreign: u32,
 }
 
+/// A domain of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    pub found: Arc<Found>,
+    pub state: State,
+    sizes: Vec<(String, u64)>,
+}
+
 /// One domain, ours or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -89,7 +97,7 @@ impl Host {
     }
 
     /// Somebody else's domains, for people who want to adopt one.
-    pub fn list_foreign(&self) -> Result<Vec<(Arc<Found>, State)>, Trouble> {
+    pub fn list_foreign(&self) -> Result<Vec<Foreign>, Trouble> {
         let known = Arc::clone(&self.known);
         self.look(None, move |connect| {
             let mut foreign = Vec::new();
@@ -97,12 +105,31 @@ impl Host {
                 if let Some(found) = read(connect, &known, raw.uuid, Fresh::No)?
                     && found.ours.is_none()
                 {
-                    foreign.push((found, State::of(raw.state, raw.reason)));
+                    let sizes = sizes(connect, &found)?;
+                    foreign.push(Foreign { found, state: State::of(raw.state, raw.reason), sizes });
                 }
             }
             Ok(foreign)
         })
     }
+}
+
+impl Foreign {
+    /// What the guest sees of a disk. Nothing: libvirt can't say.
+    pub fn size_of(&self, target: &str) -> Option<u64> {
+        self.sizes.iter().find(|(disk, _)| disk == target).map(|(_, bytes)| *bytes)
+    }
+}
+
+/// Of its disks' files, as far as they are there.
+fn sizes(connect: &Connect, found: &Found) -> Result<Vec<(String, u64)>, Trouble> {
+    let Some(domain) = find(connect, found.uuid)? else { return Ok(Vec::new()) };
+    let disks = found.disks.iter().filter(|disk| disk.file.is_some());
+    let sizes = disks.filter_map(|disk| {
+        let about = domain.get_block_info(&disk.target, 0).ok()?;
+        Some((disk.target.clone(), about.capacity))
+    });
+    Ok(sizes.collect())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,10 @@ use std::time::Instant;
 use carrel_driver::{
     Advance, Cancel, Doing, Done, Hypervisor, Listener, Listing, Look, Root, Seen, Step, Trouble,
 };
-use carrel_model::contract::Guest;
+use carrel_model::contract::{Guest, Taken};
+use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
+use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
 
 use crate::clock;
@@ -53,6 +55,14 @@ impl Hypervisor for Noting {
 
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
         self.0.guest(machine)
+    }
+
+    fn foreign(&self) -> Result<Vec<ForeignDomain>, Trouble> {
+        self.0.foreign()
+    }
+
+    fn taken(&self, machines: &[MachineId], storages: &[HostPath]) -> Result<Vec<Taken>, Trouble> {
+        self.0.taken(machines, storages)
     }
 
     fn tells(&self, listener: Listener) {

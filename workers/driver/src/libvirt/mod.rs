@@ -10,6 +10,8 @@
 //!        +-- people     whose ticket is armed, who looks, and who has logged off
 //!        |     tickets, logins: what follows from what was seen
 //!        +-- see        what there is becomes what a worker knows
+//!        +-- foreign    domains of others
+//!        +-- space      what machines take on their storages
 //!        +-- rounds     what takes a guest or its QEMU to answer, in the background
 //!        +-- ears       what libvirt tells, so that nobody has to wait for the next look
 //! ```
@@ -25,12 +27,14 @@ mod describe;
 mod disk_io;
 mod ears;
 mod files;
+mod foreign;
 mod logins;
 mod people;
 mod power;
 mod probes;
 mod rounds;
 mod see;
+mod space;
 mod tickets;
 
 use std::fmt::{self, Debug};
@@ -40,8 +44,10 @@ use std::sync::Arc;
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_images::Images;
 use carrel_libvirt::{Host, Target};
-use carrel_model::contract::Guest;
+use carrel_model::contract::{Guest, Taken};
+use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
+use carrel_model::name::HostPath;
 use carrel_model::text::Text;
 use carrel_model::work::Thing;
 
@@ -198,6 +204,14 @@ impl Hypervisor for LibvirtHost {
             addresses: said.addresses,
             users: said.users.iter().map(|user| Text::cut(user)).collect(),
         })
+    }
+
+    fn foreign(&self) -> Result<Vec<ForeignDomain>, Trouble> {
+        Ok(self.host.list_foreign()?.iter().map(foreign::told).collect())
+    }
+
+    fn taken(&self, machines: &[MachineId], storages: &[HostPath]) -> Result<Vec<Taken>, Trouble> {
+        space::taken(machines, storages)
     }
 
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {

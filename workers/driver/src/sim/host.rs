@@ -1,10 +1,14 @@
 //! One simulated host, as its worker has it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use carrel_model::contract::Guest;
+use carrel_model::contract::{Guest, Taken};
+use carrel_model::foreign::{ForeignDomain, ForeignState};
 use carrel_model::ids::{HypervisorId, MachineId};
+use carrel_model::name::HostPath;
 use carrel_model::text::Text;
+use uuid::Uuid;
 
 use crate::cancel::{Cancel, Waited};
 use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
@@ -217,6 +221,34 @@ impl Hypervisor for SimHost {
         Ok(Guest { agent, hostname, ..Guest::default() })
     }
 
+    fn foreign(&self) -> Result<Vec<ForeignDomain>, Trouble> {
+        let mut state = self.world.state();
+        self.up(&mut state)?;
+        let domains = state.host(self.id).foreign.iter();
+        Ok(domains.map(|(uuid, runs)| told(*uuid, *runs)).collect())
+    }
+
+    fn taken(&self, machines: &[MachineId], _: &[HostPath]) -> Result<Vec<Taken>, Trouble> {
+        let mut state = self.world.state();
+        self.up(&mut state)?;
+        let none = |machine: &MachineId| {
+            (*machine, Taken { machine: *machine, kept_bytes: 0, thrown_away_bytes: 0 })
+        };
+        let mut taken: BTreeMap<_, _> = machines.iter().map(none).collect();
+        for (_, file) in state.files.files.keys() {
+            let mut parts = file.as_str().split('/');
+            let (folder, machine) = (parts.next(), parts.next());
+            let machine = machine.and_then(|id| id.parse::<MachineId>().ok());
+            let Some(of) = machine.and_then(|id| taken.get_mut(&id)) else { continue };
+            match folder {
+                Some("machines") => of.kept_bytes += FILE_BYTES,
+                Some("throwaway") => of.thrown_away_bytes += FILE_BYTES,
+                _ => {}
+            }
+        }
+        Ok(taken.into_values().collect())
+    }
+
     fn free_mib(&self, storage: &Root) -> Result<u64, Trouble> {
         let mut state = self.world.state();
         self.up(&mut state)?;
@@ -236,6 +268,27 @@ fn files_of(state: &State, root: &Root, machine: MachineId) -> Vec<Place> {
     let folders = [machine_folder(machine), throwaway_folder(machine)];
     let files = folders.iter().flat_map(|folder| state.files.below(root.storage, folder));
     files.map(|file| Place { root: root.clone(), file }).collect()
+}
+
+/// How much is written is not simulated: each file takes as much.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// It is there, and has nothing.
+fn told(uuid: Uuid, runs: bool) -> ForeignDomain {
+    ForeignDomain {
+        uuid,
+        name: Text::cut(&format!("foreign-{uuid}")),
+        state: if runs { ForeignState::Running } else { ForeignState::Off },
+        memory_mib: 512,
+        sockets: 1,
+        cores: 1,
+        threads: 1,
+        uefi: false,
+        tpm: false,
+        emulator: None,
+        macs: Vec::new(),
+        disks: Vec::new(),
+    }
 }
 
 /// Keeps tests honest about which steps are counted.

@@ -90,7 +90,7 @@ fn a_domain_that_was_there_is_adopted_without_harm() {
     lab.virsh(&["define", path.to_str().expect("UTF-8")]);
     let foreign = host.list_foreign().expect("listed");
     assert_eq!(foreign.len(), 1);
-    assert_eq!(foreign[0].0.uuid, domain.uuid);
+    assert_eq!(foreign[0].found.uuid, domain.uuid);
 
     let it = target(&domain);
     let ours = Ours::new(it.machine, (1, 1), 1);

@@ -1,0 +1,92 @@
+//! Domains that were there before: shown as they are, and adopted without harm.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use carrel_lab::{Lab, eventually, guest_image};
+use serde_json::Value;
+
+use crate::site::Site;
+
+const UUID: &str = "0b5c0ffe-0000-4000-8000-000000000001";
+const MAC: &str = "52:54:00:0b:5c:01";
+
+fn qemu_img(arguments: &[&str], folder: &Path) {
+    let done = Command::new("qemu-img").args(arguments).current_dir(folder).output();
+    let done = done.expect("qemu-img");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// As KVM-VDI leaves them: by a wrapper of QEMU, and on an overlay in which no format is recorded.
+fn of_kvm_vdi(lab: &Lab, folder: &Path) -> String {
+    let wrapper = lab.folder().join("vdi-qemu");
+    fs::write(&wrapper, "#!/bin/sh\nexec /usr/bin/qemu-system-x86_64 \"$@\"\n").expect("written");
+    let mode = Command::new("chmod").arg("755").arg(&wrapper).status();
+    assert!(mode.expect("chmod").success());
+    fs::create_dir_all(folder).expect("a folder");
+    guest_image(&folder.join("base.qcow2"));
+    qemu_img(&["create", "-q", "-f", "qcow2", "vm.qcow2", "1G"], folder);
+    qemu_img(&["rebase", "-q", "-u", "-f", "qcow2", "-b", "base.qcow2", "vm.qcow2"], folder);
+    format!(
+        "<domain type='qemu'><name>vdi-7</name><uuid>{UUID}</uuid><memory unit='MiB'>128</memory>\
+         <vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>\
+         <features><acpi/></features><cpu mode='maximum'/><devices>\
+         <emulator>{}</emulator>\
+         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+         <source file='{}'/>\
+         <backingStore type='file'><format type='qcow2'/><source file='{}'/><backingStore/>\
+         </backingStore><target dev='vda' bus='virtio'/></disk>\
+         <interface type='bridge'><mac address='{MAC}'/><source bridge='br0'/></interface>\
+         <serial type='file'><source path='{}'/></serial>\
+         </devices></domain>",
+        wrapper.display(),
+        folder.join("vm.qcow2").display(),
+        folder.join("base.qcow2").display(),
+        lab.folder().join("vdi-7.log").display(),
+    )
+}
+
+/// What is there of it, but for what says whose it is, which lies within one element.
+fn without_metadata(xml: &str) -> String {
+    match (xml.find("<metadata>"), xml.find("</metadata>\n")) {
+        (Some(from), Some(to)) => format!("{}{}", xml[..from].trim_end(), &xml[to + 11..]),
+        _ => xml.to_owned(),
+    }
+}
+
+#[test]
+fn a_domain_of_somebody_else_is_shown_and_adopted_as_it_runs() {
+    let lab = Lab::start();
+    let storage = lab.folder().join("storage");
+    let xml = of_kvm_vdi(&lab, &storage.join("vdi"));
+    let file = lab.folder().join("vdi-7.xml");
+    fs::write(&file, xml).expect("written");
+    lab.virsh(&["define", file.to_str().expect("UTF-8")]);
+    lab.virsh(&["start", "vdi-7"]);
+    let before = lab.virsh(&["dumpxml", "vdi-7"]);
+    let process = lab.virsh(&["domid", "vdi-7"]);
+
+    let site = Site::on(lab, Vec::new());
+    let hosts: Value =
+        serde_json::from_str(&site.does(&["get", "hypervisors", "-o", "json"])).expect("JSON");
+    let host = hosts[0]["name"].as_str().expect("a name").to_owned();
+    let shown = site.does(&["foreign", &host]);
+    assert!(shown.contains("vdi-7") && shown.contains("running"), "{shown}");
+    let listed = site.does(&["foreign", &host, "-o", "json"]);
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let (domain, adopt) = (&listed[0]["domain"], &listed[0]["adopt"]);
+    assert_eq!((domain["uuid"].as_str(), domain["macs"][0].as_str()), (Some(UUID), Some(MAC)));
+    assert_eq!(adopt["disks"][0]["file"], "vdi/vm.qcow2", "{listed}");
+    assert_eq!(adopt["disks"][0]["backing"][0], "vdi/base.qcow2");
+
+    site.does(&["do", "AdoptMachine", "--data", &adopt.to_string(), "--wait"]);
+    eventually("it is seen to run", || {
+        (site.get("machines", "vdi-7")["state"] == "running").then_some(())
+    });
+    assert_eq!(site.lab.virsh(&["domid", "vdi-7"]), process, "it was not started again");
+    let after = site.lab.virsh(&["dumpxml", "vdi-7"]);
+    assert_eq!(without_metadata(&after), without_metadata(&before));
+    assert!(site.does(&["foreign", &host]).contains("no domains"));
+    site.has_what_it_should();
+}
