@@ -23,6 +23,8 @@ pub fn nothing_goes_on_for_ever(fleet: &Fleet, log: &[Event]) {
         assert_ne!(image.state, Content::Sealing, "{id} is sealed for ever: {image:#?}");
         let goes = image.state == Content::Retired && may_go(fleet, id, image);
         assert!(!goes, "{id} is retired, of no use to anything, and still there: {image:#?}");
+        let stays = image.state == Content::Retired || fleet.machines.contains(image.initial);
+        assert!(stays || !may_go(fleet, id, image), "{id} outlives its initial: {image:#?}");
     }
     for (id, machine) in fleet.machines.iter() {
         assert!(!machine.being_renewed(), "{id} is renewed for ever: {machine:#?}");

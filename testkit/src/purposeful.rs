@@ -98,7 +98,7 @@ fn images(fleet: &Fleet, random: &mut Random) -> Option<(&'static str, Value)> {
     let initial = initial(fleet, random)?;
     let now = if random.chance(2) { "now" } else { "on_release" };
     let version = nth(fleet.images.iter().map(|(id, _)| id), fleet.images.len(), random);
-    Some(match random.below(8) {
+    Some(match random.below(9) {
         0 => ("CopyFromSource", json!({ "initial": initial })),
         1 => ("SealImage", json!({ "initial": initial })),
         2 => ("Populate", json!({ "initial": initial, "count": 1 + random.below(4) })),
@@ -111,6 +111,7 @@ fn images(fleet: &Fleet, random: &mut Random) -> Option<(&'static str, Value)> {
         }
         5 => ("EnableVirtualSnapshot", json!({ "machines": [machine(fleet, random)?] })),
         6 => ("TagImage", json!({ "image": version?, "tag": "stable" })),
+        7 => ("DeleteMachine", json!({ "machines": [initial] })),
         _ => ("RetireImage", json!({ "image": version? })),
     })
 }

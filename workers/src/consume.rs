@@ -74,6 +74,9 @@ fn compare(shared: &Shared, thing: Thing, age: Age) -> Heard {
         None => Heard::Newer,
         Some(entry) if age < entry.age() => Heard::Older,
         Some(entry) if age > entry.age() => Heard::Newer,
+        // A task that failed is over with that. A disk that became a version all the same would be
+        // a file that nobody knows, and a machine without its disk.
+        Some(entry) if entry.task_failed => Heard::Settled,
         Some(entry) if entry.gave_up => Heard::Newer,
         Some(entry) if entry.is_settled() => Heard::Settled,
         Some(_) => Heard::Already,

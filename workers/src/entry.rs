@@ -43,6 +43,9 @@ pub struct Entry {
     /// What was ordered last could not be done.
     #[serde(default)]
     pub gave_up: bool,
+    /// With it a task on its files failed, which whoever ordered it believes when they hear of it.
+    #[serde(default)]
+    pub task_failed: bool,
     /// The step that is under way, if one was not seen to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
@@ -185,6 +188,18 @@ impl Entry {
         Some(&order.personal)
     }
 
+    fn has_file_task(&self) -> bool {
+        let Some(Shall::Present(spec)) = self.order.as_ref().map(|order| &order.work.shall) else {
+            return false;
+        };
+        match spec.task {
+            Some(
+                FileTask::Copying { .. } | FileTask::Sealing { .. } | FileTask::Importing { .. },
+            ) => true,
+            Some(FileTask::Migrating { .. }) | None => false,
+        }
+    }
+
     pub fn is_settled(&self) -> bool {
         self.order.is_none()
     }
@@ -214,6 +229,7 @@ impl Entry {
             order: None,
             is_gone: false,
             gave_up: false,
+            task_failed: false,
             step: None,
             acted: Acted::default(),
             told: Told::default(),
@@ -231,6 +247,7 @@ impl Entry {
         self.generation = order.work.generation;
         self.is_gone = false;
         self.gave_up = false;
+        self.task_failed = false;
         self.outcomes.retain(|said| !said.confirmed);
         match &order.work.shall {
             Shall::Present(spec) => {
@@ -365,6 +382,7 @@ impl Entry {
             Change::Confirmed { id } => self.confirm(id),
             Change::Settled(age) if age == self.age() => self.settle(),
             Change::GaveUp(age) if age == self.age() => {
+                self.task_failed = self.has_file_task();
                 self.settle();
                 self.gave_up = true;
             }

@@ -23,6 +23,7 @@ use tokio::task::spawn_blocking;
 use super::asked::ask;
 use super::bound;
 use super::outside::millis;
+use super::promised::{Promised, Room};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::host::{Displays, Where, look, remarks};
@@ -166,10 +167,14 @@ impl Local {
         let there = self.registered(&decider.standing().fleet)?;
         match there {
             None => {
+                let Room { memory_mib, vcpus } = self.room();
                 let settings = json!({
-                    "capacity": { "memory_mib": self.memory_mib(), "vcpus": self.capacity.cpus },
+                    "capacity": { "memory_mib": memory_mib, "vcpus": vcpus },
                     "display_address": self.display_address(),
                 });
+                let mut promised = Promised::default();
+                promised.say(self.room());
+                promised.keep(&self.data)?;
                 let data = json!({ "name": self.name, "settings": settings });
                 ask(decider, org, "RegisterHypervisor", data).await?;
             }
@@ -212,21 +217,26 @@ impl Local {
         Ok(hosts.find(|(_, host)| host.name.as_str() == self.name).map(|(id, _)| id))
     }
 
-    /// An administrator may promise less than there is, and nobody more.
+    /// An administrator may promise less than there is, and nobody more. Without that, all that
+    /// there is now counts.
     async fn correct(&self, decider: &Decider, org: &Org, id: HypervisorId) -> Result<(), Failure> {
         let fleet = decider.standing().fleet;
-        let Some(promised) = fleet.hypervisors.get(id).map(|host| &host.settings.capacity) else {
-            return Ok(());
-        };
-        let (memory_mib, vcpus) = (self.memory_mib(), self.capacity.cpus);
-        if promised.memory_mib <= memory_mib && promised.vcpus <= vcpus {
+        let Some(host) = fleet.hypervisors.get(id) else { return Ok(()) };
+        let (stands, has) = (Room::of(&host.settings.capacity), self.room());
+        let mut promised = Promised::kept(&self.data)?;
+        promised.hear(stands, has);
+        let says = promised.say(has);
+        promised.keep(&self.data)?;
+        if says == stands {
             return Ok(());
         }
-        tracing::warn!(memory_mib, vcpus, "this host has less than was promised of it");
-        let memory_mib = memory_mib.min(promised.memory_mib);
-        let capacity = json!({ "memory_mib": memory_mib, "vcpus": vcpus.min(promised.vcpus) });
+        let Room { memory_mib, vcpus } = says;
+        tracing::warn!(memory_mib, vcpus, "this host has not what was promised of it, and says so");
+        let capacity = json!({ "memory_mib": memory_mib, "vcpus": vcpus });
         let data = json!({ "hypervisor": id, "settings": { "capacity": capacity } });
-        ask(decider, org, "UpdateHypervisor", data).await.map(drop)
+        ask(decider, org, "UpdateHypervisor", data).await?;
+        promised.hear(says, has);
+        promised.keep(&self.data)
     }
 
     /// Viewers are sent to where displays are seen. An administrator may have given it a name, or
@@ -253,8 +263,9 @@ impl Local {
         self.displays.map_or_else(|| DISPLAY_ADDRESS.to_owned(), |address| address.to_string())
     }
 
-    fn memory_mib(&self) -> u64 {
-        self.capacity.memory_mib.saturating_sub(OWN_MEMORY_MIB).max(1)
+    fn room(&self) -> Room {
+        let memory_mib = self.capacity.memory_mib.saturating_sub(OWN_MEMORY_MIB).max(1);
+        Room { memory_mib, vcpus: self.capacity.cpus }
     }
 }
 

@@ -5,6 +5,7 @@
 //!   simulated.rs   hosts to begin with, where they are simulated
 //!   here.rs        this machine as a host, where they are real: now or as soon as it can be
 //!   local.rs       what it has, and how it is registered
+//!   promised.rs    how much of that is promised
 //!   asked.rs       what those two ask for
 //!   bound.rs       whose hosts a data directory is about
 //!   crew.rs        a worker for each host, as they come and go
@@ -22,6 +23,8 @@ mod here;
 mod local;
 mod outside;
 mod parts;
+#[cfg(feature = "libvirt")]
+mod promised;
 mod running;
 mod simulated;
 #[cfg(feature = "libvirt")]

@@ -15,6 +15,8 @@ mod job;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod room;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod uploads;

@@ -250,7 +250,7 @@ facts! {
     Session(SessionId, SessionFact) "session" {
         Queued "session.queued": 1 => session::Queued;
         ProtocolChanged "session.protocol_changed": 1 => session::ProtocolChanged;
-        Left "session.left": 1 => session::Left;
+        Left "session.left": 2 => session::Left, was 1 => initial::session::Left;
         LeaseGranted "lease.granted": 1 => session::Granted;
         Moved "session.moved": 1 => session::Moved;
         TicketIssued "session.ticket_issued": 1 => session::TicketIssued;

@@ -2,7 +2,7 @@
 //! operation whose last part ended is over.
 
 use crate::deciding::{Deciding, Touched};
-use crate::event::Event;
+use crate::event::{Event, MachineFact};
 use crate::{hypervisor, image, operation, renewal, session};
 
 /// Hears every fact and looks at everything that changed, until nothing changes any more.
@@ -11,6 +11,9 @@ pub(crate) fn follow(deciding: &mut Deciding<'_>) {
         while let Some(event) = deciding.next_unheard() {
             operation::hear(deciding, &event);
             if let Event::Machine(machine, fact) = &event {
+                if let MachineFact::Deleted(_) = fact {
+                    image::follow_initial(deciding, *machine);
+                }
                 renewal::hear(deciding, *machine, fact);
                 session::follow::hear(deciding, *machine, fact);
             }

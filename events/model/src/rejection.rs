@@ -138,7 +138,7 @@ impl Rejection {
 }
 
 /// Codes that were given once and never will be again.
-pub const RETIRED: &[&str] = &["CRL-0606"];
+pub const RETIRED: &[&str] = &["CRL-0217", "CRL-0606"];
 
 /// A kind of thing, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

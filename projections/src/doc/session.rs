@@ -57,7 +57,8 @@ pub struct Session {
     /// When they got a machine.
     pub granted_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
-    /// Why it ended: `request`, `silence`, `guest`, `revoked` or `machine`.
+    /// Why it ended: `request`, `silence`, `guest`, `revoked` or `machine`; of one that
+    /// waited also `maintenance`.
     pub cause: Option<String>,
 }
 

@@ -66,6 +66,7 @@ fn of_session(
             LeaveCause::Request => "request",
             LeaveCause::Silence => "silence",
             LeaveCause::Revoked => "revoked",
+            LeaveCause::Maintenance => "maintenance",
         },
         SessionFact::Queued(_)
         | SessionFact::ProtocolChanged(_)

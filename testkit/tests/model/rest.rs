@@ -203,9 +203,7 @@ pub(crate) fn comes_to_rest(world: &mut World) {
         world.resend();
         world.settle(&mut check);
         chores_are_done(world);
-        // A spare that made way has gone off since, and its room is there for who waits.
-        world.wait(SERVE_SECONDS);
-        chores_are_done(world);
+        spares_make_way(world);
         nobody_waits_for_what_is_free(world);
         // Everybody goes home.
         let silences: Vec<Silence> = world.fleet.index.silences.keys().copied().collect();
@@ -242,6 +240,19 @@ fn chores_are_done(world: &mut World) {
         world.heed(&command, &mut check);
     }
     world.settle(&mut check);
+}
+
+/// They do so one after the other, and the room of one that has gone off is for who waits when the
+/// pools are looked at next. Whoever is left when nothing happens any more is not served by that.
+fn spares_make_way(world: &mut World) {
+    for _ in 0..60 / SERVE_SECONDS {
+        let before = world.log.len();
+        world.wait(SERVE_SECONDS);
+        chores_are_done(world);
+        if world.log.len() == before {
+            return;
+        }
+    }
 }
 
 /// Asks each machine whether it is free, and each of those who wait whether they may have it.

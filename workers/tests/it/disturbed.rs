@@ -8,7 +8,9 @@ use serde_json::json;
 use std::time::Duration;
 
 use crate::scene::Scene;
-use crate::spec::{HOST, MACHINE, OTHER, VOLATILE, disk, machine, off, on, present};
+use crate::spec::{
+    HOST, IMAGE, INITIAL, MACHINE, OTHER, VOLATILE, disk, machine, off, on, present,
+};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_that_comes_twice_is_answered_by_the_same_messages() {
@@ -41,6 +43,36 @@ async fn what_failed_is_tried_again_when_it_is_ordered_again() {
     scene.until_applied(1).await;
     assert_eq!(scene.world.running(HOST), 1);
     scene.nothing_was_done_twice();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seal_that_failed_is_not_done_by_an_order_that_comes_twice() {
+    let mut scene = Scene::begin().await;
+    scene.order(machine(INITIAL), 1, present(&off(0, "hard"), &[disk(1)], &json!({}))).await;
+    scene.until_applied(1).await;
+    let before = scene.files();
+    let fault = Fault::fails_for_good(StepKind::Seal);
+    scene.world.inject(HOST, Some(StepKind::Seal), fault, Often::Once);
+    let seal = |version: u32| {
+        let task = json!({ "task": { "sealing": { "image": IMAGE, "version": version } } });
+        present(&off(0, "hard"), &[disk(1)], &task)
+    };
+    let failed = |scene: &Scene| {
+        let failed = scene.heard.iter().filter(|(_, it)| is_failed(&it.thing));
+        failed.map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    scene.order(machine(INITIAL), 2, seal(1)).await;
+    scene.until(|scene| failed(scene).len() == 1).await;
+    scene.order(machine(INITIAL), 2, seal(1)).await;
+    scene.until(|scene| failed(scene).len() == 2).await;
+    scene.wait(10).await;
+    let said = failed(&scene);
+    assert_eq!(said[0], said[1], "it says again what it has said");
+    assert_eq!(scene.files(), before, "its disk is there, and no version");
+    // Asked for anew it is done.
+    scene.order(machine(INITIAL), 3, seal(2)).await;
+    scene.until_applied(3).await;
+    assert_eq!(scene.files(), [format!("images/{INITIAL}/2-0.qcow2")]);
 }
 
 #[tokio::test(start_paused = true)]

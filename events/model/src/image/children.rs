@@ -171,6 +171,7 @@ fn make(
 
 fn child(deciding: &mut Deciding<'_>, plan: &Populate, name: Name) -> Result<Created, Rejection> {
     let (_, initial) = deciding.find::<Machine>(&Ref::Id(plan.initial))?;
+    initial.is_not_going()?;
     let image = deciding.fleet.images.shared(plan.image);
     let image = image
         .filter(|image| image.is_usable())

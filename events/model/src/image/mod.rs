@@ -67,7 +67,7 @@ pub(crate) use keeps::{keeps_nothing, would_lose};
 pub use outcome::Outcome;
 pub use populate::CHILDREN_MADE_MAX;
 pub use reference::{ImageName, ImageRef};
-pub(crate) use retire::follow;
+pub(crate) use retire::{facts_of_going_versions, follow, follow_initial};
 pub use tag::{DEFAULT, HEAD};
 pub(crate) use tag::{follows, missed};
 

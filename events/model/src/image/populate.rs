@@ -101,6 +101,7 @@ impl Populate {
                 is_usable(&deciding.fleet, &image)?;
                 let (_, initial) = deciding.find::<Machine>(&Ref::Id(image.initial))?;
                 is_initial(&initial)?;
+                initial.is_not_going()?;
                 initial.is_not_locked()?;
                 Ok((initial, Some(id)))
             }

@@ -82,13 +82,14 @@ fn numbered(fleet: &Fleet, initial: MachineId, number: u32) -> Option<ImageId> {
     next.filter(|(it, its, _)| *it == initial && *its == number).map(|(_, _, image)| *image)
 }
 
-/// The version that a command names.
+/// The version that a command names. One whose initial is gone goes, too, and is named no more.
 pub(super) fn find(
     deciding: &Deciding<'_>,
     named: &ImageRef,
 ) -> Result<(ImageId, Arc<Image>), Rejection> {
     let id = named.find(deciding)?;
     let image = id.and_then(|id| Some((id, deciding.fleet.images.shared(id)?)));
+    let image = image.filter(|(_, image)| deciding.fleet.machines.contains(image.initial));
     image.ok_or_else(|| {
         general::Rejection::NoSuch { kind: Kind("version"), given: named.to_string() }.into()
     })

@@ -49,11 +49,11 @@ rejections! {
     /// `head` and `default` go to the newest other version when theirs is retired; here is none.
     NoSuccessor { image: ImageName, tag: Name } "CRL-0310" Conflict
         "{image} is tagged {tag}, and there is no other version that could have the tag",
-        clears "Seal a newer version first.";
+        clears "Seal a newer version first (`SealImage`). To be rid of the image as a whole, delete the initial (`DeleteMachine`): its versions go with it.";
     /// A version goes only when no disk stands on it and none is about to.
     StillUsed { image: ImageName, used_by: Text } "CRL-0311" Conflict
         "{image} is still used: {used_by}",
-        clears "Populate those machines from another version, or delete them; wait for operations that bring machines onto it.";
+        clears "Populate those machines from another version, or delete them; wait for operations that bring machines onto it. An initial is off its version with the next one that is sealed (`SealImage`, when something was written since), or when its source is copied to it anew (`CopyFromSource`). To be rid of the image as a whole, delete the initial (`DeleteMachine`): its versions go with it.";
     /// A pool follows one of the version's tags, which would be gone.
     Followed { image: ImageName, tag: Name, pool: Name } "CRL-0312" Conflict
         "the pool {pool} follows the tag {tag} of {image}",

@@ -76,6 +76,9 @@ fn is_unused(fleet: &Fleet, image: &Image) -> Result<(), Rejection> {
     let waits = fleet.awaiting_image(image.id).next();
     let name = |id: MachineId| fleet.machines.get(id).map(|machine| machine.name.clone());
     let used_by = match (machine.and_then(name), waits.and_then(name)) {
+        (Some(_), _) if is_its_initials_alone(fleet, image) => {
+            "the disk of its own initial stands on it, and nothing else does".to_owned()
+        }
         (Some(machine), _) => {
             let all = fleet.on_image(image.id).count();
             format!("{machine} stands on it, of {all} machines in all")
@@ -88,6 +91,11 @@ fn is_unused(fleet: &Fleet, image: &Image) -> Result<(), Rejection> {
     };
     let used_by = Text::new(&used_by).unwrap_or_default();
     Err(Refused::StillUsed { image: ImageName::of(fleet, image), used_by }.into())
+}
+
+fn is_its_initials_alone(fleet: &Fleet, image: &Image) -> bool {
+    let others = fleet.on_image(image.id).chain(fleet.awaiting_image(image.id));
+    others.into_iter().all(|machine| machine == image.initial)
 }
 
 fn populating(fleet: &Fleet, image: ImageId) -> Option<crate::ids::CommandId> {
@@ -131,8 +139,13 @@ fn follower(fleet: &Fleet, initial: MachineId, tag: &Name) -> Option<Name> {
 pub(crate) fn follow(deciding: &mut Deciding<'_>, id: ImageId) {
     give_up_files(deciding, id);
     flatten::let_go(deciding, id);
-    let Some(image) = deciding.fleet.images.shared(id) else { return };
-    if image.state != State::Retired || stood_on(&deciding.fleet, &image) {
+    let Some(image) = deciding.fleet.images.shared(id) else {
+        if let Some(initial) = deciding.initial_of(id) {
+            follow_initial(deciding, initial);
+        }
+        return;
+    };
+    if image.state != State::Retired || stood_on(&deciding.fleet, id) {
         return;
     }
     for file in &image.files {
@@ -170,6 +183,32 @@ fn give_up_files(deciding: &mut Deciding<'_>, id: ImageId) {
 }
 
 /// A machine's disk, a disk to come, or a later version's file stands on one of its files.
-fn stood_on(fleet: &Fleet, image: &Image) -> bool {
-    fleet.is_image_stood_on(image.id) || is_unused(fleet, image).is_err()
+fn stood_on(fleet: &Fleet, id: ImageId) -> bool {
+    fleet.is_image_stood_on(id)
+        || fleet.on_image(id).next().is_some()
+        || fleet.awaiting_image(id).next().is_some()
+}
+
+/// So many versions of an initial that is gone are retired at once, the newest first: what they
+/// stand on can't go before them. With each that is gone comes the next.
+const GOING_AT_ONCE: usize = 4;
+/// It is retired, and so is each of its files; one more of those may stand alone.
+const FACTS_OF_A_VERSION: usize = 4;
+
+/// The versions of an initial go after it: nobody can stand on them any more.
+pub(crate) fn follow_initial(deciding: &mut Deciding<'_>, initial: MachineId) {
+    let fleet = &deciding.fleet;
+    if fleet.machines.contains(initial) {
+        return;
+    }
+    let newest = fleet.versions_of(initial).rev().take(GOING_AT_ONCE);
+    let going: Vec<ImageId> = newest.filter(|image| fleet.is_usable(*image)).collect();
+    for image in going {
+        deciding.fact(image, Fact::Retired(Nothing {}));
+    }
+}
+
+/// Facts that follow of a machine's versions when it is gone.
+pub(crate) fn facts_of_going_versions(fleet: &Fleet, initial: MachineId) -> usize {
+    FACTS_OF_A_VERSION * fleet.versions_of(initial).take(GOING_AT_ONCE).count()
 }

@@ -302,6 +302,7 @@ impl CreateMachine {
         let Kind::Initial { .. } = initial.kind else {
             return Err(Refused::WrongKind { machine: name, needed: "initial" }.into());
         };
+        initial.is_not_going()?;
         let image = version_for_children(fleet, id);
         let Some(image) = image.and_then(|image| fleet.images.get(image)) else {
             return Err(Refused::NoVersion { initial: name }.into());

@@ -12,9 +12,10 @@ use crate::rejection::Rejection;
 use crate::version::latest::machine::{DeleteRequested, Deleted, FilesGone, PoolChanged};
 
 for_machines! {
-    /// Deletes machines with their disks. An initial goes when it has no versions and no children
-    /// left, a machine in use when its person has left. Files that only lost hosts could see are
-    /// given up.
+    /// Deletes machines with their disks. An initial goes when it has no children left, and its
+    /// versions go with it: their files are removed after its own, those that stand on others
+    /// first. A machine in use goes when its person has left. Files that only lost hosts could see
+    /// are given up.
     DeleteMachine {
         /// Also machines that run: their power is cut.
         #[serde(default)]
@@ -43,10 +44,10 @@ pub(crate) fn turn(
     if is_nowhere(machine) {
         leave_pool(deciding, machine);
         deciding.fact(machine.id, Fact::Deleted(Deleted { files: FilesGone::Removed }));
-        return Ok(Begun::Done);
+        return Ok(Begun::Part(Goal::Deleted));
     }
     if give_up_files(deciding, machine) {
-        return Ok(Begun::Done);
+        return Ok(Begun::Part(Goal::Deleted));
     }
     place_for_files(deciding, machine)?;
     leave_pool(deciding, machine);
@@ -66,10 +67,6 @@ fn can_go(deciding: &Deciding<'_>, machine: &Machine, force: bool) -> Result<(),
     let children = fleet.children_after(machine.id, None).count();
     if children > 0 {
         return Err(Refused::HasChildren { machine: name, children }.into());
-    }
-    let versions = fleet.versions_of(machine.id).count();
-    if versions > 0 {
-        return Err(Refused::HasVersions { machine: name, versions }.into());
     }
     if machine.is_external() {
         return Ok(());

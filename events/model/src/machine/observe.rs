@@ -149,7 +149,10 @@ fn failed(deciding: &mut Deciding<'_>, machine: &Machine, generation: u64, failu
     let id = machine.id;
     match machine.task {
         Some(Task::Copying { .. } | Task::Sealing { .. }) if generation >= machine.task_since => {
-            image::outcome::task_failed(deciding, id, failure);
+            // Whoever was told something newer meanwhile tries once more, and says how that went.
+            if generation == machine.generation {
+                image::outcome::task_failed(deciding, id, failure);
+            }
             return;
         }
         Some(Task::Migrating { to }) if generation >= machine.task_since => {

@@ -66,14 +66,11 @@ rejections! {
     Leased { machine: Name } "CRL-0215" Conflict
         "{machine} is in use",
         clears "Wait until its person has left, or end the session (`EndSession`).";
-    /// Children of an initial stand on its versions.
+    /// Children of an initial stand on its versions, and on no other initial's. So an initial goes
+    /// when they are gone, with all its versions.
     HasChildren { machine: Name, children: usize } "CRL-0216" Conflict
-        "{machine} has {children} children",
-        clears "Delete its children first (`DeleteMachine` with `children_of`).";
-    /// Versions of an image belong to their initial.
-    HasVersions { machine: Name, versions: usize } "CRL-0217" Conflict
-        "{machine} has {versions} versions of its image",
-        clears "Retire them first (`RetireImage`).";
+        "{machine} has {children} children, which stand on its versions",
+        clears "Delete its children first (`DeleteMachine` with `children_of`), and wait until they are gone.";
     /// A new disk has to go somewhere.
     NoStorage "CRL-0218" Conflict
         "there is no storage with the role `disks` that has room and is seen by a host which sees the rest of the machine",

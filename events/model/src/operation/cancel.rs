@@ -9,6 +9,7 @@ use super::rejection::Rejection as Refused;
 use super::{Cursor, Goal, Operation, PartEnd, SLICE, State};
 use crate::deciding::{Decide, Deciding};
 use crate::event::OperationFact as Fact;
+use crate::fleet::Fleet;
 use crate::ids::{CommandId, MachineId};
 use crate::rejection::Rejection;
 use crate::renewal;
@@ -17,7 +18,8 @@ use crate::version::latest::operation::{CancelAdvanced, PartEnded};
 
 /// Stops what an operation has not begun. What is under way ends by itself, except for machines
 /// that wait for their people to leave, or that a drain waits for: they are left as they are. The
-/// files of a version that was retired go as soon as a host removes them; nobody waits for that.
+/// files of a version that was retired, or whose initial was deleted, go as soon as a host removes
+/// them; nobody waits for that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelOperation {
@@ -48,9 +50,9 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
     if told == Some(Cursor::End) || operation.parts.is_empty() {
         return;
     }
-    let waiting = waiting_after(&operation, told);
+    let waiting = waiting_after(&deciding.fleet, &operation, told);
     for (machine, goal) in &waiting {
-        if let Goal::Off { .. } | Goal::FilesRemoved { .. } = goal {
+        if let Goal::Off { .. } | Goal::FilesRemoved { .. } | Goal::Deleted = goal {
             let (machine, end) = (*machine, PartEnd::Cancelled);
             deciding.fact(id, Fact::PartEnded(PartEnded { machine, end }));
         } else {
@@ -65,7 +67,11 @@ pub(crate) fn tell_parts(deciding: &mut Deciding<'_>, id: CommandId) {
 }
 
 /// Looks at no more parts than may be under way at once.
-fn waiting_after(operation: &Operation, told: Option<Cursor>) -> Vec<(MachineId, Goal)> {
+fn waiting_after(
+    fleet: &Fleet,
+    operation: &Operation,
+    told: Option<Cursor>,
+) -> Vec<(MachineId, Goal)> {
     let after = match told {
         Some(Cursor::Machine(machine)) => Excluded(machine),
         Some(Cursor::Made(_) | Cursor::End) | None => Unbounded,
@@ -73,8 +79,12 @@ fn waiting_after(operation: &Operation, told: Option<Cursor>) -> Vec<(MachineId,
     operation
         .parts
         .range((after, Unbounded))
-        .filter(|(_, goal)| {
-            matches!(goal, Goal::Renewed | Goal::Off { .. } | Goal::FilesRemoved { .. })
+        .filter(|(machine, goal)| {
+            // Of an initial that is gone, only versions are left to go.
+            let of_gone = **goal == Goal::Deleted && !fleet.machines.contains(**machine);
+            let is_long =
+                matches!(goal, Goal::Renewed | Goal::Off { .. } | Goal::FilesRemoved { .. });
+            of_gone || is_long
         })
         .map(|(machine, goal)| (*machine, goal.clone()))
         .take(SLICE)

@@ -7,6 +7,7 @@
 use super::{Cause, Goal, PartEnd};
 use crate::deciding::Deciding;
 use crate::event::{Event, ImageFact, MachineFact as Fact, OperationFact};
+use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
 use crate::version::latest::Nothing;
 use crate::version::latest::machine::StopCause;
@@ -17,12 +18,20 @@ use crate::version::latest::renewal::{DropCause, Why};
 pub(crate) fn hear(deciding: &mut Deciding<'_>, event: &Event) {
     if let Event::Machine(machine, fact) = event {
         let off = deciding.fleet.machines.get(*machine).is_none_or(|it| it.power.wish.is_off());
-        hear_of(deciding, *machine, |operation, goal| of_machine(operation, goal, fact, off));
+        let gone = is_gone(&deciding.fleet, *machine);
+        hear_of(deciding, *machine, |operation, goal| match fact {
+            Fact::Deleted(_) => deleted(goal, gone),
+            fact => of_machine(operation, goal, fact, off),
+        });
     }
     if let Event::Image(image, fact) = event {
         release_sealing(deciding, *image, fact);
         if let Some(initial) = deciding.initial_of(*image) {
-            hear_of(deciding, initial, |_, goal| of_image(goal, *image, fact));
+            let gone = is_gone(&deciding.fleet, initial);
+            hear_of(deciding, initial, |_, goal| match goal {
+                Goal::Deleted => gone.then_some(PartEnd::Done),
+                goal => of_image(goal, *image, fact),
+            });
         }
     }
 }
@@ -47,14 +56,22 @@ fn hear_of(
     }
 }
 
+/// Neither the machine is there nor versions of its image, which go after it.
+pub(super) fn is_gone(fleet: &Fleet, machine: MachineId) -> bool {
+    !fleet.machines.contains(machine) && fleet.versions_of(machine).next().is_none()
+}
+
+fn deleted(goal: &Goal, gone: bool) -> Option<PartEnd> {
+    match goal {
+        Goal::Deleted => gone.then_some(PartEnd::Done),
+        // They go all the same.
+        Goal::FilesRemoved { .. } => None,
+        _ => Some(PartEnd::because(Cause::Deleted, "the machine was deleted")),
+    }
+}
+
 /// `off`: with all that followed, nobody wants the machine to run.
 fn of_machine(operation: CommandId, goal: &Goal, fact: &Fact, off: bool) -> Option<PartEnd> {
-    if let Fact::Deleted(_) = fact {
-        return Some(match goal {
-            Goal::Deleted => PartEnd::Done,
-            _ => PartEnd::because(Cause::Deleted, "the machine was deleted"),
-        });
-    }
     match goal {
         Goal::Started { boot_epoch } => starting(*boot_epoch, fact, off),
         Goal::Stopped => match fact {

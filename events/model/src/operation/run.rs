@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cancel::tell_parts;
+use super::hear::is_gone;
 use super::plan::{Begun, turn};
 use super::rejection::Rejection as Refused;
 use super::selection::{Selection, count, next_slice};
@@ -12,6 +13,7 @@ use crate::deciding::{Decide, Deciding};
 use crate::event::OperationFact as Fact;
 use crate::fleet::Fleet;
 use crate::ids::{CommandId, ImageId, MachineId};
+use crate::image::facts_of_going_versions;
 use crate::machine::{self, RenewalStep};
 use crate::name::Name;
 use crate::rejection::Rejection;
@@ -114,8 +116,11 @@ pub(crate) fn had_turn(
     advanced: &mut Advanced,
 ) {
     match begun {
-        // Nothing more can come of a machine that is gone with its turn.
-        Ok(Begun::Part(_)) if !deciding.fleet.machines.contains(machine) => {
+        // Nothing more can come of a machine that is gone with its turn, but for its versions.
+        Ok(Begun::Part(goal))
+            if is_gone(&deciding.fleet, machine)
+                || goal != Goal::Deleted && !deciding.fleet.machines.contains(machine) =>
+        {
             advanced.done.push(machine);
         }
         Ok(Begun::Part(goal)) => {
@@ -195,7 +200,8 @@ fn following_facts(fleet: &Fleet, id: MachineId) -> usize {
     };
     let waiting = fleet.sessions_in(Target::Machine(id)).take(ENDED_AT_ONCE_MAX).count();
     let sessions = machine.leases.len().min(ENDED_AT_ONCE_MAX) + waiting;
-    FOLLOWING_FACTS_MAX + 2 * (fleet.parts_on(id).count() + sealing) + sessions
+    let versions = facts_of_going_versions(fleet, id);
+    FOLLOWING_FACTS_MAX + 2 * (fleet.parts_on(id).count() + sealing) + sessions + versions
 }
 
 /// Operations that wait for one machine are over with one fact about it, so only so many can. The

@@ -79,16 +79,24 @@ pub(crate) fn end(deciding: &mut Deciding<'_>, id: SessionId, cause: EndCause) {
         State::Leased { machine, .. } => {
             deciding.fact(id, Fact::LeaseEnded(Ended { cause }));
             make_clean(deciding, machine);
+            look_at_others_of(deciding, &session);
         }
-        State::Queued { .. } => {
-            let cause = match cause {
+        State::Queued { .. } => leave(
+            deciding,
+            id,
+            match cause {
                 EndCause::Request | EndCause::Guest => LeaveCause::Request,
                 EndCause::Silence => LeaveCause::Silence,
                 EndCause::Revoked | EndCause::Machine => LeaveCause::Revoked,
-            };
-            deciding.fact(id, Fact::Left(Left { cause }));
-        }
+            },
+        ),
     }
+}
+
+/// Takes somebody's place in a queue away.
+pub(super) fn leave(deciding: &mut Deciding<'_>, id: SessionId, cause: LeaveCause) {
+    let Some(session) = deciding.fleet.sessions.shared(id) else { return };
+    deciding.fact(id, Fact::Left(Left { cause }));
     look_at_others_of(deciding, &session);
 }
 

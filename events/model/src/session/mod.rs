@@ -11,7 +11,8 @@
 //!
 //! Where to read on: who asks for a desktop is answered in `request.rs`, which machine they get is
 //! chosen in `choose.rs`, who may have it is in `claim.rs`, a lease begins and ends in `lease.rs`,
-//! those who wait are served in `serve.rs`, and what machines do to leases is in `follow.rs`.
+//! those who wait are served in `serve.rs` or told in `in_vain.rs` that nothing will come, and what
+//! machines do to leases is in `follow.rs`.
 
 use crate::ids::{GroupId, MachineId, SessionId};
 use crate::record::{Timestamp, Version};
@@ -25,6 +26,7 @@ mod claim;
 mod end;
 pub(crate) mod evolve;
 pub(crate) mod follow;
+mod in_vain;
 mod lease;
 mod request;
 mod serve;

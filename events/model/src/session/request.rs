@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose};
 use super::claim::{Claim, is_entitled, is_within_limits, own_in, protocols};
+use super::in_vain::in_vain;
 use super::lease::{SESSIONS_OF_ONE_MAX, Viewer, grant, issue_ticket, queue};
 use super::serve::{Queue, ROOM_TO_SERVE, is_closed, serve_one, serve_queue};
 use super::{Session, Subject, Target};
@@ -111,6 +112,9 @@ impl Decide for RequestDesktop {
         }
         let viewer = |protocol| Viewer { protocol, terminal, source: self.source.clone() };
         if let Some(session) = current(&deciding.fleet, subject, target) {
+            if session.is_queued() && in_vain(&deciding.fleet, &session.claim()) {
+                return Err(Refused::InMaintenance.into());
+            }
             let protocol = self.protocol_again(&deciding.fleet, &session)?;
             if session.is_queued() && session.protocol != protocol {
                 let changed = ProtocolChanged { protocol };

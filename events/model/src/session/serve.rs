@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Chosen, choose, first_stopped, start_one, used};
 use super::claim::{has_pool_room, is_entitled, is_within_own_limits, own_in};
-use super::lease::{end, grant, reset};
-use super::{EndCause, Target};
+use super::in_vain::{in_vain, send_away};
+use super::lease::{end, grant, leave, reset};
+use super::{EndCause, LeaveCause, Target};
 use crate::decide::EVENTS_MAX;
 use crate::deciding::{Decide, Deciding};
 use crate::fleet::Fleet;
@@ -70,7 +71,12 @@ pub(super) fn serve_one(deciding: &mut Deciding<'_>, id: SessionId) -> Turn {
             grant(deciding, &claim, Some(id), machine);
             Turn::Served
         }
-        Chosen::OwnIsBusy => Turn::Passed,
+        Chosen::OwnIsBusy => {
+            if in_vain(&deciding.fleet, &claim) {
+                leave(deciding, id, LeaveCause::Maintenance);
+            }
+            Turn::Passed
+        }
         Chosen::OtherProtocol => Turn::OtherProtocol,
         Chosen::NothingFree => Turn::NothingFree,
     }
@@ -123,8 +129,10 @@ pub(super) fn serve_queue(deciding: &mut Deciding<'_>, pool: PoolId, most: usize
     Queue::Waiting
 }
 
-/// Gives what is free to those who wait, in their order, and refills the spares.
+/// Gives what is free to those who wait, in their order, or tells them that nothing will come, and
+/// refills the spares.
 pub(super) fn serve(deciding: &mut Deciding<'_>, id: PoolId, most: usize) {
+    send_away(deciding, id);
     let queue = serve_queue(deciding, id, most);
     let Some(pool) = deciding.fleet.pools.shared(id) else { return };
     if pool.closed() {

@@ -214,6 +214,30 @@ fn makes_way_for_whoever_waits(site: &mut Site, pool: &str) {
 }
 
 #[test]
+fn those_who_wait_get_the_room_of_one_spare_after_the_other() {
+    let mut site = with_spares(2, &json!({ "vcpus": 2 * VCPUS }));
+    site.pool("other", json!({}));
+    for n in 0..2 {
+        site.vdi(2 + n);
+        site.join(2 + n, "other");
+        site.person(n);
+        site.entitle(n, "other");
+        site.story.given(Site::request(n, "other"));
+    }
+    let other = site.pool_id("other");
+    for n in 0..2 {
+        let goes = |it: &u32| site.at(*it).power.wish.is_off() && !site.at(*it).at_rest();
+        let going: Vec<u32> = (0..2).filter(goes).collect();
+        assert_eq!(going.len(), 1);
+        assert!(!starts(&site.stopped(going[0], StopCause::Command)), "the room is kept");
+        assert!(site.has(n).is_some_and(Session::is_queued), "until their pool is served");
+        let events = site.given("ServePool", json!({ "pool": other }));
+        assert_eq!(of_sessions(&events), ["lease.granted"]);
+        assert!(site.has(n).is_some_and(|it| !it.is_queued()));
+    }
+}
+
+#[test]
 fn a_spare_makes_way_in_a_lab_that_is_full() {
     let mut site = with_spares(1, &json!({}));
     site.vdi(1);

@@ -12,5 +12,6 @@ pub use super::initial::{
 
 pub mod session {
     pub use crate::version::add_display_ports::session::{DisplayArmed, Ports};
+    pub use crate::version::add_leave_for_maintenance::session::{LeaveCause, Left};
     pub use crate::version::initial::session::*;
 }

@@ -143,4 +143,9 @@ fn soft_delete_safety() {
     given(&mut world, "DeletePool", &json!({ "pool": "room" }));
     given(&mut world, "DeleteMachine", &json!({ "children_of": "win11" }));
     assert_eq!(world.fleet.machines.len(), 2, "the source and the initial are left");
+    assert_eq!(world.fleet.images.len(), 1);
+    given(&mut world, "DeleteMachine", &initial);
+    assert_eq!(world.fleet.images.len(), 0, "its versions go with it");
+    assert_eq!(world.fleet.machines.len(), 1, "what it was copied from is left");
+    assert_eq!(world.fleet.operations.len(), 0, "and whoever asked for it has heard");
 }

@@ -4,6 +4,7 @@ mod again;
 mod children;
 mod copy;
 mod flatten;
+mod gone;
 mod import;
 mod populate;
 mod random;

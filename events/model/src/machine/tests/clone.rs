@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::scene::{create, machine, on, report, run, site};
+use super::scene::{create, machine, on, report, report_from, run, site};
 use crate::event::MachineFact;
 use crate::ids::{ClientId, CommandId};
 use crate::image::tests::Site;
 use crate::machine::{Kind, Outcome, StopCause, Subject, VirtualSnapshot};
 use crate::operation::{Failure, State};
 use crate::testing::{Story, command};
-use crate::version::latest::machine::{HandedOn, VirtualSnapshotChanged};
+use crate::version::latest::machine::{HandedOn, PoolChanged, VirtualSnapshotChanged};
 
 fn clone(story: &mut Story, name: &str) {
     story.given(command("CloneMachine", json!({ "machine": "a", "name": name })));
@@ -43,6 +43,23 @@ fn a_clone_that_failed_is_copied_again() {
     assert_eq!((&made.kind, made.unsealed, made.disks[0].id), (&Kind::Simple, false, disk.id));
     assert!(story.fleet.operations.is_empty());
     story.given(on("StartMachine", "b"));
+}
+
+/// Its host has heard of something newer since, and does it with that.
+#[test]
+fn a_copy_that_failed_for_an_older_order_goes_on() {
+    let mut story = site(&["node1"]);
+    create(&mut story, "a");
+    clone(&mut story, "b");
+    let copied = machine(&story, "b");
+    let (id, older, host) = (copied.id, copied.generation, copied.place.expect("its host"));
+    story.happened(id, MachineFact::PoolChanged(PoolChanged { pool: None }));
+    let failed = Outcome::Failed { failure: Failure::new("qemu_img", "no space") };
+    assert!(report_from(&mut story, host, "b", older, failed.clone()).is_empty());
+    assert!(machine(&story, "b").task.is_some());
+    assert_eq!(machine(&story, "b").failed, 0);
+    report(&mut story, "b", failed);
+    assert_eq!(machine(&story, "b").task, None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bounds;
 mod diagram;
 mod full;
+mod in_vain;
 mod lease;
 mod machines;
 mod queue;

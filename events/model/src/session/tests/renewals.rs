@@ -73,7 +73,8 @@ fn a_renewal_ends_a_lease_with_all_that_belongs_to_it_but_a_reset() {
 
 #[test]
 fn what_a_failed_reset_has_left_is_made_clean_when_its_quarantine_is_lifted() {
-    let mut site = Site::with_pool(json!({}), 1, 2);
+    let mut site = Site::with_pool(json!({}), 2, 2);
+    site.locked(1);
     site.ask(0);
     site.ask(1);
     let session = site.session_id(0);
@@ -177,8 +178,8 @@ fn a_machine_that_nothing_makes_clean_any_more_is_put_aside_for_an_administrator
     site.given("EndSession", json!({ "session": site.session_id(0) }));
     site.stopped(0, StopCause::Command);
     site.ask(0);
-    assert!(!site.at(0).maintenance.is_empty(), "nobody waits for what will not come");
-    site.given("EndSession", json!({ "session": site.session_id(0) }));
+    assert!(!site.at(0).maintenance.is_empty());
+    assert!(site.has(0).is_none(), "nobody waits for what will not come");
     site.ask_refused(0, "CRL-0416");
 }
 
