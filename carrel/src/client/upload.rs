@@ -5,12 +5,12 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use carrel_model::media::Kind;
+use carrel_model::media::{Format, Kind};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::arguments::{DiskFormat, Upload};
+use super::arguments::Upload;
 use super::get::escaped;
 use super::http::{Answer, Http, pause};
 use super::{operation, session};
@@ -78,15 +78,18 @@ fn kind(asked: &Upload) -> Kind {
 }
 
 /// Of a disk it can't be told from its bytes: a guest may have written whatever it likes there.
-fn format(asked: &Upload) -> Result<DiskFormat, Failure> {
+fn format(asked: &Upload) -> Result<Format, Failure> {
     let unsaid = || {
         let what = format!("{} does not say in which format it is", asked.file.display());
-        Failure::usage(what).next("say --format raw or --format qcow2")
+        Failure::usage(what).next("say --format raw, qcow2, vmdk, vhd or vhdx")
     };
     match (asked.format, kind(asked), ending(&asked.file).as_str()) {
-        (Some(format), _, _) => Ok(format),
-        (None, Kind::Iso | Kind::Drivers, _) | (None, _, "raw") => Ok(DiskFormat::Raw),
-        (None, Kind::Disk, "qcow2") => Ok(DiskFormat::Qcow2),
+        (Some(format), _, _) => Ok(format.into()),
+        (None, Kind::Iso | Kind::Drivers, _) | (None, _, "raw") => Ok(Format::Raw),
+        (None, Kind::Disk, "qcow2") => Ok(Format::Qcow2),
+        (None, Kind::Disk, "vmdk") => Ok(Format::Vmdk),
+        (None, Kind::Disk, "vhd") => Ok(Format::Vhd),
+        (None, Kind::Disk, "vhdx") => Ok(Format::Vhdx),
         (None, Kind::Disk, _) => Err(unsaid()),
     }
 }
@@ -120,7 +123,7 @@ fn medium(
     let there = http.get(&path, &[])?;
     if there.status == 404 {
         let data = json!({
-            "name": name, "kind": kind(asked), "format": format(asked)?.word(),
+            "name": name, "kind": kind(asked), "format": format(asked)?,
             "storage": asked.storage, "size_bytes": bytes, "digest": digest,
         });
         let taken = http.post("/v1/commands/AddMedia", Some(&data), &[])?.fine()?;
@@ -243,10 +246,10 @@ fn next(asked: &Upload, name: &str) -> Result<String, Failure> {
         (Kind::Iso | Kind::Drivers, _) => {
             format!("carrel do AttachMedia --machine MACHINE --media {name}")
         }
-        (Kind::Disk, DiskFormat::Raw) => {
+        (Kind::Disk, Format::Raw) => {
             format!("carrel do ImportImage --file {name} --as source --name MACHINE")
         }
-        (Kind::Disk, DiskFormat::Qcow2) => {
+        (Kind::Disk, Format::Qcow2 | Format::Vmdk | Format::Vhd | Format::Vhdx) => {
             format!("carrel do ImportImage --file {name} --as source --name MACHINE --size-gib GIB")
         }
     })

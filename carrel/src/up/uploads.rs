@@ -8,10 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrel_api::upload::{NotTaken, Pieces, Upload, Uploads};
 use carrel_decider::Decider;
-use carrel_driver::place::medium_file;
+use carrel_driver::place::{MEDIA_FOLDER, Root, medium_named};
 use carrel_images::{Arrived, Failed, Images, Incoming, Kind};
 use carrel_model::ids::{HypervisorId, MediaId};
-use carrel_model::work::MediumSpec;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -75,15 +74,10 @@ impl HostUploads {
 
     fn incoming(&self, upload: &Upload) -> Result<Incoming, NotTaken> {
         let medium = &upload.medium;
-        let spec = MediumSpec {
-            medium: medium.id,
-            storage: medium.storage,
-            path: upload.storage.settings.hosts.get(&self.host).cloned(),
-            digest: medium.digest,
-            kind: medium.kind,
-            format: medium.format,
-        };
-        let place = medium_file(&spec).ok_or(NotTaken::Unseen)?;
+        let path = upload.storage.settings.hosts.get(&self.host).ok_or(NotTaken::Unseen)?;
+        let root = Root { storage: medium.storage, path: path.clone() };
+        let place = medium_named(&root, medium.id, (medium.kind, medium.format));
+        let place = place.ok_or(NotTaken::Unseen)?;
         let to = PathBuf::from(place.path());
         Ok(Incoming { to, bytes: medium.size_bytes, sha256: medium.digest.0 })
     }
@@ -213,7 +207,7 @@ fn swept(root: &Path) {
         Ok(found) => found,
         Err(why) => return tracing::warn!(%why, "a storage can't be read"),
     };
-    let media = root.join("media");
+    let media = root.join(MEDIA_FOLDER);
     let before = i64::try_from(now_unix().saturating_sub(GIVEN_UP_SECONDS) * MICROS);
     for found in found.iter().filter(|found| found.path.starts_with(&media)) {
         let is_old = before.is_ok_and(|before| found.stat.modified_micros < before);

@@ -133,6 +133,17 @@ impl Site {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
+    /// Why an operation that was asked for has failed, as people are told.
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+        let refused = self.asks(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success(), "carrel {arguments:?} is done");
+        let (_, rest) = said.split_once("carrel get operations ").expect("where to read why");
+        let operation = rest.split_whitespace().next().expect("its id");
+        self.does(&["get", "operations", operation, "--output", "yaml"])
+    }
+
     #[track_caller]
     pub(crate) fn get(&self, kind: &str, which: &str) -> Value {
         let text = self.does(&["get", kind, which, "--output", "json"]);

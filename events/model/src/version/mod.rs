@@ -6,5 +6,6 @@
 //! one stays as it is. docs/guides/add-an-event-version.md is the checklist.
 
 pub mod add_display_ports;
+pub mod add_upload_formats;
 pub mod initial;
 pub mod latest;

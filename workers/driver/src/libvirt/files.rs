@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use carrel_images::{Claim, DiskFile, Failed, Frozen as FrozenFile, Images, Upload, Watch};
 use carrel_model::hash::Digest;
 use carrel_model::machine::Format;
+use carrel_model::media::Format as MediumFormat;
 use carrel_model::record::Timestamp;
 use carrel_model::version::latest::image::Stat;
 use carrel_model::work::MediumSpec;
@@ -23,6 +24,16 @@ pub(super) const fn format(format: Format) -> carrel_images::Format {
     match format {
         Format::Raw => carrel_images::Format::Raw,
         Format::Qcow2 => carrel_images::Format::Qcow2,
+    }
+}
+
+const fn claim(format: MediumFormat) -> Claim {
+    match format {
+        MediumFormat::Raw => Claim::Raw,
+        MediumFormat::Qcow2 => Claim::Qcow2,
+        MediumFormat::Vmdk => Claim::Vmdk,
+        MediumFormat::Vhd => Claim::Vhd,
+        MediumFormat::Vhdx => Claim::Vhdx,
     }
 }
 
@@ -126,7 +137,7 @@ fn import(
     let Some(from) = medium_file(medium) else {
         return Err(Trouble::never("media_unseen", "this host does not see the medium's storage"));
     };
-    let claim = Claim::from(format(medium.format));
+    let claim = claim(medium.format);
     let upload = Upload { path: path(&from), claim, sha256: Some(medium.digest.0) };
     let sealed = images.import(&upload, &named(to), watch)?;
     Ok(Done::Sealed(stat(sealed)))
