@@ -95,9 +95,14 @@ impl Drop for Part {
 }
 
 pub(crate) fn part_of(path: &Path) -> Option<PathBuf> {
+    beside(path, ".part")
+}
+
+/// A file of no machine's, about the one that has the name.
+pub(crate) fn beside(path: &Path, ends: &str) -> Option<PathBuf> {
     let mut name = OsString::from(".");
     name.push(path.file_name()?);
-    name.push(".part");
+    name.push(ends);
     Some(path.with_file_name(name))
 }
 

@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::hypervisor::Advance;
 use crate::place::{Place, medium_file};
 use crate::step::{Done, Frozen, Step};
-use crate::trouble::Trouble;
+use crate::trouble::{BACKING_CHANGED, Trouble};
 
 pub(super) fn path(place: &Place) -> PathBuf {
     place.path().into()
@@ -97,6 +97,10 @@ pub(super) fn step(
         Step::Verify { file } => {
             images.verify(&named(file), watch).map(|digest| Done::Verified(Digest(digest.0)))
         }
+        Step::Accept { file, digest } => {
+            let accepted = images.accept(&named(file), carrel_images::Digest(digest.0), watch);
+            return Some(accepted.map(|()| Done::So).map_err(changed));
+        }
         Step::RemoveFiles { files } => {
             so(images.remove(&files.iter().map(path).collect::<Vec<_>>()))
         }
@@ -127,6 +131,14 @@ pub(super) fn step(
 fn frozen(disks: &[Frozen]) -> Vec<FrozenFile> {
     let disks = disks.iter();
     disks.map(|it| FrozenFile { disk: named(&it.disk), kept: path(&it.kept) }).collect()
+}
+
+/// Of a file that is not the one that was made for a version.
+fn changed(failed: Failed) -> Trouble {
+    if matches!(failed, Failed::Differs { .. }) {
+        return Trouble::never(BACKING_CHANGED, &failed.to_string());
+    }
+    failed.into()
 }
 
 fn import(

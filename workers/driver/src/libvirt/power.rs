@@ -64,6 +64,7 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
         | Step::Import { .. }
         | Step::Seal { .. }
         | Step::Verify { .. }
+        | Step::Accept { .. }
         | Step::RemoveFiles { .. }
         | Step::TakeSnapshot { .. }
         | Step::RevertSnapshot { .. }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use carrel_domain::{Ended, Found, FoundDevice, FoundDisplay, Ours};
 use carrel_images::{DiskFile, SeenFile as FoundFile};
 use carrel_libvirt::{Pause, State, Target};
+use carrel_model::hash::Digest;
 use carrel_model::ids::{FromUuid, MachineId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::name::FilePath;
@@ -66,6 +67,7 @@ fn seen_file(file: &FoundFile, roots: &Roots) -> Option<SeenFile> {
         size_gib: u32::try_from(file.virtual_bytes.div_ceil(1 << 30)).unwrap_or(u32::MAX),
         sealed: file.sealed,
         stat: files::stat(file.stat),
+        accepted: file.accepted.map(|digest| Digest(digest.0)),
     })
 }
 
