@@ -44,6 +44,7 @@ pub(crate) fn run(command: HypervisorCommand, now_unix: u64) -> Result<Outcome, 
         uri: check.libvirt_uri.unwrap_or(usual.libvirt_uri),
         storage: check.storage.unwrap_or(usual.storage),
         now_unix,
+        storages: None,
     })?;
     let mut out = io::stdout().lock();
     print(&here.report, &mut out)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carrel_decider::Decider;
 use carrel_driver::Hypervisor;
+use carrel_driver::libvirt::Storages;
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
 use tokio::sync::{Notify, watch};
@@ -25,6 +26,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Here {
     id: HypervisorId,
     found: Arc<OnceLock<Arc<dyn Hypervisor>>>,
+    storages: Arc<Storages>,
     /// Somebody waits for it.
     more: Arc<Notify>,
     /// Why it could not work at first.
@@ -40,7 +42,8 @@ impl Here {
         decider: &Decider,
         org: &Org,
     ) -> Result<Self, Failure> {
-        let (id, found, missing) = match try_once(config, decider, org).await {
+        let storages = Arc::default();
+        let (id, found, missing) = match try_once(config, (decider, org), &storages).await {
             Ok((id, hypervisor)) => (id, OnceLock::from(hypervisor), None),
             Err(why) => {
                 let Some(id) = local::known_id(&config.data, &decider.standing().fleet)? else {
@@ -50,11 +53,15 @@ impl Here {
                 (id, OnceLock::new(), Some(why.to_string()))
             }
         };
-        Ok(Self { id, found: Arc::new(found), more: Arc::default(), missing })
+        Ok(Self { id, found: Arc::new(found), storages, more: Arc::default(), missing })
     }
 
     pub(super) fn id(&self) -> HypervisorId {
         self.id
+    }
+
+    pub(super) fn storages(&self) -> Arc<Storages> {
+        Arc::clone(&self.storages)
     }
 
     pub(super) fn missing(&self) -> Option<&str> {
@@ -85,7 +92,7 @@ impl Here {
                 return;
             }
             again = (again * 2).min(AGAIN_MAX);
-            match try_once(&config, &decider, &org).await {
+            match try_once(&config, (&decider, &org), &self.storages).await {
                 Ok((_, hypervisor)) => {
                     let _ = self.found.set(hypervisor);
                     self.more.notify_one();
@@ -100,10 +107,10 @@ impl Here {
 
 async fn try_once(
     config: &Config,
-    decider: &Decider,
-    org: &Org,
+    (decider, org): (&Decider, &Org),
+    storages: &Arc<Storages>,
 ) -> Result<(HypervisorId, Arc<dyn Hypervisor>), Failure> {
-    let local = local::find(config).await?;
+    let local = local::find(config, storages, &decider.standing().fleet).await?;
     let id = local.found(decider, org).await?;
     Ok((id, local.hypervisor()))
 }

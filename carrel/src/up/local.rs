@@ -7,12 +7,13 @@ use std::sync::Arc;
 use carrel_decider::Decider;
 use carrel_domain::Virtualization;
 use carrel_driver::Hypervisor;
-use carrel_driver::libvirt::LibvirtHost;
+use carrel_driver::libvirt::{LibvirtHost, Storages};
+use carrel_driver::place::{Place, Root, machine_folder, version_file};
 use carrel_images::Images;
 use carrel_libvirt::Capacity;
 use carrel_libvirt::preflight::Verdict;
 use carrel_model::fleet::Fleet;
-use carrel_model::ids::HypervisorId;
+use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::name::Org;
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -53,14 +54,25 @@ pub(super) struct Local {
 }
 
 /// Looks, and says what is not as it should be.
-pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
+pub(super) async fn find(
+    config: &Config,
+    storages: &Arc<Storages>,
+    fleet: &Fleet,
+) -> Result<Local, Failure> {
+    let storages = Arc::clone(storages);
     let at = Where {
         uri: config.libvirt_uri.clone(),
         storage: config.storage.clone(),
         now_unix: millis() / 1_000,
+        storages: Some(Arc::clone(&storages)),
     };
     let data = config.data.clone();
+    let held = known_id(&data, fleet)?.map(|id| held(fleet, id)).unwrap_or_default();
     let looked = spawn_blocking(move || {
+        for (root, files) in held {
+            let unmarked = |why| Failure::new("a storage can't be used").because(why);
+            storages.holds(&root, &files).map_err(unmarked)?;
+        }
         let here = look(&at)?;
         for remark in remarks(&here.report) {
             tracing::warn!("{remark}");
@@ -75,7 +87,7 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
         tracing::info!(by = ?ready.facts.virtualization, "guests run here");
         let clock = Box::new(|| millis() / 1_000);
         let driver = LibvirtHost::new(here.host, Images::default(), ready.facts, clock);
-        let hypervisor = driver.map_err(|why| unfit().because(why))?;
+        let hypervisor = driver.map_err(|why| unfit().because(why))?.on(storages);
         Ok(Local {
             hypervisor: Arc::new(hypervisor),
             name: name(&ready.capacity.hostname),
@@ -94,6 +106,36 @@ pub(super) async fn find(config: &Config) -> Result<Local, Failure> {
 pub(super) fn known_id(data: &Path, fleet: &Fleet) -> Result<Option<HypervisorId>, Failure> {
     let known = bound::kept(data, HOST_FILE)?.and_then(|id| id.parse().ok());
     Ok(known.filter(|id: &HypervisorId| fleet.hypervisors.get(*id).is_some()))
+}
+
+/// What the site has on each storage of a host, as far as its host has said that it is there.
+fn held(fleet: &Fleet, host: HypervisorId) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    let storages = fleet.storages.iter().filter_map(|(id, storage)| {
+        let root = Root { storage: id, path: storage.settings.hosts.get(&host)?.clone() };
+        let versions = fleet.images.iter().flat_map(|(_, image)| {
+            let files = image.files.iter().filter(|file| file.stat.is_some());
+            let on_it = files.filter(|file| file.storage == id);
+            on_it.filter_map(|file| {
+                let number = (image.number, file.number);
+                version_file(&root, image.initial, number, file.format)
+            })
+        });
+        let machines = fleet.machines.iter().filter(|(_, machine)| machine.has_files);
+        let disks = machines.flat_map(|(machine, it)| it.disks.iter().map(move |it| (machine, it)));
+        let disks = disks.filter(|(_, disk)| disk.storage == id);
+        let disks = disks.filter_map(|(machine, disk)| match disk.file.as_deref() {
+            // It was there before Carrel.
+            Some(found) => Some(Place { root: root.clone(), file: found.path.clone() }),
+            None => Place::new(&root, &folder(machine)),
+        });
+        let files = versions.chain(disks).map(|place| place.path().into()).collect();
+        Some((PathBuf::from(root.path.as_str()), files))
+    });
+    storages.collect()
+}
+
+fn folder(machine: MachineId) -> String {
+    machine_folder(machine).trim_end_matches('/').to_owned()
 }
 
 /// A host whose guests ran under KVM does not quietly become one that emulates them.

@@ -150,7 +150,7 @@ async fn local(
         drives: here.drives(),
         more: here.more(),
         missing: here.missing().map(str::to_owned),
-        uploads: Arc::new(HostUploads::new(here.id(), config.upload_gib_max)),
+        uploads: Arc::new(HostUploads::new(here.id(), config.upload_gib_max).on(here.storages())),
     };
     let (mut stopped, sweeps) = (ending.subscribe(), sweep(decider.clone(), here.id()));
     behind.spawn(async move {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrel_api::upload::{NotTaken, Pieces, Upload, Uploads};
 use carrel_decider::Decider;
+use carrel_driver::libvirt::{Storages, Unready};
 use carrel_driver::place::{MEDIA_FOLDER, Root, medium_named};
 use carrel_images::{Arrived, Failed, Images, Incoming, Kind};
 use carrel_model::ids::{HypervisorId, MediaId};
@@ -34,6 +35,7 @@ const MICROS: u64 = 1_000_000;
 pub(super) struct HostUploads {
     host: HypervisorId,
     most_bytes: u64,
+    storages: Arc<Storages>,
     inner: Arc<Inner>,
 }
 
@@ -69,7 +71,13 @@ impl Drop for Alone {
 
 impl HostUploads {
     pub(super) fn new(host: HypervisorId, most_gib: u32) -> Self {
-        Self { host, most_bytes: u64::from(most_gib) * GIB, inner: Arc::default() }
+        let most_bytes = u64::from(most_gib) * GIB;
+        Self { host, most_bytes, storages: Arc::default(), inner: Arc::default() }
+    }
+
+    /// What is known of storages that were used before.
+    pub(super) fn on(self, storages: Arc<Storages>) -> Self {
+        Self { storages, ..self }
     }
 
     fn incoming(&self, upload: &Upload) -> Result<Incoming, NotTaken> {
@@ -127,7 +135,12 @@ impl Uploads for HostUploads {
             return Err(NotTaken::TooLarge { most_bytes: self.most_bytes });
         }
         let keep_mib = upload.storage.settings.low_space_mib;
+        let storages = Arc::clone(&self.storages);
+        let root = upload.storage.settings.hosts.get(&self.host).cloned();
         self.does(upload, move |images, incoming| {
+            let root = root.ok_or(NotTaken::Unseen)?;
+            let unready = |why: Unready| NotTaken::Unready(why.to_string());
+            storages.ready(root.as_str().as_ref()).map_err(unready)?;
             let is_awaited =
                 images.arrived(incoming).map_err(|failed| not_taken(&failed))?.is_some();
             let folder = incoming.to.parent().unwrap_or(Path::new("/"));

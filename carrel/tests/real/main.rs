@@ -15,4 +15,6 @@ mod many;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod storages;
+#[cfg(test)]
 mod uploads;
