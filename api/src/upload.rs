@@ -56,6 +56,8 @@ pub type Pieces = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 pub enum NotTaken {
     /// This process doesn't see the storage.
     Unseen,
+    /// The storage can't be used as it is, and why.
+    Unready(String),
     /// Nobody has said that it would come.
     NotAwaited,
     /// It is whole, and stays as it is.
@@ -121,6 +123,7 @@ impl From<NotTaken> for Problem {
                 Fault::StorageUnseen,
                 "the server does not see the medium's storage; put the file there by hand",
             ),
+            NotTaken::Unready(why) => Self::new(Fault::StorageUnseen, why),
             NotTaken::NotAwaited => {
                 Self::new(Fault::NoSuchThing, "no file is awaited for this medium")
             }

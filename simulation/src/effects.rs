@@ -31,6 +31,7 @@ pub(crate) fn check(effects: &Effects, is_lost: impl Fn(&str) -> bool) {
             | StepKind::Import
             | StepKind::Seal
             | StepKind::Verify
+            | StepKind::Accept
             | StepKind::TakeSnapshot
             | StepKind::RevertSnapshot
             | StepKind::DeleteSnapshot

@@ -84,6 +84,7 @@ pub const fn width(step: StepKind) -> Width {
         | StepKind::CopyVersion
         | StepKind::Import
         | StepKind::Verify
+        | StepKind::Accept
         | StepKind::DeleteSnapshot
         | StepKind::Migrate => Width::Bulk,
         StepKind::MakeDisk

@@ -244,7 +244,9 @@ pub fn judged<'a>(changes: &'a [String], allowed: &'a str) -> (Vec<&'a str>, Vec
 
 fn constants(schema: &Value) -> Vec<&Value> {
     let listed = items(schema, "enum").iter();
-    let each = items(schema, "oneOf").iter().filter_map(|it| it.get("const"));
+    // Of words of which some are described, the others stand together.
+    let each = items(schema, "oneOf").iter();
+    let each = each.flat_map(|it| it.get("const").into_iter().chain(items(it, "enum")));
     listed.chain(each).collect()
 }
 

@@ -189,6 +189,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 Examples:
   carrel upload debian-12.iso
   carrel upload golden.qcow2 --name golden --storage main
+  carrel upload golden.vmdk
   carrel upload disk.img --format raw")]
 pub(crate) struct Upload {
     #[command(flatten)]
@@ -230,13 +231,19 @@ impl From<MediumKind> for carrel_model::media::Kind {
 pub(crate) enum DiskFormat {
     Raw,
     Qcow2,
+    Vmdk,
+    Vhd,
+    Vhdx,
 }
 
-impl DiskFormat {
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
+impl From<DiskFormat> for carrel_model::media::Format {
+    fn from(format: DiskFormat) -> Self {
+        match format {
+            DiskFormat::Raw => Self::Raw,
+            DiskFormat::Qcow2 => Self::Qcow2,
+            DiskFormat::Vmdk => Self::Vmdk,
+            DiskFormat::Vhd => Self::Vhd,
+            DiskFormat::Vhdx => Self::Vhdx,
         }
     }
 }

@@ -5,12 +5,12 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use carrel_model::media::Kind;
+use carrel_model::media::{Format, Kind};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::arguments::{DiskFormat, Upload};
+use super::arguments::Upload;
 use super::get::escaped;
 use super::http::{Answer, Http, pause};
 use super::{operation, session};
@@ -26,6 +26,13 @@ const TRIES_MAX: u32 = 60;
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 const OCTETS: (&str, &str) = ("content-type", "application/offset+octet-stream");
+/// Nothing is sent before the server has said that it takes it: whoever is refused would go on
+/// sending, find the line cut, and not hear why.
+const EXPECT: (&str, &str) = ("expect", "100-continue");
+/// The file has its place already.
+const THERE: &str = "CRL-1027";
+/// The server has more of it than was thought, or is still writing.
+const NOT_NOW: [&str; 2] = ["CRL-1026", "CRL-1029"];
 
 pub(crate) fn run(asked: &Upload) -> Result<Outcome, Failure> {
     let http = session::signed_in(&asked.server)?;
@@ -71,15 +78,18 @@ fn kind(asked: &Upload) -> Kind {
 }
 
 /// Of a disk it can't be told from its bytes: a guest may have written whatever it likes there.
-fn format(asked: &Upload) -> Result<DiskFormat, Failure> {
+fn format(asked: &Upload) -> Result<Format, Failure> {
     let unsaid = || {
         let what = format!("{} does not say in which format it is", asked.file.display());
-        Failure::usage(what).next("say --format raw or --format qcow2")
+        Failure::usage(what).next("say --format raw, qcow2, vmdk, vhd or vhdx")
     };
     match (asked.format, kind(asked), ending(&asked.file).as_str()) {
-        (Some(format), _, _) => Ok(format),
-        (None, Kind::Iso | Kind::Drivers, _) | (None, _, "raw") => Ok(DiskFormat::Raw),
-        (None, Kind::Disk, "qcow2") => Ok(DiskFormat::Qcow2),
+        (Some(format), _, _) => Ok(format.into()),
+        (None, Kind::Iso | Kind::Drivers, _) | (None, _, "raw") => Ok(Format::Raw),
+        (None, Kind::Disk, "qcow2") => Ok(Format::Qcow2),
+        (None, Kind::Disk, "vmdk") => Ok(Format::Vmdk),
+        (None, Kind::Disk, "vhd") => Ok(Format::Vhd),
+        (None, Kind::Disk, "vhdx") => Ok(Format::Vhdx),
         (None, Kind::Disk, _) => Err(unsaid()),
     }
 }
@@ -113,7 +123,7 @@ fn medium(
     let there = http.get(&path, &[])?;
     if there.status == 404 {
         let data = json!({
-            "name": name, "kind": kind(asked), "format": format(asked)?.word(),
+            "name": name, "kind": kind(asked), "format": format(asked)?,
             "storage": asked.storage, "size_bytes": bytes, "digest": digest,
         });
         let taken = http.post("/v1/commands/AddMedia", Some(&data), &[])?.fine()?;
@@ -145,21 +155,17 @@ impl Sending<'_> {
         let mut tries = 0;
         while at < self.bytes {
             bar.set_position(at);
-            let next = self.piece(file, at).map_err(|failure| match failure {
-                Cut::Line(why) => Ok(why),
-                Cut::Refused(why) => Err(why),
-            });
-            match next {
+            match self.piece(file, at) {
                 Ok(next) => (at, tries) = (next, 0),
-                Err(Err(refused)) => return Err(refused),
-                Err(Ok(why)) => {
+                Err(Cut::Refused(why)) => return Err(why),
+                Err(Cut::Line(why)) => {
                     tries += 1;
                     if tries > TRIES_MAX {
                         let again =
                             format!("carrel upload {} goes on where it was", named.display());
                         return Err(why.next(again));
                     }
-                    at = self.where_it_is(&bar, at);
+                    at = self.where_it_is(&bar, at)?;
                 }
             }
         }
@@ -169,9 +175,8 @@ impl Sending<'_> {
 
     /// Where it goes on. Nothing: it is there.
     fn begin(&self) -> Result<Option<u64>, Failure> {
-        let length = self.bytes.to_string();
-        let begun = self.http.post(&self.path, None, &[TUS, ("upload-length", &length)])?;
-        if begun.body["code"] == "CRL-1027" {
+        let begun = self.awaits()?;
+        if begun.body["code"] == THERE {
             return Ok(None);
         }
         begun.fine()?;
@@ -180,35 +185,46 @@ impl Sending<'_> {
         Ok((at < self.bytes).then_some(at))
     }
 
+    /// Asked again, one that was begun goes on.
+    fn awaits(&self) -> Result<Answer, Failure> {
+        let length = self.bytes.to_string();
+        self.http.post(&self.path, None, &[TUS, ("upload-length", &length)])
+    }
+
     fn offset(&self) -> Result<u64, Failure> {
         let (status, offset) = self.http.head(&self.path, &[TUS], "upload-offset")?;
         let unsaid = || Failure::new(format!("the server does not say how far it is ({status})"));
         offset.and_then(|offset| offset.parse().ok()).ok_or_else(unsaid)
     }
 
-    fn where_it_is(&self, bar: &ProgressBar, before: u64) -> u64 {
+    /// Where it goes on after the line was cut. What was cut may have been a refusal that nobody
+    /// heard: it is said here.
+    fn where_it_is(&self, bar: &ProgressBar, before: u64) -> Result<u64, Failure> {
         bar.set_message("waiting");
         pause(TRY_AGAIN);
-        let offset = self.offset();
+        let asked = self.awaits();
         bar.set_message("sending");
-        offset.unwrap_or(before)
+        match asked {
+            Ok(answer) if answer.body["code"] == THERE => Ok(self.bytes),
+            Ok(answer) if is_final(&answer) => Err(answer.refused()),
+            Ok(_) => Ok(self.offset().unwrap_or(before)),
+            Err(_) => Ok(before),
+        }
     }
 
     fn piece(&self, file: &mut File, at: u64) -> Result<u64, Cut> {
         let unread = |why: io::Error| Cut::Refused(Failure::from(why));
         file.seek(SeekFrom::Start(at)).map_err(unread)?;
         let from = at.to_string();
-        let headers = [TUS, OCTETS, ("upload-offset", from.as_str())];
+        let headers = [TUS, OCTETS, EXPECT, ("upload-offset", from.as_str())];
         let length = PIECE_BYTES.min(self.bytes - at);
         let sent = self.http.patch(&self.path, &headers, &mut file.take(length));
         let answer = sent.map_err(Cut::Line)?;
-        // What was sent twice, or is still being written, is asked for again.
-        if matches!(answer.body["code"].as_str(), Some("CRL-1026" | "CRL-1029"))
-            || matches!(answer.status, 429 | 503)
-        {
-            return Err(Cut::Line(answer.refused()));
+        match answer.status {
+            200..300 => Ok(at + length),
+            _ if is_final(&answer) => Err(Cut::Refused(answer.refused())),
+            _ => Err(Cut::Line(answer.refused())),
         }
-        taken(answer, at + length).map_err(Cut::Refused)
     }
 }
 
@@ -218,8 +234,11 @@ enum Cut {
     Refused(Failure),
 }
 
-fn taken(answer: Answer, upto: u64) -> Result<u64, Failure> {
-    answer.fine().map(|_| upto)
+/// A refusal that would be the same again. What was sent twice, or is still being written, is asked
+/// for again.
+fn is_final(answer: &Answer) -> bool {
+    let not_now = answer.body["code"].as_str().is_some_and(|code| NOT_NOW.contains(&code));
+    answer.status >= 300 && !not_now && !matches!(answer.status, 429 | 502..=504)
 }
 
 fn next(asked: &Upload, name: &str) -> Result<String, Failure> {
@@ -227,10 +246,10 @@ fn next(asked: &Upload, name: &str) -> Result<String, Failure> {
         (Kind::Iso | Kind::Drivers, _) => {
             format!("carrel do AttachMedia --machine MACHINE --media {name}")
         }
-        (Kind::Disk, DiskFormat::Raw) => {
+        (Kind::Disk, Format::Raw) => {
             format!("carrel do ImportImage --file {name} --as source --name MACHINE")
         }
-        (Kind::Disk, DiskFormat::Qcow2) => {
+        (Kind::Disk, Format::Qcow2 | Format::Vmdk | Format::Vhd | Format::Vhdx) => {
             format!("carrel do ImportImage --file {name} --as source --name MACHINE --size-gib GIB")
         }
     })

@@ -53,6 +53,7 @@ pub(crate) fn run(command: HypervisorCommand, now_unix: u64) -> Result<Outcome, 
         storage: check.storage.unwrap_or(usual.storage),
         displays: check.displays.map(|address| Displays { address, folder }),
         now_unix,
+        storages: None,
     })?;
     let mut out = io::stdout().lock();
     print(&here.report, &mut out)?;

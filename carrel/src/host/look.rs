@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
-use carrel_driver::libvirt::{Facts, Uefi};
+use carrel_driver::libvirt::{Facts, Storages, Uefi};
 use carrel_libvirt::preflight::{Item, Report, Verdict, Wanted, What};
 use carrel_libvirt::{Capacity, Host, Settings};
 
@@ -28,9 +28,8 @@ const UEFI_SECURE: &[(&str, &str)] = &[
     ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
 ];
 
-/// QEMU runs as a user of its own and has to get to the files in it; what is in there is given to
-/// it by libvirt, file by file.
-const STORAGE_MODE: u32 = 0o711;
+/// QEMU runs as a user of its own and has to get to the files in it.
+const FOLDER_MODE: u32 = 0o711;
 
 /// What guests write to their serial ports, a file each.
 const CONSOLES: &str = "consoles";
@@ -42,6 +41,8 @@ pub(crate) struct Where {
     pub(crate) storage: PathBuf,
     pub(crate) displays: Option<Displays>,
     pub(crate) now_unix: u64,
+    /// Of a site that uses the storage, or begins to.
+    pub(crate) storages: Option<Arc<Storages>>,
 }
 
 /// A host that can be worked on.
@@ -66,7 +67,10 @@ pub(crate) fn look(at: &Where) -> Result<Here, Failure> {
         let failure = Failure::new(format!("{} can't be made", at.storage.display()));
         failure.because(why).next("name another folder with --storage")
     };
-    made(&at.storage).map_err(unmade)?;
+    match &at.storages {
+        Some(storages) => begin(storages, &at.storage)?,
+        None => made(&at.storage).map_err(unmade)?,
+    }
     let storage = fs::canonicalize(&at.storage).map_err(unmade)?;
     let consoles = storage.join(CONSOLES);
     made(&consoles).map_err(unmade)?;
@@ -125,13 +129,20 @@ fn facts(
     })
 }
 
+/// It is known by the path that it has without links.
+fn begin(storages: &Storages, storage: &Path) -> Result<(), Failure> {
+    let root = fs::canonicalize(storage).unwrap_or_else(|_| storage.to_owned());
+    let unready = |why| Failure::new("this host's storage can't be used").because(why);
+    storages.ready(&root).map_err(unready)
+}
+
 /// What somebody else has made keeps its mode: the trial says whether QEMU gets through.
 fn made(folder: &Path) -> io::Result<()> {
     if folder.exists() {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(STORAGE_MODE))
+    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
 }
 
 fn file(path: &str) -> Result<HostFile, Failure> {

@@ -5,16 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use carrel_driver::place::{
-    Place, Root, config_disc, disk_file, firmware_file, machine_folder, medium_file, snapshot_file,
-    throwaway_folder, version_file,
+    Place, Root, config_disc, disk_file, firmware_file, machine_folder, medium_named,
+    snapshot_file, throwaway_folder, version_file,
 };
-use carrel_model::hash::Digest;
 use carrel_model::ids::{DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
 use carrel_model::machine::{DiskRole, Format};
-use carrel_model::media::Kind as MediaKind;
+use carrel_model::media::{Format as MediaFormat, Kind as MediaKind};
 use carrel_model::name::HostPath;
 use carrel_model::version::latest::machine::FoundFile;
-use carrel_model::work::{DiskSpec, MediumSpec};
+use carrel_model::work::DiskSpec;
 use carrel_projections::Kind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -122,9 +121,8 @@ struct Medium {
     id: MediaId,
     name: String,
     kind: MediaKind,
-    format: Format,
+    format: MediaFormat,
     storage: StorageId,
-    digest: Digest,
 }
 
 impl Known {
@@ -221,16 +219,9 @@ impl All {
             if !self.here.is_here(medium.storage) {
                 continue;
             }
-            let spec = MediumSpec {
-                medium: medium.id,
-                storage: medium.storage,
-                path: Some(self.here.root.path.clone()),
-                digest: medium.digest,
-                kind: medium.kind,
-                format: medium.format,
-            };
+            let place = medium_named(&self.here.root, medium.id, (medium.kind, medium.format));
             let named = Named { of: medium.name.clone(), must_be_there: true, ..Named::default() };
-            self.place(medium_file(&spec), named);
+            self.place(place, named);
         }
         self.known
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carrel_decider::Decider;
 use carrel_driver::Hypervisor;
+use carrel_driver::libvirt::Storages;
 use carrel_keys::Keys;
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
@@ -29,6 +30,7 @@ pub(super) struct Site {
     pub(super) decider: Decider,
     pub(super) keys: Keys,
     pub(super) org: Org,
+    pub(super) storages: Arc<Storages>,
 }
 
 pub(super) struct Here {
@@ -100,7 +102,7 @@ async fn try_once(
     config: &Config,
     site: &Site,
 ) -> Result<(HypervisorId, Arc<dyn Hypervisor>), Failure> {
-    let local = local::find(config, &site.keys, &site.decider.standing().fleet).await?;
+    let local = local::find(config, site).await?;
     let id = local.found(&site.decider, &site.org).await?;
     Ok((id, local.hypervisor()))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use carrel_decider::Decider;
 use carrel_domain::Virtualization;
 use carrel_driver::Hypervisor;
-use carrel_driver::libvirt::LibvirtHost;
+use carrel_driver::libvirt::{LibvirtHost, Storages};
 use carrel_images::Images;
 use carrel_keys::Keys;
 use carrel_libvirt::Capacity;
@@ -22,6 +22,8 @@ use tokio::task::spawn_blocking;
 
 use super::asked::ask;
 use super::bound;
+use super::held;
+use super::here::Site;
 use super::outside::millis;
 use super::promised::{Promised, Room};
 use crate::config::Config;
@@ -62,18 +64,26 @@ pub(super) struct Local {
 }
 
 /// Looks, and says what is not as it should be.
-pub(super) async fn find(config: &Config, keys: &Keys, fleet: &Fleet) -> Result<Local, Failure> {
+pub(super) async fn find(config: &Config, site: &Site) -> Result<Local, Failure> {
+    let storages = Arc::clone(&site.storages);
     let at = Where {
         uri: config.libvirt_uri.clone(),
         storage: config.storage.clone(),
         displays: Displays::of(config),
         now_unix: millis() / 1_000,
+        storages: Some(Arc::clone(&storages)),
     };
-    let (data, keys) = (config.data.clone(), keys.clone());
-    let called = called(&data, fleet)?;
+    let (data, keys) = (config.data.clone(), site.keys.clone());
+    let fleet = site.decider.standing().fleet;
+    let called = called(&data, &fleet)?;
+    let held = known_id(&data, &fleet)?.map(|id| held::on(&fleet, id)).unwrap_or_default();
     let looked = spawn_blocking(move || {
         if let Some(displays) = &at.displays {
             displays.certify(&keys, &called)?;
+        }
+        for (root, files) in held {
+            let unmarked = |why| Failure::new("a storage can't be used").because(why);
+            storages.holds(&root, &files).map_err(unmarked)?;
         }
         let here = look(&at)?;
         for remark in remarks(&here.report) {
@@ -89,7 +99,7 @@ pub(super) async fn find(config: &Config, keys: &Keys, fleet: &Fleet) -> Result<
         tracing::info!(by = ?ready.facts.virtualization, "guests run here");
         let clock = Box::new(|| millis() / 1_000);
         let driver = LibvirtHost::new(here.host, Images::default(), ready.facts, clock);
-        let hypervisor = driver.map_err(|why| unfit().because(why))?;
+        let hypervisor = driver.map_err(|why| unfit().because(why))?.on(storages);
         Ok(Local {
             hypervisor: Arc::new(hypervisor),
             name: name(&ready.capacity.hostname),

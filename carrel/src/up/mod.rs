@@ -5,6 +5,7 @@
 //!   simulated.rs   hosts to begin with, where they are simulated
 //!   here.rs        this machine as a host, where they are real: now or as soon as it can be
 //!   local.rs       what it has, and how it is registered
+//!   held.rs        what it has of a site on its storages
 //!   promised.rs    how much of that is promised
 //!   asked.rs       what those two ask for
 //!   bound.rs       whose hosts a data directory is about
@@ -17,6 +18,8 @@
 mod asked;
 mod bound;
 mod crew;
+#[cfg(feature = "libvirt")]
+mod held;
 #[cfg(feature = "libvirt")]
 mod here;
 #[cfg(feature = "libvirt")]

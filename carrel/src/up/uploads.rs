@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrel_api::upload::{NotTaken, Pieces, Upload, Uploads};
 use carrel_decider::Decider;
-use carrel_driver::place::medium_file;
+use carrel_driver::libvirt::{Storages, Unready};
+use carrel_driver::place::{MEDIA_FOLDER, Root, medium_named};
 use carrel_images::{Arrived, Failed, Images, Incoming, Kind};
 use carrel_model::ids::{HypervisorId, MediaId};
-use carrel_model::work::MediumSpec;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -35,6 +35,7 @@ const MICROS: u64 = 1_000_000;
 pub(super) struct HostUploads {
     host: HypervisorId,
     most_bytes: u64,
+    storages: Arc<Storages>,
     inner: Arc<Inner>,
 }
 
@@ -70,20 +71,21 @@ impl Drop for Alone {
 
 impl HostUploads {
     pub(super) fn new(host: HypervisorId, most_gib: u32) -> Self {
-        Self { host, most_bytes: u64::from(most_gib) * GIB, inner: Arc::default() }
+        let most_bytes = u64::from(most_gib) * GIB;
+        Self { host, most_bytes, storages: Arc::default(), inner: Arc::default() }
+    }
+
+    /// What is known of storages that were used before.
+    pub(super) fn on(self, storages: Arc<Storages>) -> Self {
+        Self { storages, ..self }
     }
 
     fn incoming(&self, upload: &Upload) -> Result<Incoming, NotTaken> {
         let medium = &upload.medium;
-        let spec = MediumSpec {
-            medium: medium.id,
-            storage: medium.storage,
-            path: upload.storage.settings.hosts.get(&self.host).cloned(),
-            digest: medium.digest,
-            kind: medium.kind,
-            format: medium.format,
-        };
-        let place = medium_file(&spec).ok_or(NotTaken::Unseen)?;
+        let path = upload.storage.settings.hosts.get(&self.host).ok_or(NotTaken::Unseen)?;
+        let root = Root { storage: medium.storage, path: path.clone() };
+        let place = medium_named(&root, medium.id, (medium.kind, medium.format));
+        let place = place.ok_or(NotTaken::Unseen)?;
         let to = PathBuf::from(place.path());
         Ok(Incoming { to, bytes: medium.size_bytes, sha256: medium.digest.0 })
     }
@@ -133,7 +135,12 @@ impl Uploads for HostUploads {
             return Err(NotTaken::TooLarge { most_bytes: self.most_bytes });
         }
         let keep_mib = upload.storage.settings.low_space_mib;
+        let storages = Arc::clone(&self.storages);
+        let root = upload.storage.settings.hosts.get(&self.host).cloned();
         self.does(upload, move |images, incoming| {
+            let root = root.ok_or(NotTaken::Unseen)?;
+            let unready = |why: Unready| NotTaken::Unready(why.to_string());
+            storages.ready(root.as_str().as_ref()).map_err(unready)?;
             let is_awaited =
                 images.arrived(incoming).map_err(|failed| not_taken(&failed))?.is_some();
             let folder = incoming.to.parent().unwrap_or(Path::new("/"));
@@ -213,7 +220,7 @@ fn swept(root: &Path) {
         Ok(found) => found,
         Err(why) => return tracing::warn!(%why, "a storage can't be read"),
     };
-    let media = root.join("media");
+    let media = root.join(MEDIA_FOLDER);
     let before = i64::try_from(now_unix().saturating_sub(GIVEN_UP_SECONDS) * MICROS);
     for found in found.iter().filter(|found| found.path.starts_with(&media)) {
         let is_old = before.is_ok_and(|before| found.stat.modified_micros < before);

@@ -34,3 +34,5 @@ mod site;
 mod storage;
 #[cfg(test)]
 mod twice;
+#[cfg(test)]
+mod upload;

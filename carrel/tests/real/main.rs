@@ -11,6 +11,8 @@ mod displays;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod many;
@@ -18,5 +20,7 @@ mod many;
 mod room;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod storages;
 #[cfg(test)]
 mod uploads;

@@ -47,6 +47,11 @@ impl Site {
         command
     }
 
+    /// What it has told whoever runs it.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("said")).expect("a file")
+    }
+
     pub(crate) fn storage(&self) -> PathBuf {
         self.lab.folder().join("storage")
     }
@@ -137,6 +142,17 @@ impl Site {
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "carrel {arguments:?}: {complaint}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Why an operation that was asked for has failed, as people are told.
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+        let refused = self.asks(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success(), "carrel {arguments:?} is done");
+        let (_, rest) = said.split_once("carrel get operations ").expect("where to read why");
+        let operation = rest.split_whitespace().next().expect("its id");
+        self.does(&["get", "operations", operation, "--output", "yaml"])
     }
 
     #[track_caller]

@@ -117,7 +117,7 @@ facts! {
         Removed "network.removed": 1 => Nothing;
     }
     Media(MediaId, MediaFact) "media" {
-        Added "media.added": 1 => media::Added;
+        Added "media.added": 2 => media::Added, was 1 => initial::media::Added;
         Removed "media.removed": 1 => Nothing;
     }
     Template(TemplateId, TemplateFact) "template" {

@@ -7,7 +7,7 @@ use carrel_model::ids::{HypervisorId, MediaId, NetworkId, StorageId, TemplateId}
 use carrel_model::name::{Counter, HostAddress, HostPath, Name};
 use carrel_model::record::{Timestamp, Version};
 use carrel_model::version::latest::display::Display;
-use carrel_model::version::latest::machine::{Format, Hardware};
+use carrel_model::version::latest::machine::Hardware;
 use carrel_model::version::latest::{Labels, Properties, hypervisor, media, network, storage};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -116,7 +116,7 @@ pub struct Media {
     pub name: Name,
     pub version: Version,
     pub kind: media::Kind,
-    pub format: Format,
+    pub format: media::Format,
     pub storage: StorageId,
     pub storage_name: Option<Name>,
     pub size_bytes: u64,

@@ -19,6 +19,14 @@ pub fn make(arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What a guest would read first on it is another thing from then on.
+#[track_caller]
+pub fn change(disk: &Path) {
+    let words = ["-f", "qcow2", "-c", "write -P 90 0 64k"];
+    let output = Command::new("qemu-io").args(words).arg(disk).output().expect("qemu-io");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// The file that another one stands on, and its format, as QEMU reads them.
 #[track_caller]
 pub fn backing(file: &Path) -> Option<(PathBuf, String)> {

@@ -15,5 +15,5 @@ mod guest;
 mod host;
 pub mod spice;
 
-pub use guest::{backing, guest_image, make};
+pub use guest::{backing, change, guest_image, make};
 pub use host::{Lab, Piped, eventually};

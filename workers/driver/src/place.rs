@@ -7,7 +7,7 @@
 //!                               /firmware.nvram                        what its firmware keeps
 //!            /images/<initial>/<version>-<file>.qcow2                  never written again
 //!            /throwaway/<machine>/<disk>-<boot epoch>.qcow2            gone with the power
-//!            /media/<medium>.iso
+//!            /media/<medium>.iso                                    or ends as its format does
 //! ```
 //!
 //! But for disks that were there before Carrel: those have names of their own. What the firmware of
@@ -15,12 +15,13 @@
 
 use std::fmt;
 
-use carrel_model::ids::{DiskId, MachineId, SnapshotId, StorageId};
+use carrel_model::ids::{DiskId, FromUuid, MachineId, MediaId, SnapshotId, StorageId};
 use carrel_model::machine::Format;
-use carrel_model::media::Kind;
+use carrel_model::media::{Format as MediumFormat, Kind};
 use carrel_model::name::{FilePath, HostPath};
 use carrel_model::work::{DiskSpec, ImageFile, MediumSpec, Throwaway};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A storage, and where this host has it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,9 +161,71 @@ pub fn version_file(
 /// Nothing: this host doesn't see it, and fetches it.
 pub fn medium_file(medium: &MediumSpec) -> Option<Place> {
     let root = root(medium.storage, medium.path.as_ref())?;
-    let ending = match medium.kind {
-        Kind::Iso => "iso",
-        Kind::Drivers | Kind::Disk => ending(medium.format),
+    medium_named(&root, medium.medium, (medium.kind, medium.format))
+}
+
+/// In there is what was uploaded, and nothing else.
+pub const MEDIA_FOLDER: &str = "media";
+const MEDIUM_ENDINGS: [&str; 6] = ["iso", "raw", "qcow2", "vmdk", "vhd", "vhdx"];
+
+/// A medium of this kind, in this format.
+pub fn medium_named(
+    root: &Root,
+    medium: MediaId,
+    (kind, format): (Kind, MediumFormat),
+) -> Option<Place> {
+    let ending = match (kind, format) {
+        (Kind::Iso, _) => "iso",
+        (Kind::Drivers | Kind::Disk, MediumFormat::Raw) => "raw",
+        (Kind::Drivers | Kind::Disk, MediumFormat::Qcow2) => "qcow2",
+        (Kind::Drivers | Kind::Disk, MediumFormat::Vmdk) => "vmdk",
+        (Kind::Drivers | Kind::Disk, MediumFormat::Vhd) => "vhd",
+        (Kind::Drivers | Kind::Disk, MediumFormat::Vhdx) => "vhdx",
     };
-    Place::new(&root, &format!("media/{}.{ending}", medium.medium))
+    Place::new(root, &format!("{MEDIA_FOLDER}/{medium}.{ending}"))
+}
+
+/// Whose file it is, by the name that media have.
+pub fn medium_of(path: &str) -> Option<MediaId> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let (id, ending) = name.split_once('.')?;
+    let is_media = folder.rsplit('/').next() == Some(MEDIA_FOLDER);
+    let medium = Uuid::try_parse(id).ok().map(MediaId::from_uuid)?;
+    // An id can be written in several ways, of which one is a name.
+    let is_named = medium.to_string() == id && MEDIUM_ENDINGS.contains(&ending);
+    (is_media && is_named).then_some(medium)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_medium_is_known_by_the_name_that_it_has() {
+        let uuid = Uuid::from_u128(0xabc);
+        let (id, path) = (MediaId::from_uuid(uuid), HostPath::new("/srv").expect("a path"));
+        let root = Root { storage: StorageId::from_uuid(uuid), path };
+        let formats = [
+            MediumFormat::Raw,
+            MediumFormat::Qcow2,
+            MediumFormat::Vmdk,
+            MediumFormat::Vhd,
+            MediumFormat::Vhdx,
+        ];
+        for kind in [Kind::Iso, Kind::Drivers, Kind::Disk] {
+            for format in formats {
+                let place = medium_named(&root, id, (kind, format)).expect("a place");
+                assert_eq!(medium_of(&place.path()), Some(id), "{place}");
+            }
+        }
+        for other in [
+            format!("/srv/else/{id}.iso"),
+            format!("/srv/xmedia/{id}.iso"),
+            format!("/srv/media/{id}.iso.part"),
+            format!("/srv/media/{}.iso", uuid.simple()),
+            "/srv/media/else.iso".to_owned(),
+        ] {
+            assert_eq!(medium_of(&other), None, "{other}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a hypervisor sees.
 
+use carrel_model::hash::Digest;
 use carrel_model::ids::{MachineId, MediaId, SessionId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::version::latest::image::Stat;
@@ -103,6 +104,9 @@ pub struct SeenFile {
     /// Nobody may write to it any more.
     pub sealed: bool,
     pub stat: Stat,
+    /// What it was found to read as by [`Step::Accept`](crate::Step::Accept), if it is still as it
+    /// was then.
+    pub accepted: Option<Digest>,
 }
 
 /// Everything that there is of one thing.

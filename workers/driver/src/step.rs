@@ -63,6 +63,12 @@ pub enum Step {
     Verify {
         file: Place,
     },
+    /// Reads a version's file that is not the one that was made. If it reads as it should, it is
+    /// remembered that it may be stood on as it is.
+    Accept {
+        file: Place,
+        digest: Digest,
+    },
     RemoveFiles {
         files: Vec<Place>,
     },
@@ -206,6 +212,7 @@ kinds! {
     Import "import",
     Seal "seal",
     Verify "verify",
+    Accept "accept",
     RemoveFiles "remove_files",
     TakeSnapshot "take_snapshot",
     RevertSnapshot "revert_snapshot",
@@ -240,6 +247,7 @@ impl Step {
             Self::Import { .. } => StepKind::Import,
             Self::Seal { .. } => StepKind::Seal,
             Self::Verify { .. } => StepKind::Verify,
+            Self::Accept { .. } => StepKind::Accept,
             Self::RemoveFiles { .. } => StepKind::RemoveFiles,
             Self::TakeSnapshot { .. } => StepKind::TakeSnapshot,
             Self::RevertSnapshot { .. } => StepKind::RevertSnapshot,

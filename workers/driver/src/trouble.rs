@@ -14,6 +14,9 @@ pub enum Hope {
     Cancelled,
 }
 
+/// Of a file of a version that is not what was made. Once released it stays the same.
+pub const BACKING_CHANGED: &str = "backing_changed";
+
 /// The failure's code is the word of the step, or of what it lacked; once released it stays the
 /// same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

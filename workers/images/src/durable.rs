@@ -16,7 +16,7 @@ use crate::open;
 const PART_BEGINS: &[u8] = b".";
 const PART_ENDS: &[u8] = b".part";
 /// Nobody else on the host reads a guest's disk. QEMU's user gets it when a guest is started.
-pub(crate) const MODE: u32 = 0o600;
+const MODE: u32 = 0o600;
 /// Everybody may read what nobody writes: guests of several users stand on it.
 pub(crate) const SEALED_MODE: u32 = 0o444;
 /// QEMU is a user of its own, and has to get through whatever umask Carrel was started with.
@@ -46,22 +46,7 @@ impl Part {
     pub(crate) fn begin(to: &Path) -> Result<(Self, File), Failed> {
         open::absolute(to)?;
         let path = part_of(to).ok_or_else(|| Failed::unfit(to, "this is no name of a file"))?;
-        let folder = to.parent().unwrap_or(Path::new("/"));
-        let mut options = File::options();
-        options.read(true).write(true).create_new(true).mode(MODE);
-        let mut opened = None;
-        // Whoever removes the last file of a folder removes the folder, too.
-        for _ in 0..MAKE_TRIES {
-            make_folder(folder)?;
-            remove(&path)?;
-            match options.open(&path) {
-                Ok(file) => opened = Some(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(full_or(&path, error)),
-            }
-            break;
-        }
-        let file = opened.ok_or_else(|| Failed::Missing(folder.to_owned()))?;
+        let file = make_file(&path, || remove(&path).map(drop))?;
         Ok((Self { path, to: to.to_owned(), named: false }, file))
     }
 
@@ -78,6 +63,26 @@ impl Part {
     }
 }
 
+/// A new file, in a folder that is there. Whoever removes the last of its other files removes the
+/// folder, too: then all is done again, with what comes before the file.
+pub(crate) fn make_file(
+    path: &Path,
+    before: impl Fn() -> Result<(), Failed>,
+) -> Result<File, Failed> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(MODE);
+    for _ in 0..MAKE_TRIES {
+        make_folder(folder)?;
+        let open = || options.open(path).map_err(|error| full_or(path, error));
+        match before().and_then(|()| open()) {
+            Err(Failed::Missing(_)) => {}
+            opened => return opened,
+        }
+    }
+    Err(Failed::Missing(folder.to_owned()))
+}
+
 /// Each time somebody has come in between two calls.
 const MAKE_TRIES: usize = 8;
 
@@ -90,9 +95,14 @@ impl Drop for Part {
 }
 
 pub(crate) fn part_of(path: &Path) -> Option<PathBuf> {
+    beside(path, ".part")
+}
+
+/// A file of no machine's, about the one that has the name.
+pub(crate) fn beside(path: &Path, ends: &str) -> Option<PathBuf> {
     let mut name = OsString::from(".");
     name.push(path.file_name()?);
-    name.push(".part");
+    name.push(ends);
     Some(path.with_file_name(name))
 }
 

@@ -1,6 +1,7 @@
 //! What is done with disk images. Each step is in a file of its own in `steps`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::disk::DiskFile;
 use crate::failed::Failed;
@@ -16,11 +17,12 @@ pub struct Images {
     pub(crate) tools: Tools,
     pub(crate) limits: Limits,
     pub(crate) space: Space,
+    pub(crate) accepting: Mutex<()>,
 }
 
 impl Images {
     pub fn new(tools: Tools, limits: Limits) -> Self {
-        Self { tools, limits, space: Space::default() }
+        Self { tools, limits, ..Self::default() }
     }
 
     /// Those of these files that are there, and all files of these folders but leftovers. One that

@@ -3,7 +3,7 @@
 //! ```text
 //!   Images ---- make_disk, resize, rebase          what a guest writes to
 //!          ---- copy, copy_version, import         under a temporary name until whole and durable
-//!          ---- seal, verify                       what nobody writes to any more, and its digest
+//!          ---- seal, verify, accept               what nobody writes to any more, and its digest
 //!          ---- take_, revert_, delete_snapshot    what a disk held, kept under another name
 //!          ---- put                                a small file that a guest only reads
 //!          ---- await_file, receive, abandon       a file that somebody sends in pieces

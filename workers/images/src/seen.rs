@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::content::local;
+use crate::content::{Digest, local};
 use crate::disk::{DiskFile, Format, Stat};
 use crate::durable::{is_part, is_sealed};
 use crate::failed::Failed;
@@ -14,6 +14,7 @@ use crate::header::Refused;
 use crate::header::qcow2::{Qcow2, extension};
 use crate::header::window::Window;
 use crate::open;
+use crate::steps::accept::{accepted, recorded};
 
 /// The folders of a storage in which Carrel has its files (see `place.rs` of the driver).
 const FOLDERS: &[&str] = &["consoles", "images", "machines", "media", "throwaway"];
@@ -42,6 +43,8 @@ pub struct SeenFile {
     /// Nobody may write to it any more.
     pub sealed: bool,
     pub stat: Stat,
+    /// What it was found to read as, since it has this stat.
+    pub accepted: Option<Digest>,
     /// Why it can't be what its name says; nothing is known of its disk then.
     pub damage: Option<Refused>,
 }
@@ -72,7 +75,8 @@ pub struct Found {
 pub(crate) fn seen(folders: &[PathBuf], files: &[DiskFile]) -> Result<Vec<SeenFile>, Failed> {
     let mut wanted: Vec<DiskFile> = files.to_vec();
     for folder in folders {
-        let there = entries(folder)?.into_iter().filter(|path| !is_part(path));
+        let is_disk = |path: &PathBuf| !is_part(path) && recorded(path).is_none();
+        let there = entries(folder)?.into_iter().filter(is_disk);
         wanted.extend(there.map(DiskFile::named));
     }
     let mut known = BTreeSet::new();
@@ -97,13 +101,15 @@ fn look(file: DiskFile) -> Result<Option<SeenFile>, Failed> {
         Ok(disk) => (disk, None),
         Err(why) => ((0, None), Some(why)),
     };
+    let (stat, sealed) = (Stat::of(&meta), is_sealed(meta.mode()));
     Ok(Some(SeenFile {
+        accepted: if sealed { accepted(&file.path, &stat) } else { None },
         file,
         backing: disk.1,
         virtual_bytes: disk.0,
         allocated_bytes: meta.blocks() * STAT_BLOCK_BYTES,
-        sealed: is_sealed(meta.mode()),
-        stat: Stat::of(&meta),
+        sealed,
+        stat,
         damage,
     }))
 }
@@ -154,7 +160,12 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<Found>) -> Result<(), Faile
             walk(&path, depth - 1, found)?;
             continue;
         }
-        let kind = match (meta.is_file(), is_part(&path)) {
+        let of = recorded(&path);
+        if meta.is_file() && of.as_ref().is_some_and(|of| of.exists()) {
+            continue;
+        }
+        let is_left = is_part(&path) || of.is_some();
+        let kind = match (meta.is_file(), is_left) {
             (false, _) => Kind::Other,
             (true, true) => Kind::Leftover,
             (true, false) => Kind::File,

@@ -1,11 +1,11 @@
 //! A machine's own disks: made, grown, and put onto the files that they shall stand on.
 
 use carrel_driver::place::{disk_file, image_file, is_beside_disks, machine_folder};
-use carrel_driver::{Place, SeenFile, Step};
+use carrel_driver::{BACKING_CHANGED, Place, SeenFile, Step};
 use carrel_model::ids::MachineId;
 use carrel_model::machine::DiskRole;
 use carrel_model::operation::Failure;
-use carrel_model::work::{DiskSpec, FileTask, PowerSpec};
+use carrel_model::work::{DiskSpec, FileTask, ImageFile, PowerSpec};
 
 use super::{Case, Next, doable, is_same, is_within, step, unseen};
 
@@ -108,21 +108,32 @@ impl Case<'_> {
     }
 
     /// Nothing starts on a file of a version that is not what was made: it is told by size, time
-    /// and number.
+    /// and number, and by what it reads as.
     pub(super) fn changed_below(&self) -> Option<Next> {
         let below = self.spec.disks.iter().flat_map(|disk| &disk.backing);
-        let files = below.filter_map(|file| Some((image_file(file)?, file.stat?)));
-        files.into_iter().find_map(|(place, stat)| match self.seen.file(&place) {
-            Some(there) if there.stat == stat => None,
-            Some(_) => {
+        below.into_iter().find_map(|file| self.changed(file))
+    }
+
+    /// One that has another time and number, as a backup gives it back, is read: if it reads as the
+    /// version, that is remembered, and it may be stood on.
+    fn changed(&self, file: &ImageFile) -> Option<Next> {
+        let (place, stat) = (image_file(file)?, file.stat?);
+        let Some(there) = self.seen.file(&place) else {
+            let detail = format!("{place} is not there, on which a disk stands");
+            return Some(Next::Fail(Failure::new("backing_missing", &detail)));
+        };
+        if there.stat == stat || file.digest.is_some() && there.accepted == file.digest {
+            return None;
+        }
+        match file.digest {
+            Some(digest) if there.stat.size_bytes == stat.size_bytes => {
+                Some(step(Step::Accept { file: place, digest }))
+            }
+            Some(_) | None => {
                 let detail = format!("{place} is not the file that was made for the version");
-                Some(Next::Fail(Failure::new("backing_changed", &detail)))
+                Some(Next::Fail(Failure::new(BACKING_CHANGED, &detail)))
             }
-            None => {
-                let detail = format!("{place} is not there, on which a disk stands");
-                Some(Next::Fail(Failure::new("backing_missing", &detail)))
-            }
-        })
+        }
     }
 
     /// Disks of its own that it shall not have any more.

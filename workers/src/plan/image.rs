@@ -6,6 +6,7 @@ use carrel_model::ids::ImageId;
 use carrel_model::image::Outcome;
 use carrel_model::machine::Reported;
 use carrel_model::operation::Failure;
+use carrel_model::version::latest::image::Stat;
 use carrel_model::work::{ImageSpec, NewFile, OldFile};
 
 use super::{Fails, Next, Then, doable};
@@ -43,10 +44,13 @@ impl Files<'_> {
     }
 
     fn verify(&self, spec: &ImageSpec) -> Option<Next> {
-        let file = image_file(spec.verify.first()?)?;
+        let told = spec.verify.first()?;
+        let file = image_file(told)?;
         let done = self.said(|outcome| matches!(outcome, Outcome::Verified { .. }));
-        // One that is not there says nothing: somebody else is asked when this host is gone.
-        let is_there = self.seen.has(&file);
+        // One that is not there says nothing: somebody else is asked when this host is gone. One
+        // that is not what was sealed would say what somebody has put there.
+        let is_that = |stat: Stat| told.stat.is_none_or(|told| told == stat);
+        let is_there = self.seen.file(&file).is_some_and(|there| is_that(there.stat));
         (!done && is_there).then(|| {
             doable(Step::Verify { file }, |it| {
                 it.then = Then::SayVerified;

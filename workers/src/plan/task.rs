@@ -13,7 +13,7 @@ use super::{Case, Next, doable, files, step, unseen};
 pub(super) fn first_file(machine: MachineId, spec: &MachineSpec, version: u32) -> Option<Place> {
     let disk = spec.disks.iter().find(|disk| disk.role == DiskRole::System)?;
     let format = match &spec.task {
-        Some(FileTask::Importing { medium, .. }) => medium.format,
+        Some(FileTask::Importing { medium, .. }) => medium.format.imported(),
         Some(FileTask::Copying { .. } | FileTask::Sealing { .. } | FileTask::Migrating { .. })
         | None => disk.format,
     };

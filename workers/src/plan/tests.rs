@@ -393,3 +393,48 @@ fn while_a_guest_ignores_the_request_to_go_off_it_is_not_asked_again() {
     let shall = present(&off(1, "acpi"), &disk(0), &json!({}));
     assert_eq!(steps(&mut host, order(4, shall)), [StepKind::Shutdown]);
 }
+
+/// A machine that is to run on a version's file, and that file.
+fn on_a_version(host: &Host) -> (impl Fn(u64) -> Shall + use<>, Place) {
+    let initial = Uuid::from_u128(5);
+    let file = place(&format!("images/{initial}/1-0.qcow2"));
+    host.world.has_file(&file, 20, None);
+    let look = carrel_driver::Look { places: vec![file.clone()], ..Default::default() };
+    let seen = host.sim.observe(&look).expect("seen");
+    let doing = Doing { thing: THING, generation: 0, boot_epoch: 0 };
+    let verify = Step::Verify { file: file.clone() };
+    let done = host.sim.step(&doing, &verify, &SilentAdvance, &Cancel::new()).expect("read");
+    let carrel_driver::Done::Verified(digest) = done else { panic!("{done:?}") };
+    let backing = json!({
+        "image": Uuid::from_u128(6), "initial": initial, "version": 1, "file": 0, "depth": 1,
+        "storage": STORAGE, "path": "/srv", "format": "qcow2", "digest": digest,
+        "stat": seen.files[0].stat,
+    });
+    let mut disk = disk(0);
+    disk["backing"] = json!([backing]);
+    (move |epoch| present(&on(epoch), &disk, &json!({})), file)
+}
+
+#[test]
+fn a_version_that_came_back_from_a_backup_is_read_once_and_stood_on() {
+    let mut host = Host::new();
+    let (shall, file) = on_a_version(&host);
+    let first = steps(&mut host, order(1, shall(1)));
+    assert_eq!(first, [StepKind::MakeDisk, StepKind::Define, StepKind::Start]);
+    host.told(order(2, present(&off(1, "hard"), &disk(0), &json!({}))));
+    host.world.puts_anew(&file, true);
+    let then = steps(&mut host, order(3, shall(2)));
+    assert_eq!(then, [StepKind::Accept, StepKind::Define, StepKind::Start]);
+    host.told(order(4, present(&off(2, "hard"), &disk(0), &json!({}))));
+    let then = steps(&mut host, order(5, shall(3)));
+    assert_eq!(then, [StepKind::Define, StepKind::Start]);
+}
+
+#[test]
+#[should_panic(expected = "backing_changed")]
+fn nothing_starts_on_a_version_that_reads_as_something_else() {
+    let mut host = Host::new();
+    let (shall, file) = on_a_version(&host);
+    host.world.puts_anew(&file, false);
+    host.told(order(1, shall(1)));
+}

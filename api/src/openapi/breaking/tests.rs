@@ -41,6 +41,9 @@ fn what_is_the_same_or_only_more_breaks_nobody() {
     new["components"]["schemas"]["A"]["properties"]["kind"]["enum"] = json!(["x", "y", "z"]);
     new["paths"]["/b"] = json!({ "get": {} });
     assert_eq!(changes(&document(), &new), Vec::<String>::new());
+    let described = json!({ "oneOf": [{ "enum": ["x", "y"] }, { "const": "z" }] });
+    new["components"]["schemas"]["A"]["properties"]["kind"] = described;
+    assert_eq!(changes(&document(), &new), Vec::<String>::new());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
 use crate::machine::{
     Created, Disk, DiskRole, DiskSource, Format, Kind as MachineKind, Machine, Settings,
 };
-use crate::media::{Kind, Media};
+use crate::media::{Format as UploadFormat, Kind, Media};
 use crate::name::Name;
 use crate::operation::{self, Begun, Goal, Plan};
 use crate::reference::Ref;
@@ -73,11 +73,9 @@ impl ImportImage {
     fn size_gib(&self, medium: &Media) -> Result<u32, Rejection> {
         let of_file = u32::try_from(medium.size_bytes.div_ceil(GIB)).unwrap_or(u32::MAX).max(1);
         match (self.size_gib, medium.format) {
-            (given, Format::Raw) => Ok(given.unwrap_or_default().max(of_file)),
-            (Some(given), Format::Qcow2) => Ok(given),
-            (None, Format::Qcow2) => {
-                Err(Refused::SizeUnknown { media: medium.name.clone() }.into())
-            }
+            (given, UploadFormat::Raw) => Ok(given.unwrap_or_default().max(of_file)),
+            (Some(given), _) => Ok(given),
+            (None, _) => Err(Refused::SizeUnknown { media: medium.name.clone() }.into()),
         }
     }
 }

@@ -174,6 +174,14 @@ impl Image {
         matches!(self.state, State::Sealed | State::Verified(_))
     }
 
+    /// Of what a guest reads from it.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        match self.state {
+            State::Verified(digest) => Some(digest),
+            State::Sealing | State::Sealed | State::Retired => None,
+        }
+    }
+
     pub fn file(&self, number: u16) -> Option<&File> {
         self.files.iter().find(|file| file.number == number)
     }

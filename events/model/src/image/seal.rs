@@ -129,12 +129,12 @@ fn depth_of(fleet: &Fleet, base: Base) -> u8 {
     image.and_then(|image| image.file(base.file)).map_or(1, |file| file.depth)
 }
 
-/// A disk becomes the version as it is, and an upload is copied as it is.
+/// A disk becomes the version as it is, and an upload as it is imported.
 fn format(fleet: &Fleet, initial: &Machine, origin: &Origin) -> Result<Format, Rejection> {
     let format = match origin {
         Origin::Sealed => initial.system_disk().map(|disk| disk.format),
         Origin::Imported { media } => match fleet.media.get(*media) {
-            Some(medium) => Some(medium.format),
+            Some(medium) => Some(medium.format.imported()),
             // It may have been removed before an import is tried again.
             None => {
                 let (kind, given) = (ThingKind("medium"), media.to_string());

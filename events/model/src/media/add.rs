@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Media};
+use super::{Format, Kind, Media};
 use crate::deciding::{Decide, Deciding};
 use crate::event::MediaFact as Fact;
 use crate::hash::Digest;
@@ -14,7 +14,6 @@ use crate::reference::Ref;
 use crate::rejection::Rejection;
 use crate::storage::rejection::Rejection as Refused;
 use crate::storage::{Role, Storage};
-use crate::version::latest::machine::Format;
 use crate::version::latest::media::Added;
 use crate::version::latest::{Labels, Nothing, Properties};
 
@@ -25,7 +24,7 @@ pub struct AddMedia {
     pub name: Name,
     pub kind: Kind,
     /// Of a disk it has to be said, because it can't be told from the file's bytes; everything else
-    /// is raw unless this says otherwise.
+    /// is raw unless this says otherwise. VMDK, VHD and VHDX are for disks that are imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// One with the role `media`.
@@ -47,6 +46,9 @@ impl Decide for AddMedia {
             return Err(Refused::NotForMedia { storage: found.name.clone() }.into());
         }
         let format = match (self.format, self.kind) {
+            (Some(format), Kind::Iso | Kind::Drivers) if format.of_disk().is_none() => {
+                return Err(Refused::ForImportOnly { media: self.name.clone() }.into());
+            }
             (Some(format), _) => format,
             (None, Kind::Iso | Kind::Drivers) => Format::Raw,
             (None, Kind::Disk) => {

@@ -1,4 +1,4 @@
-//! An ISO or driver image.
+//! A file that was uploaded: an ISO, drivers, or a disk that becomes an image.
 //!
 //! ```text
 //!   added --> removed
@@ -8,8 +8,8 @@ use crate::hash::Digest;
 use crate::ids::{MediaId, StorageId};
 use crate::name::Name;
 use crate::record::Version;
-use crate::version::latest::machine::Format;
-pub use crate::version::latest::media::Kind;
+use crate::version::latest::machine;
+pub use crate::version::latest::media::{Format, Kind};
 use crate::version::latest::{Labels, Properties};
 use serde::{Deserialize, Serialize};
 
@@ -35,4 +35,20 @@ pub struct Media {
     pub digest: Digest,
     pub labels: Labels,
     pub properties: Properties,
+}
+
+impl Format {
+    /// The same of a disk, if one of Carrel's can be in it: a guest is given what was sent.
+    pub const fn of_disk(self) -> Option<machine::Format> {
+        match self {
+            Self::Raw => Some(machine::Format::Raw),
+            Self::Qcow2 => Some(machine::Format::Qcow2),
+            Self::Vmdk | Self::Vhd | Self::Vhdx => None,
+        }
+    }
+
+    /// What an import makes of it: everything that no disk is in becomes qcow2.
+    pub fn imported(self) -> machine::Format {
+        self.of_disk().unwrap_or(machine::Format::Qcow2)
+    }
 }

@@ -52,7 +52,11 @@ rejections! {
     /// A guest can write anything at the beginning of its disk, so the format is never guessed.
     FormatUnknown { media: Name } "CRL-0812" Malformed
         "{media} is a disk whose format isn't said",
-        clears "Say its `format`: `raw` or `qcow2`.";
+        clears "Say its `format`: `raw`, `qcow2`, `vmdk`, `vhd` or `vhdx`.";
+    /// A guest gets a medium as it was sent, and no drive reads these.
+    ForImportOnly { media: Name } "CRL-0813" Malformed
+        "{media} is no disk, and only a disk can be a VMDK, a VHD or a VHDX",
+        clears "Add it as a `disk` and import it, or convert it to `raw` or `qcow2`.";
     /// Something of a machine is smaller or larger than can be.
     OutOfBounds { what: &'static str, given: u64, least: u64, most: u64 } "CRL-0811" Malformed
         "{what} is {given}, and can be from {least} to {most}",

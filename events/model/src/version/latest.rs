@@ -7,8 +7,13 @@
 
 pub use super::initial::{
     Labels, Nothing, Properties, Switch, admin, client, cluster, display, group, hypervisor, image,
-    lab, machine, media, network, operation, pool, renewal, storage, template, terminal,
+    lab, machine, network, operation, pool, renewal, storage, template, terminal,
 };
+
+pub mod media {
+    pub use crate::version::add_upload_formats::media::{Added, Format};
+    pub use crate::version::initial::media::*;
+}
 
 pub mod session {
     pub use crate::version::add_display_ports::session::{DisplayArmed, Ports};

@@ -7,5 +7,6 @@
 
 pub mod add_display_ports;
 pub mod add_leave_for_maintenance;
+pub mod add_upload_formats;
 pub mod initial;
 pub mod latest;

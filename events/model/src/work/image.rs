@@ -8,7 +8,7 @@ use super::{Lane, Shall, Thing, Work};
 use crate::fleet::Fleet;
 use crate::hash::Digest;
 use crate::ids::{HypervisorId, ImageId, MachineId, StorageId};
-use crate::image::{Base, File, FileState, Image, State, chain_of};
+use crate::image::{Base, File, FileState, Image, chain_of};
 use crate::machine::Format;
 use crate::name::HostPath;
 use crate::version::latest::image::Stat;
@@ -29,9 +29,14 @@ pub struct ImageFile {
     pub format: Format,
     /// How many files stand on each other, this one included.
     pub depth: u8,
-    /// Of a file that is made. Nothing starts on a file that no longer has it.
+    /// Of a file that is made. Nothing starts on a file that no longer has it and reads as
+    /// something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stat: Option<Stat>,
+    /// What it reads as, with all that it stands on, as soon as that is known. One that has another
+    /// stat, restored from a backup say, is known again by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// What a host has to do about a version's files.
@@ -84,13 +89,14 @@ pub(super) fn work(fleet: &Fleet, image: &Image) -> Option<Work> {
         |file: &&File| file.state == FileState::Retired && fleet.sees(host, file.storage);
     let remove = image.files.iter().filter(is_removed_here);
     let remove = remove.map(|file| OldFile { file: describe(fleet, image, file, host) });
-    let digest = match image.state {
-        State::Verified(digest) => Some(digest),
-        State::Sealing | State::Sealed | State::Retired => None,
-    };
     let verifies = verifier == Some(host);
     let verify = if verifies { best_chain(fleet, image, host) } else { Vec::new() };
-    let spec = ImageSpec { digest, verify, make: make.collect(), remove: remove.collect() };
+    let spec = ImageSpec {
+        digest: image.digest(),
+        verify,
+        make: make.collect(),
+        remove: remove.collect(),
+    };
     Some(Work {
         hypervisor: host,
         thing: Thing::Image(image.id),
@@ -112,6 +118,7 @@ pub(super) fn describe(fleet: &Fleet, image: &Image, file: &File, host: Hypervis
         format: file.format,
         depth: file.depth,
         stat: file.stat,
+        digest: image.digest(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ids::{
 use crate::image::Origin;
 use crate::mac::Mac;
 use crate::machine::{
-    Format, Identity, Kind, Machine, OnReboot, RenewalStep, RestartManner, Settings, SnapshotState,
+    Identity, Kind, Machine, OnReboot, RenewalStep, RestartManner, Settings, SnapshotState,
     StopManner, Task, Wish,
 };
 use crate::media::Media;
@@ -136,7 +136,7 @@ pub struct MediumSpec {
     pub path: Option<HostPath>,
     pub digest: crate::hash::Digest,
     pub kind: crate::media::Kind,
-    pub format: Format,
+    pub format: crate::media::Format,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -197,7 +197,10 @@ fn media(specs: &[MediumSpec]) -> Result<Vec<Medium>, Trouble> {
         let file = file(&medium_file(spec).ok_or_else(unseen)?)?;
         let tray = match spec.kind {
             Kind::Iso => Tray::Cd,
-            Kind::Drivers | Kind::Disk => Tray::Stick(format(files::format(spec.format))),
+            Kind::Drivers | Kind::Disk => {
+                let unread = || Trouble::never("format", "no drive reads this medium; import it");
+                Tray::Stick(format(files::format(spec.format.of_disk().ok_or_else(unread)?)))
+            }
         };
         media.push(Medium { tray, file: Some(file) });
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use carrel_images::{Claim, DiskFile, Failed, Frozen as FrozenFile, Images, Upload, Watch};
 use carrel_model::hash::Digest;
 use carrel_model::machine::Format;
+use carrel_model::media::Format as MediumFormat;
 use carrel_model::record::Timestamp;
 use carrel_model::version::latest::image::Stat;
 use carrel_model::work::MediumSpec;
@@ -13,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::hypervisor::Advance;
 use crate::place::{Place, medium_file};
 use crate::step::{Done, Frozen, Step};
-use crate::trouble::Trouble;
+use crate::trouble::{BACKING_CHANGED, Trouble};
 
 pub(super) fn path(place: &Place) -> PathBuf {
     place.path().into()
@@ -23,6 +24,16 @@ pub(super) const fn format(format: Format) -> carrel_images::Format {
     match format {
         Format::Raw => carrel_images::Format::Raw,
         Format::Qcow2 => carrel_images::Format::Qcow2,
+    }
+}
+
+const fn claim(format: MediumFormat) -> Claim {
+    match format {
+        MediumFormat::Raw => Claim::Raw,
+        MediumFormat::Qcow2 => Claim::Qcow2,
+        MediumFormat::Vmdk => Claim::Vmdk,
+        MediumFormat::Vhd => Claim::Vhd,
+        MediumFormat::Vhdx => Claim::Vhdx,
     }
 }
 
@@ -86,6 +97,10 @@ pub(super) fn step(
         Step::Verify { file } => {
             images.verify(&named(file), watch).map(|digest| Done::Verified(Digest(digest.0)))
         }
+        Step::Accept { file, digest } => {
+            let accepted = images.accept(&named(file), carrel_images::Digest(digest.0), watch);
+            return Some(accepted.map(|()| Done::So).map_err(changed));
+        }
         Step::RemoveFiles { files } => {
             so(images.remove(&files.iter().map(path).collect::<Vec<_>>()))
         }
@@ -118,6 +133,14 @@ fn frozen(disks: &[Frozen]) -> Vec<FrozenFile> {
     disks.map(|it| FrozenFile { disk: named(&it.disk), kept: path(&it.kept) }).collect()
 }
 
+/// Of a file that is not the one that was made for a version.
+fn changed(failed: Failed) -> Trouble {
+    if matches!(failed, Failed::Differs { .. }) {
+        return Trouble::never(BACKING_CHANGED, &failed.to_string());
+    }
+    failed.into()
+}
+
 fn import(
     images: &Images,
     (medium, to): (&MediumSpec, &Place),
@@ -126,7 +149,7 @@ fn import(
     let Some(from) = medium_file(medium) else {
         return Err(Trouble::never("media_unseen", "this host does not see the medium's storage"));
     };
-    let claim = Claim::from(format(medium.format));
+    let claim = claim(medium.format);
     let upload = Upload { path: path(&from), claim, sha256: Some(medium.digest.0) };
     let sealed = images.import(&upload, &named(to), watch)?;
     Ok(Done::Sealed(stat(sealed)))

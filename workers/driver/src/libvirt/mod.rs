@@ -6,6 +6,7 @@
 //!        +-- describe   a definition becomes a domain; disk_io: how its files are opened
 //!        +-- config     and a CD by which its guest learns who it is
 //!        +-- files      steps on files, by carrel-images
+//!        +-- storages   whether one is mounted before anything is put there
 //!        +-- power      steps on domains, by carrel-libvirt
 //!        +-- people     whose ticket is armed, who looks, and who has logged off
 //!        |     tickets, logins: what follows from what was seen
@@ -35,6 +36,7 @@ mod probes;
 mod rounds;
 mod see;
 mod space;
+mod storages;
 mod tickets;
 
 use std::fmt::{self, Debug};
@@ -54,6 +56,7 @@ use carrel_model::work::Thing;
 use self::ears::Ears;
 use self::people::People;
 use self::rounds::{Between, Rounds};
+pub use self::storages::{Storages, Unready};
 use crate::cancel::Cancel;
 use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
 use crate::place::Root;
@@ -90,6 +93,7 @@ pub struct Uefi {
 pub struct LibvirtHost {
     host: Arc<Host>,
     images: Images,
+    storages: Arc<Storages>,
     facts: Facts,
     people: Arc<People>,
     rounds: Rounds,
@@ -123,7 +127,15 @@ impl LibvirtHost {
         };
         let rounds = Rounds::new(&between)?;
         let ears = Ears::new(host.watch()?, rounds.asking(), told.clone())?;
-        Ok(Self { host, images, facts, people, rounds, clock, told, _ears: ears })
+        let storages = Arc::default();
+        Ok(Self { host, images, storages, facts, people, rounds, clock, told, _ears: ears })
+    }
+
+    /// What is known of storages that were used before.
+    #[must_use]
+    pub fn on(mut self, storages: Arc<Storages>) -> Self {
+        self.storages = storages;
+        self
     }
 
     /// Nothing: it has no domain here.
@@ -178,6 +190,9 @@ impl Hypervisor for LibvirtHost {
     ) -> Result<Done, Trouble> {
         if cancel.is_cancelled() {
             return Err(Trouble::cancelled());
+        }
+        for root in storages::written(step) {
+            self.storages.ready(root.path.as_str().as_ref())?;
         }
         if let Some(done) = files::step(&self.images, step, (advance, cancel)) {
             return done;

@@ -12,7 +12,7 @@ use carrel_model::work::MediumSpec;
 
 use super::people::Pass;
 use super::{LibvirtHost, config, describe};
-use crate::place::medium_file;
+use crate::place::{medium_file, medium_of};
 use crate::step::Step;
 use crate::trouble::Trouble;
 
@@ -64,6 +64,7 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
         | Step::Import { .. }
         | Step::Seal { .. }
         | Step::Verify { .. }
+        | Step::Accept { .. }
         | Step::RemoveFiles { .. }
         | Step::TakeSnapshot { .. }
         | Step::RevertSnapshot { .. }
@@ -141,8 +142,7 @@ fn attach(on: &LibvirtHost, target: Target, medium: &MediumSpec) -> Result<(), T
 }
 
 fn detach(on: &LibvirtHost, target: Target, medium: MediaId) -> Result<(), Trouble> {
-    let name = medium.to_string();
-    let holds = |file: &Option<String>| file.as_ref().is_some_and(|file| file.contains(&name));
+    let holds = |file: &Option<String>| file.as_deref().and_then(medium_of) == Some(medium);
     match drives(on, target)?.iter().find(|(_, file)| holds(file)) {
         Some((drive, _)) => Ok(on.host.load(target, drive, None)?),
         None => Ok(()),

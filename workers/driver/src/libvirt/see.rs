@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use carrel_domain::{Ended, Found, FoundDevice, FoundDisplay, Ours};
 use carrel_images::{DiskFile, SeenFile as FoundFile};
 use carrel_libvirt::{Pause, State, Target};
-use carrel_model::ids::{FromUuid, MachineId, MediaId};
+use carrel_model::hash::Digest;
+use carrel_model::ids::{FromUuid, MachineId};
 use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::name::FilePath;
 use carrel_model::version::latest::session::Ports;
-use uuid::Uuid;
 
 use super::people::Moment;
 use super::rounds::Round;
 use super::tickets::There;
 use super::{LibvirtHost, files, probes};
 use crate::hypervisor::{Look, LookFor};
-use crate::place::{Place, Root, machine_folder, throwaway_folder};
+use crate::place::{Place, Root, machine_folder, medium_of, throwaway_folder};
 use crate::seen::{Domain, DomainState, End, Listing, Seen, SeenFile};
 use crate::trouble::Trouble;
 
@@ -67,6 +67,7 @@ fn seen_file(file: &FoundFile, roots: &Roots) -> Option<SeenFile> {
         size_gib: u32::try_from(file.virtual_bytes.div_ceil(1 << 30)).unwrap_or(u32::MAX),
         sealed: file.sealed,
         stat: files::stat(file.stat),
+        accepted: file.accepted.map(|digest| Digest(digest.0)),
     })
 }
 
@@ -147,7 +148,7 @@ fn known(
     let there = if state.is_on() { on.people.there(machine) } else { There::default() };
     let disks = found.disks.iter().filter(|disk| disk.device == FoundDevice::Disk);
     let disks = disks.filter_map(|disk| place(roots, disk.file.as_deref()?));
-    let media = found.disks.iter().filter_map(|disk| medium(disk.file.as_deref()?));
+    let media = found.disks.iter().filter_map(|disk| medium_of(disk.file.as_deref()?));
     Domain {
         machine,
         generation: ours.generation,
@@ -205,19 +206,13 @@ fn ports(displays: &[FoundDisplay]) -> Ports {
     spice.map(|it| Ports { port: it.port, tls_port: it.tls_port }).unwrap_or_default()
 }
 
-/// By the name that Carrel gives to media.
-fn medium(path: &str) -> Option<MediaId> {
-    let (folder, name) = path.rsplit_once('/')?;
-    let (id, _) = name.split_once('.')?;
-    folder.ends_with("/media").then(|| Uuid::try_parse(id).ok().map(MediaId::from_uuid))?
-}
-
 #[cfg(test)]
 mod tests {
     use carrel_model::ids::StorageId;
     use carrel_model::name::HostPath;
+    use uuid::Uuid;
 
-    use super::{MediaId, Root, Uuid, medium, place, roots};
+    use super::{Root, place, roots};
 
     fn root(number: u128, path: &str) -> Root {
         let storage = StorageId::new(Uuid::from_u128(number));
@@ -232,14 +227,5 @@ mod tests {
         assert_eq!((found.root, found.file.as_str()), (all[1].clone(), "machines/a.qcow2"));
         assert_eq!(place(&known, "/srvx/a"), None);
         assert_eq!(place(&known, "/srv"), None);
-    }
-
-    #[test]
-    fn media_are_known_by_their_names() {
-        let id = Uuid::from_u128(7);
-        let found = medium(&format!("/srv/media/{id}.iso"));
-        assert_eq!(found.map(MediaId::uuid), Some(id));
-        assert_eq!(medium(&format!("/srv/else/{id}.iso")), None);
-        assert_eq!(medium("/srv/media/else.iso"), None);
     }
 }

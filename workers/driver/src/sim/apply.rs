@@ -103,6 +103,7 @@ impl World {
             | Step::Import { .. }
             | Step::Seal { .. }
             | Step::Verify { .. }
+            | Step::Accept { .. }
             | Step::RemoveFiles { .. }
             | Step::TakeSnapshot { .. }
             | Step::RevertSnapshot { .. }
@@ -207,6 +208,7 @@ impl State {
             Step::Verify { file } => {
                 return Ok(Some((false, Done::Verified(files.digest(file)?))));
             }
+            Step::Accept { file, digest } => files.accept(file, digest)?,
             Step::RemoveFiles { files: places } => files.remove(places),
             Step::TakeSnapshot { disks, .. } => files.take_snapshot(disks, now)?,
             Step::RevertSnapshot { disks, .. } => files.revert(disks, now)?,
@@ -286,6 +288,7 @@ impl State {
             | Step::Import { .. }
             | Step::Seal { .. }
             | Step::Verify { .. }
+            | Step::Accept { .. }
             | Step::RemoveFiles { .. }
             | Step::TakeSnapshot { .. }
             | Step::RevertSnapshot { .. }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::Place;
 use crate::seen::SeenFile;
 use crate::step::Frozen;
-use crate::trouble::Trouble;
+use crate::trouble::{BACKING_CHANGED, Trouble};
 
 use super::pace::mix;
 
@@ -37,6 +37,9 @@ pub(super) struct File {
     sealed: bool,
     inode: u64,
     modified: Timestamp,
+    /// It is not the file that was made, and was found to read as it.
+    #[serde(default)]
+    accepted: Option<Digest>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -61,6 +64,7 @@ impl Files {
             sealed: false,
             inode: self.inodes,
             modified: Timestamp(micros),
+            accepted: None,
         };
         self.files.remove(&key(at));
         self.files.entry(key(at)).or_insert(file)
@@ -184,6 +188,24 @@ impl Files {
         Ok(Digest(bytes))
     }
 
+    pub(super) fn accept(&mut self, place: &Place, digest: &Digest) -> Result<Changed, Trouble> {
+        if self.digest(place)? != *digest {
+            let detail = format!("{place} reads as something else");
+            return Err(Trouble::never(BACKING_CHANGED, &detail));
+        }
+        let file = self.files.get_mut(&key(place)).filter(|file| file.accepted != Some(*digest));
+        Ok(file.map(|file| file.accepted = Some(*digest)).is_some())
+    }
+
+    /// Somebody puts a copy of it in its place, or something else.
+    pub(super) fn put_anew(&mut self, place: &Place, is_same: bool) {
+        self.inodes += 1;
+        if let Some(file) = self.files.get_mut(&key(place)) {
+            file.inode = self.inodes;
+            file.content ^= u64::from(!is_same);
+        }
+    }
+
     pub(super) fn stat(&self, place: &Place) -> Result<Stat, Trouble> {
         self.get(place).map(File::stat)
     }
@@ -278,6 +300,7 @@ impl Files {
             size_gib: file.size_gib,
             sealed: file.sealed,
             stat: file.stat(),
+            accepted: file.accepted,
         })
     }
 

@@ -86,7 +86,8 @@ impl SimHost {
         }
         let read = if let Step::Copy { from: file, .. }
         | Step::CopyVersion { from: file, .. }
-        | Step::Verify { file } = step
+        | Step::Verify { file }
+        | Step::Accept { file, .. } = step
         {
             Some(file)
         } else {

@@ -250,6 +250,11 @@ impl World {
         self.state().files.remove(std::slice::from_ref(place))
     }
 
+    /// A backup is put in its place, of the same content or of another.
+    pub fn puts_anew(&self, place: &Place, is_same: bool) {
+        self.state().files.put_anew(place, is_same);
+    }
+
     pub fn has_free(&self, storage: StorageId, mib: u64) {
         self.state().free_mib.insert(storage, mib);
     }

@@ -135,6 +135,7 @@ impl Pace {
             | StepKind::CopyVersion
             | StepKind::Import
             | StepKind::Verify
+            | StepKind::Accept
             | StepKind::Migrate => self.gib,
             StepKind::Shutdown
             | StepKind::Reboot
@@ -153,6 +154,13 @@ impl Pace {
 
     /// It takes as many times as long as there are GiB.
     pub(super) const fn is_by_size(step: StepKind) -> bool {
-        matches!(step, StepKind::Copy | StepKind::CopyVersion | StepKind::Import | StepKind::Verify)
+        matches!(
+            step,
+            StepKind::Copy
+                | StepKind::CopyVersion
+                | StepKind::Import
+                | StepKind::Verify
+                | StepKind::Accept
+        )
     }
 }

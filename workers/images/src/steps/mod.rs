@@ -1,5 +1,6 @@
 //! The steps. Each can be taken again, also after one that was killed at any moment.
 
+pub(crate) mod accept;
 mod copy;
 mod import;
 mod make;

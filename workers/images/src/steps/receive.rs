@@ -3,7 +3,7 @@
 //! also to the next process.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::import::sha256;
 use crate::durable::{
-    MODE, Name, full_or, is_part, make_folder, part_of, remove, rename, seal_mode, sync_folder_of,
+    Name, full_or, is_part, make_file, part_of, remove, rename, seal_mode, sync_folder_of,
 };
 use crate::failed::Failed;
 use crate::images::Images;
@@ -56,24 +56,22 @@ impl Images {
         }
         let part = part(&it.to)?;
         let folder = it.to.parent().unwrap_or(Path::new("/"));
-        make_folder(folder)?;
         if open::exists(&part)? {
             return Ok(());
         }
-        let (free_mib, needed_mib) = (self.free_mib(folder)?, it.bytes.div_ceil(MIB) + keep_mib);
-        if free_mib < needed_mib {
-            return Err(Failed::NoSpace { path: folder.to_owned(), free_mib, needed_mib });
-        }
-        let mut options = File::options();
-        let made = options.write(true).create_new(true).mode(MODE).open(&part);
-        let file = made.map_err(|error| full_or(&part, error))?;
+        let needed_mib = it.bytes.div_ceil(MIB) + keep_mib;
+        let full = |free_mib| Failed::NoSpace { path: folder.to_owned(), free_mib, needed_mib };
+        let file = make_file(&part, || {
+            let free_mib = self.free_mib(folder)?;
+            if free_mib < needed_mib { Err(full(free_mib)) } else { Ok(()) }
+        })?;
         // Where nobody promises room, whoever comes first has it.
         if it.bytes > 0
             && let Err(Errno::NOSPC | Errno::DQUOT) =
                 fallocate(&file, FallocateFlags::KEEP_SIZE, 0, it.bytes)
         {
             remove(&part)?;
-            return Err(Failed::NoSpace { path: folder.to_owned(), free_mib, needed_mib });
+            return Err(full(self.free_mib(folder)?));
         }
         file.sync_all().map_err(|error| full_or(&part, error))?;
         sync_folder_of(&part)

@@ -5,14 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::accept::record_of;
 use crate::durable::{part_of, remove, sync_folder, sync_folder_of};
 use crate::failed::Failed;
 use crate::images::Images;
 use crate::open;
 
 impl Images {
-    /// Those that are not there are gone already. Leftovers of theirs go too, and folders that are
-    /// empty then.
+    /// Those that are not there are gone already. Leftovers and records of theirs go too, and
+    /// folders that are empty then.
     ///
     /// # Errors
     ///
@@ -22,8 +23,8 @@ impl Images {
         for file in files {
             open::absolute(file)?;
             remove(file)?;
-            if let Some(part) = part_of(file) {
-                remove(&part)?;
+            for beside in part_of(file).into_iter().chain(record_of(file)) {
+                remove(&beside)?;
             }
             folders.extend(file.parent());
         }

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what a test has made is there")]
 #![expect(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
+mod accept;
 mod bounded;
 mod content;
 mod disks;

@@ -112,3 +112,22 @@ fn what_nobody_goes_on_to_send_goes_unless_somebody_sends_it() {
     site.images.clear(&leftover).unwrap();
     assert_eq!(site.names(), Vec::<String>::new());
 }
+
+/// Whoever removes the last file of a folder removes the folder, under those who await others.
+#[test]
+fn a_folder_that_goes_is_made_again_for_what_is_awaited() {
+    let site = Site::new();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let to = site.path(&format!("media/{number}.iso"));
+            let (it, images) = (Incoming { to, ..incoming(&site) }, &site.images);
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    images.await_file(&it, 0).unwrap();
+                    images.remove(std::slice::from_ref(&it.to)).unwrap();
+                }
+            });
+        }
+    });
+    assert!(site.names().is_empty());
+}

@@ -8,7 +8,7 @@ use crate::hash::Digest;
 use crate::ids::MediaId;
 use crate::image::{Origin, outcome};
 use crate::machine::{DiskSource, Format, Kind};
-use crate::media::Kind as MediaKind;
+use crate::media::{Format as UploadFormat, Kind as MediaKind};
 use crate::name::HostPath;
 use crate::operation::Outcome;
 use crate::testing::{STAT, kinds};
@@ -26,7 +26,7 @@ fn upload_of(site: &mut Site, name: &str, kind: MediaKind, size_bytes: u64) -> M
     let added = Added {
         name: name_of(name),
         kind,
-        format: Format::Raw,
+        format: UploadFormat::Raw,
         storage: site.storage,
         size_bytes,
         digest: Digest([3; 32]),
@@ -148,7 +148,7 @@ fn a_host_is_told_which_file_becomes_the_version() {
         panic!("{:?}", told(&site));
     };
     assert_eq!((medium.medium, medium.storage), (media, site.storage));
-    assert_eq!((medium.format, medium.digest), (Format::Raw, Digest([3; 32])));
+    assert_eq!((medium.format, medium.digest), (UploadFormat::Raw, Digest([3; 32])));
     assert_eq!(medium.path.as_ref().map(HostPath::as_str), Some("/carrel"));
     assert_eq!(site.story.fleet.images.get(image).map(|it| it.files[0].format), Some(Format::Raw));
     site.decides(|deciding| outcome::sealed(deciding, id, STAT));
@@ -173,6 +173,32 @@ fn a_file_that_says_less_than_it_holds_needs_a_size() {
     site.given("ImportImage", json!({ "file": "small", "as": "source", "size_gib": 60 }));
     let id = site.named("small");
     assert_eq!(site.get(id).system_disk().map(|disk| disk.size_gib), Some(60));
+}
+
+#[test]
+fn what_no_disk_is_in_becomes_qcow2() {
+    for format in ["vmdk", "vhd", "vhdx"] {
+        let mut site = Site::new();
+        let roles = json!({ "roles": ["images", "disks", "volatile", "media"] });
+        site.given("UpdateStorage", json!({ "storage": "fast", "settings": roles }));
+        let added = json!({
+            "name": "foreign", "kind": "disk", "format": format, "storage": "fast",
+            "size_bytes": 1, "digest": "0".repeat(64),
+        });
+        site.given("AddMedia", added);
+        let mut import = json!({ "file": "foreign", "as": "source" });
+        site.refused("ImportImage", import.clone(), "CRL-0330");
+        import["size_gib"] = json!(60);
+        site.given("ImportImage", import);
+        let work = work(&site.story.fleet, Thing::Machine(site.named("foreign")));
+        let Some(Shall::Present(spec)) = work.map(|it| it.shall) else { panic!("no work") };
+        let Some(FileTask::Importing { image, medium, .. }) = spec.task else {
+            panic!("{:?}", spec.task);
+        };
+        assert_eq!(serde_json::to_value(medium.format).ok(), Some(json!(format)));
+        let image = site.story.fleet.images.get(image);
+        assert_eq!(image.map(|it| it.files[0].format), Some(Format::Qcow2));
+    }
 }
 
 #[test]

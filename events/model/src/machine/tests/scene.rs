@@ -84,7 +84,7 @@ pub(crate) fn add_medium(story: &mut Story, named: &str, kind: MediumKind) -> Me
     let added = Added {
         name: name(named),
         kind,
-        format: Format::Raw,
+        format: crate::media::Format::Raw,
         storage,
         size_bytes: 1,
         digest: Digest([1; 32]),
