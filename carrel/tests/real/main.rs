@@ -14,3 +14,5 @@ mod many;
 mod site;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod viewer;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
-use carrel_lab::{Lab, guest_image};
+use carrel_lab::{Lab, eventually, guest_image};
 use serde_json::{Value, json};
 
 const CARREL: &str = env!("CARGO_BIN_EXE_carrel");
@@ -210,6 +210,10 @@ impl Site {
 
     /// What the person's viewer opens.
     pub(crate) fn connects(&self, name: &str, desktop: &str) -> Viewer {
+        Viewer::read(&fs::read_to_string(self.viewer_file(name, desktop)).expect("text"))
+    }
+
+    pub(crate) fn viewer_file(&self, name: &str, desktop: &str) -> PathBuf {
         let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
         let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let (shown, password) = (path(&file), path(&password));
@@ -225,7 +229,16 @@ impl Site {
         ]);
         let mode = fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
-        Viewer::read(&fs::read_to_string(&file).expect("text"))
+        file
+    }
+
+    /// The password was of use for all channels of a viewer, and is none any more: whoever tried it
+    /// before would push that viewer out.
+    pub(crate) fn takes_back(&self, machine: &str, password: &str) {
+        eventually("the password is taken back", || {
+            let told = self.lab.virsh(&["dumpxml", "--security-info", machine]);
+            (!told.contains(password)).then_some(())
+        });
     }
 
     /// What its guest has said since its host knows it.
@@ -274,7 +287,7 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let field = |name: &str| {
             let mut lines = text.lines();
             lines.find_map(|line| line.strip_prefix(&format!("{name}=")).map(str::to_owned))
