@@ -7,6 +7,8 @@ mod again;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod many;

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
-use carrel_lab::{Lab, eventually, guest_image};
+use carrel_lab::{Lab, Room, eventually, guest_image};
 use serde_json::{Value, json};
 
 const CARREL: &str = env!("CARGO_BIN_EXE_carrel");
 const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) struct Site {
+    /// Where its storage is, if that can get full.
+    pub(crate) room: Option<Room>,
     pub(crate) lab: Lab,
     folder: PathBuf,
     up: Option<Child>,
@@ -22,10 +24,20 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn start() -> Self {
-        let lab = Lab::start();
+        Self::on(Lab::start(), None)
+    }
+
+    /// On a storage of this size.
+    pub(crate) fn start_small(mib: u32) -> Self {
+        let mut room = None;
+        let lab = Lab::start_with(|folder| room = Some(Room::of(&folder.join("storage"), mib)));
+        Self::on(lab, room)
+    }
+
+    fn on(lab: Lab, room: Option<Room>) -> Self {
         let folder = lab.folder().join("carrel");
         fs::create_dir(&folder).expect("a folder");
-        let mut site = Self { lab, folder, up: None, server: String::new() };
+        let mut site = Self { room, lab, folder, up: None, server: String::new() };
         site.up();
         site
     }
@@ -175,6 +187,11 @@ impl Site {
         assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stdout));
     }
 
+    /// What it has said to whoever reads its log.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    }
+
     /// Where it listens, and what lets the first administrator in.
     pub(crate) fn server(&self) -> (&str, String) {
         let kept = fs::read_to_string(self.folder.join("carrel/sign-ins.json")).expect("a file");
@@ -186,11 +203,20 @@ impl Site {
     /// With a golden machine, copied from a source that was imported.
     pub(crate) fn with_initial(initial: &str) -> Self {
         let site = Self::start();
-        site.import("gold");
-        let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
-        site.does(&[&create[..], &["--name", initial]].concat());
-        site.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
+        site.makes_initial(initial);
         site
+    }
+
+    pub(crate) fn makes_initial(&self, initial: &str) {
+        self.import("gold");
+        self.creates_initial(initial);
+        self.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
+    }
+
+    /// Without a disk.
+    pub(crate) fn creates_initial(&self, initial: &str) {
+        let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
+        self.does(&[&create[..], &["--name", initial]].concat());
     }
 
     /// The only session that there is ends.

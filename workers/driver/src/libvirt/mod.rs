@@ -34,12 +34,12 @@ mod see;
 mod tickets;
 
 use std::fmt::{self, Debug};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_images::Images;
-use carrel_libvirt::{Host, Target};
+use carrel_libvirt::{DiskError, Host, Target};
 use carrel_model::contract::Guest;
 use carrel_model::ids::MachineId;
 use carrel_model::text::Text;
@@ -126,6 +126,19 @@ impl LibvirtHost {
         Ok(uuid.map(|uuid| Target { uuid, machine: machine.uuid() }))
     }
 
+    fn why_it_stands(&self, error: &DiskError) -> Text {
+        let file = error.file.as_deref();
+        let free = file.and_then(|file| self.images.free_mib(Path::new(file).parent()?).ok());
+        let file = file.unwrap_or(&error.device);
+        Text::cut(&match (error.is_full, free) {
+            (true, Some(free)) => {
+                format!("{file} can't grow: its storage is full, with {free} MiB left for it")
+            }
+            (true, None) => format!("{file} can't grow: its storage is full"),
+            (false, _) => format!("{file} could not be read or written: its storage is broken"),
+        })
+    }
+
     fn target(&self, machine: MachineId) -> Result<Target, Trouble> {
         let found = self.find(machine)?;
         found.ok_or_else(|| Trouble::never("no_domain", "the machine has no domain here"))
@@ -191,8 +204,15 @@ impl Hypervisor for LibvirtHost {
     }
 
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
-        let said = self.host.inside(self.target(machine)?)?;
+        let target = self.target(machine)?;
+        let errors = self.host.disk_errors(target)?;
+        if !errors.is_empty() {
+            let disk_errors = errors.iter().map(|error| self.why_it_stands(error)).collect();
+            return Ok(Guest { disk_errors, ..Guest::default() });
+        }
+        let said = self.host.inside(target)?;
         Ok(Guest {
+            disk_errors: Vec::new(),
             agent: said.version.as_deref().map(Text::cut),
             hostname: said.hostname.as_deref().map(Text::cut),
             addresses: said.addresses,
