@@ -31,6 +31,9 @@ const UEFI_SECURE: &[(&str, &str)] = &[
 /// it by libvirt, file by file.
 const STORAGE_MODE: u32 = 0o711;
 
+/// Where the libvirtd of a system has what TPMs hold.
+const TPMS: &str = "/var/lib/libvirt/swtpm";
+
 /// What guests write to their serial ports, a file each.
 const CONSOLES: &str = "consoles";
 
@@ -102,6 +105,7 @@ fn facts(
         // Beyond this machine it takes a certificate of the host's own.
         spice: Listen::Loopback,
         consoles,
+        tpms: TPMS.into(),
         transport: "tls".to_owned(),
     })
 }

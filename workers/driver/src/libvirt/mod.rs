@@ -5,6 +5,7 @@
 //!        |
 //!        +-- describe   a definition becomes a domain; disk_io: how its files are opened
 //!        +-- config     and a CD by which its guest learns who it is
+//!        +-- kept       what its firmware and its TPM keep, which belongs to its disk
 //!        +-- files      steps on files, by carrel-images
 //!        +-- power      steps on domains, by carrel-libvirt
 //!        +-- people     whose ticket is armed, who looks, and who has logged off
@@ -25,6 +26,7 @@ mod describe;
 mod disk_io;
 mod ears;
 mod files;
+mod kept;
 mod logins;
 mod people;
 mod power;
@@ -70,6 +72,8 @@ pub struct Facts {
     pub spice: Listen,
     /// Where guests' consoles are written to, a file each.
     pub consoles: PathBuf,
+    /// Where libvirt keeps what TPMs hold, by the UUIDs of their domains.
+    pub tpms: PathBuf,
     /// By which other hosts' libvirtds are reached: `tls` between hosts that know each other.
     pub transport: String,
 }
@@ -186,8 +190,17 @@ impl Hypervisor for LibvirtHost {
         if cancel.is_cancelled() {
             return Err(Trouble::cancelled());
         }
+        if let (Thing::Machine(machine), Step::TakeSnapshot { disks, .. }) = (doing.thing, step) {
+            kept::snapshot(self, machine, disks)?;
+        }
         if let Some(done) = files::step(&self.images, step, (advance, cancel)) {
-            return done;
+            let done = done?;
+            if let (Thing::Machine(machine), Step::RevertSnapshot { disks, .. }) =
+                (doing.thing, step)
+            {
+                kept::revert(self, machine, disks)?;
+            }
+            return Ok(done);
         }
         let Thing::Machine(machine) = doing.thing else {
             return Err(Trouble::never("no_machine", "only a machine has a domain"));

@@ -143,6 +143,7 @@ impl Lab {
                 file: disk.clone(),
                 format: Format::Qcow2,
                 throwaway: None,
+                below: None,
             }],
             media: Vec::new(),
             networks: Vec::new(),
@@ -167,6 +168,7 @@ fn host(lab: &carrel_lab::Lab, clock: &Arc<AtomicU64>) -> LibvirtHost {
         uefi_secure: None,
         spice: Listen::Loopback,
         consoles: lab.folder().to_owned(),
+        tpms: lab.folder().join("lib/swtpm"),
         transport: "tcp".to_owned(),
     };
     let host = Arc::new(Host::new(Settings::new(lab.uri())));
