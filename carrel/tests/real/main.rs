@@ -11,6 +11,8 @@ mod full;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod many;
 #[cfg(test)]
 mod site;
