@@ -20,7 +20,7 @@ use crate::trouble::Trouble;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewing {
     pub by: Kind,
-    /// QEMU's number for a viewer of SPICE, by chance below zero; all of its channels have the same.
+    /// QEMU's number for a viewer of SPICE, below zero by chance; all of its channels have it.
     pub connection: i64,
     pub address: Option<String>,
     /// Its main channel is up: it has given a password that was taken.

@@ -1,7 +1,7 @@
 //! What a guest's firmware and its TPM keep belongs to the disk that it was kept with.
 //!
-//! QEMU writes the variables of firmware to one file, and a TPM has one folder of libvirt's for each
-//! UUID. What is there belongs to one of the machine's disks; of the others it is beside them.
+//! QEMU writes the variables of firmware to one file, and libvirt has one folder for the TPM of a
+//! UUID. What is there belongs to one of the machine's disks; what the others have is beside them.
 //!
 //! ```text
 //!   firmware.nvram, <tpms>/<uuid>/tpm2/..   what runs has them
