@@ -194,7 +194,7 @@ fn people() -> Vec<Route> {
 /// What is asked of hosts while somebody waits.
 fn looks() -> [Route; 5] {
     let machine = || path("id", "The machine's id or name.", "win11-001");
-    let guest = json!({ "agent": "7.2.0", "hostname": "win11-001", "addresses": ["192.0.2.9"], "users": ["ada"] });
+    let guest = json!({ "agent": "7.2.0", "hostname": "win11-001", "addresses": ["192.0.2.9"], "users": ["ada"], "disk_errors": [] });
     [
         row("GET", "/v1/machines/{id}/screenshot", Rate::Command, get(look::screenshot), about("screenshot", "machines", "What a machine shows now")
             .detail("Of a machine that somebody has nothing is shown: what they see is theirs.")
@@ -202,7 +202,7 @@ fn looks() -> [Route; 5] {
             .gives_as(200, "A picture.", vec![("image/png", Shape::Anything, None)])
             .also(&[409])),
         row("GET", "/v1/machines/{id}/guest", Rate::Command, get(look::guest), about("guest", "machines", "What a machine's guest says of itself now")
-            .detail("Its agent is asked. What it says is what whoever rules the guest wants to be read.")
+            .detail("Its agent is asked. What it says is what whoever rules the guest wants to be read. If it stands still because a disk can't be written, its host says which and why.")
             .param(machine())
             .gives(200, "What it says.", Shape::of::<carrel_model::contract::Guest>(), Some(guest))
             .also(&[409])),

@@ -62,7 +62,9 @@ strace                   shows which system calls the log makes, and in which or
 swtpm                    is the TPM of guests
 swtpm-tools              makes such a TPM when its guest is first started
 syslinux                 boots guests of tests
+virt-viewer              has remote-viewer, which opens a desktop as people do
 xfsprogs                 makes a file system on which copies share blocks
+xvfb                     is the screen that a viewer shows it on
 '
 
 # package and why

@@ -15,9 +15,11 @@ use std::time::Duration;
 use carrel_driver::{Cancel, Doing, Done, Hope, Seen, Step, Trouble};
 use carrel_failpoint::{Point, reached};
 use carrel_model::contract::Order;
+use carrel_model::ids::MachineId;
 use carrel_model::image;
-use carrel_model::machine::{Outcome, Reported};
+use carrel_model::machine::{Outcome, PauseReason, Reported};
 use carrel_model::operation::Failure;
+use carrel_model::text::Text;
 use carrel_model::work::Thing;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -131,9 +133,21 @@ impl Owner {
         if news.is_empty() {
             return Ok(None);
         }
+        let stands_still = news.contains(&Outcome::Paused { reason: PauseReason::Io });
         let news = news.into_iter().map(|outcome| Reported::Machine { id, outcome });
         self.say(entry, news.collect(), Vec::new()).await?;
+        if stands_still {
+            self.raise_alarm(id).await;
+        }
         Ok(Some(Goes::On))
+    }
+
+    /// Somebody has to make room, or to mend a storage, before the machine can be resumed.
+    async fn raise_alarm(&self, id: MachineId) {
+        let said = self.shared.lanes.ask(move |driver| driver.guest(id)).await;
+        let why = said.map(|guest| guest.disk_errors).unwrap_or_default();
+        let why = why.iter().map(Text::as_str).collect::<Vec<_>>().join("; ");
+        tracing::error!(machine.id = %id, why, "a guest stands still: its disk has failed it");
     }
 
     /// What a run has left behind goes also when nobody has asked for anything.

@@ -31,6 +31,9 @@ const UEFI_SECURE: &[(&str, &str)] = &[
 /// QEMU runs as a user of its own and has to get to the files in it.
 const FOLDER_MODE: u32 = 0o711;
 
+/// Where the libvirtd of a system has what TPMs hold.
+const TPMS: &str = "/var/lib/libvirt/swtpm";
+
 /// What guests write to their serial ports, a file each.
 const CONSOLES: &str = "consoles";
 
@@ -125,6 +128,7 @@ fn facts(
         uefi_secure: firmware(UEFI_SECURE)?,
         spice,
         consoles,
+        tpms: TPMS.into(),
         transport: "tls".to_owned(),
     })
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use carrel_driver::place::{
-    Place, Root, config_disc, disk_file, firmware_file, machine_folder, medium_named,
-    snapshot_file, throwaway_folder, version_file,
+    Beside, Place, Root, beside_file, config_disc, disk_file, firmware_file, firmware_of_file,
+    machine_folder, medium_named, snapshot_file, throwaway_folder, version_file,
 };
 use carrel_model::ids::{DiskId, ImageId, MachineId, MediaId, SnapshotId, StorageId};
 use carrel_model::machine::{DiskRole, Format};
@@ -259,8 +259,14 @@ impl All {
             }
             if let Some(place) = &place {
                 self.place(config_disc(id, place), mine());
-                for is_thrown_away in [false, true] {
-                    self.place(firmware_file(id, place, is_thrown_away), mine());
+                self.place(firmware_file(id, place), mine());
+                self.place(firmware_of_file(id, place), mine());
+                let snapshots = machine.snapshots.iter();
+                let kept = snapshots.filter_map(|it| snapshot_file(id, &spec, it.id));
+                for with in kept.chain([place.clone()]) {
+                    for what in Beside::ALL {
+                        self.place(beside_file(id, &with, what), mine());
+                    }
                 }
             }
             self.place(place, Named { must_be_there: is_its_own, stands, ..mine() });

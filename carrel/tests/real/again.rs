@@ -1,9 +1,11 @@
 //! What comes after the first day: the golden machine changes, and its desktops follow.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use carrel_lab::{backing, eventually};
-use serde_json::Value;
+use carrel_lab::{backing, digest, eventually};
+use serde_json::{Value, json};
 
 use crate::site::Site;
 
@@ -75,19 +77,72 @@ fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
     });
 }
 
+/// How many files a disk stands on, and the lowest of them.
+fn below_all(disk: &Path) -> (usize, PathBuf) {
+    let (mut depth, mut file) = (0, disk.to_owned());
+    while let Some((under, _)) = backing(&file) {
+        (depth, file) = (depth + 1, under);
+    }
+    (depth, file)
+}
+
+/// By its number, the state of each version that there is.
+fn states(site: &Site) -> BTreeMap<u64, String> {
+    let of = |version: &Value| {
+        let state = version["state"].as_str().expect("a state").to_owned();
+        (version["number"].as_u64().expect("a number"), state)
+    };
+    versions(site).iter().map(of).collect()
+}
+
+/// The files of versions that are there.
+fn version_files(site: &Site) -> BTreeSet<String> {
+    let folder = site.storage().join("images").join(site.id("machines", "win11"));
+    let files = fs::read_dir(folder).expect("a folder").filter_map(Result::ok);
+    files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// As much of its disk as no guest ever writes to, as the guest itself reads it.
+const UNCHANGED_MIB: u64 = 48;
+
+/// Its guest says on its console what it reads.
+fn digest_within(site: &Site, machine: &str) -> String {
+    let reads = format!("head -c {} /dev/vda | sha256sum >/dev/ttyS0", UNCHANGED_MIB << 20);
+    let command = json!({
+        "execute": "guest-exec", "arguments": { "path": "/bin/sh", "arg": ["-c", reads] },
+    });
+    let command = command.to_string();
+    eventually("its agent listens", || site.lab.tries(&["qemu-agent-command", machine, &command]));
+    eventually("it has read its disk", || {
+        let said = site.console(machine);
+        let line = said.lines().rev().find(|line| line.trim_end().ends_with("  -"))?;
+        line.split_whitespace().next().map(str::to_owned)
+    })
+}
+
 #[test]
-fn a_clone_is_another_machine_and_old_versions_go_when_nobody_stands_on_them() {
+fn a_clone_is_another_machine() {
     let site = Site::with_initial("win11");
     populate(&site, &["--count", "1", "--wait"]);
     site.does(&["do", "CloneMachine", "--machine", "win11-001", "--name", "other", "--wait"]);
     let (one, other) = (identity(&site, "win11-001"), identity(&site, "other"));
     assert!(one.0 != other.0 && one.1 != other.1 && one.2 != other.2, "{one:?} {other:?}");
+}
 
-    for _ in 0..6 {
-        site.does(&["do", "StartMachine", "--machines", "win11", "--wait"]);
-        site.does(&["do", "PowerOffMachine", "--machines", "win11", "--wait"]);
+#[test]
+fn after_many_seals_nothing_is_deep_old_versions_go_and_guests_read_what_they_read_before() {
+    let site = Site::with_initial("win11");
+    populate(&site, &["--count", "2", "--wait"]);
+    let on_first = digest(&site.disk("win11-002"), None);
+
+    let mut sealed = BTreeMap::new();
+    for number in 2..=7 {
+        prepare(&site);
+        sealed.insert(number, digest(&site.disk("win11"), None));
         site.does(&["do", "SealImage", "--initial", "win11", "--wait"]);
     }
+    let contents: BTreeSet<_> = sealed.values().chain([&on_first]).collect();
+    assert_eq!(contents.len(), 7, "its guest has written something each time");
     eventually("the newest version is not too deep", || {
         let versions = versions(&site);
         let newest = versions.iter().max_by_key(|it| it["number"].as_u64())?;
@@ -95,15 +150,58 @@ fn a_clone_is_another_machine_and_old_versions_go_when_nobody_stands_on_them() {
         let fits = |file: &Value| file["depth"].as_u64().is_some_and(|it| it <= DEPTH_MAX as u64);
         (newest["number"] == 7 && files.iter().any(fits)).then_some(())
     });
-    populate(&site, &["--discard-data", "true", "--wait"]);
-    let mut depth = 0;
-    let mut file = site.disk("win11-001");
-    while let Some((under, _)) = backing(&file) {
-        (depth, file) = (depth + 1, under);
-    }
+    populate(&site, &["--machines", "win11-001", "--discard-data", "true", "--wait"]);
+    let (depth, _) = below_all(&site.disk("win11-001"));
     assert!((1..=DEPTH_MAX).contains(&depth), "{depth}");
-    site.does(&["do", "StartMachine", "--machines", "win11-001", "--wait"]);
-    eventually("it boots from it", || {
-        site.console("win11-001").contains("carrel-guest: boot").then_some(())
+    for machine in ["win11", "win11-001"] {
+        assert_eq!(digest(&site.disk(machine), None), sealed[&7], "{machine}");
+    }
+
+    old_versions_go(&site, &sealed);
+    assert_eq!(digest(&site.disk("win11-002"), None), on_first, "it stands where it stood");
+
+    // And from within, each at the boot that follows those of its version.
+    for (machine, boot) in [("win11-002", 1), ("win11-001", 7)] {
+        let outside = digest(&site.disk(machine), Some(UNCHANGED_MIB));
+        site.does(&["do", "StartMachine", "--machines", machine, "--wait"]);
+        let says = format!("carrel-guest: boot {boot} of");
+        eventually(&says, || site.console(machine).contains(&says).then_some(()));
+        assert_eq!(digest_within(&site, machine), outside, "{machine}");
+        site.does(&["do", "PowerOffMachine", "--machines", machine, "--wait"]);
+    }
+    site.has_what_it_should();
+}
+
+/// A version is retired unless somebody stands on it, and its files go with the last that stands on
+/// them.
+fn old_versions_go(site: &Site, sealed: &BTreeMap<u64, String>) {
+    let refused = site.asks(&["do", "RetireImage", "--image", "win11@1", "--wait"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("win11-002 stands on it"), "{why}");
+    for number in 2..=6 {
+        site.does(&["do", "RetireImage", "--image", &format!("win11@{number}"), "--wait"]);
+    }
+    let alive = BTreeMap::from([(1, "verified".to_owned()), (7, "verified".to_owned())]);
+    eventually("old versions are retired", || {
+        let states = states(site);
+        let there = states.into_iter().filter(|(_, state)| state != "retired");
+        (there.collect::<BTreeMap<_, _>>() == alive).then_some(())
     });
+    // What stands on each other and is needed stays, whatever became of its version.
+    let images = site.storage().join("images").join(site.id("machines", "win11"));
+    eventually("no file is there on which nothing stands", || {
+        let mut needed = BTreeSet::new();
+        for disk in ["win11-002", "win11-001", "win11"].map(|machine| site.disk(machine)) {
+            let mut file = disk;
+            while let Some((under, _)) = backing(&file) {
+                needed.insert(under.file_name()?.to_string_lossy().into_owned());
+                file = under;
+            }
+        }
+        (version_files(site) == needed).then_some(())
+    });
+    assert!(version_files(site).len() < sealed.len() + 1, "{:?}", version_files(site));
+    let newest = backing(&site.disk("win11-001")).expect("a version").0;
+    assert!(newest.starts_with(&images), "{newest:?}");
+    assert_eq!(digest(&newest, None), sealed[&7], "whatever was put in its place has its bytes");
 }

@@ -45,7 +45,7 @@ fn a_display_is_seen_from_elsewhere_by_the_certificate_that_carrel_has_signed() 
     site.stop();
     site.up();
 
-    let file = site.viewer_file("ada", "golden-001");
+    let file = fs::read_to_string(site.viewer_file("ada", "golden-001")).expect("text");
     let field = |name: &str| {
         let mut lines = file.lines();
         lines.find_map(|line| line.strip_prefix(&format!("{name}=")).map(str::to_owned))

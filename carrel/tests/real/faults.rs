@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use carrel_lab::eventually;
+use carrel_lab::{comes_to, eventually};
 use serde_json::Value;
 
 use crate::site::Site;
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
@@ -29,81 +29,130 @@ fn state(site: &Site, machine: &str) -> Value {
     site.get("machines", machine)["state"].clone()
 }
 
-/// What is there of machines: by their disks, and by domains.
-type Left = (BTreeSet<PathBuf>, BTreeSet<String>);
+/// What is there of machines: files on the storage and in libvirt's own folder, and domains.
+pub(crate) type Left = (BTreeSet<PathBuf>, BTreeSet<String>);
 
-fn left(site: &Site) -> Left {
-    let is_beside = |path: &PathBuf| {
-        path.starts_with(site.storage().join("consoles"))
-            || path.ends_with("config.iso")
-            || path.ends_with("firmware.nvram")
-    };
-    let files = files(&site.storage()).into_iter().filter(|path| !is_beside(path));
-    (files.collect(), domains(site))
+pub(crate) fn left(site: &Site) -> Left {
+    // There libvirt keeps what is of no storage: what TPMs hold, and variables of firmware.
+    let libvirts = ["swtpm", "qemu/nvram"].map(|name| site.lab.folder().join("lib").join(name));
+    let folders = libvirts.into_iter().chain([site.storage()]);
+    (folders.flat_map(|folder| files(&folder)).collect(), domains(site))
 }
 
 /// Why a machine could not be started, as people are told.
 #[track_caller]
 fn cannot_start(site: &Site, machine: &str) -> String {
-    site.fails(&["do", "StartMachine", "--machines", machine, "--wait"])
+    cannot(site, &["StartMachine", "--machines", machine])
 }
 
-/// A machine's whole life. Who is killed on the way goes on, and each command is sent again by its
-/// id until it is answered.
-fn live(site: &mut Site, moment: &str, number: u32) -> bool {
-    let before = left(site);
-    let (initial, child) = (format!("k{number}"), format!("k{number}-001"));
-    let id = |step: usize| format!("0198c0de-0000-7000-8000-{number:08x}{step:04x}");
-    let mut was_killed = false;
-    let story: [&[&str]; 6] = [
-        &["CreateMachine", "--name", &initial, "--kind", "initial", "--source", "gold"],
-        &["CopyFromSource", "--initial", &initial],
-        &["Populate", "--initial", &initial, "--count", "1"],
-        &["StartMachine", "--machines", &child],
-        &["PowerOffMachine", "--machines", &child],
-        &["DeleteMachine", "--machines", &child],
-    ];
-    for (step, command) in story.into_iter().enumerate() {
-        let id = id(step);
+/// Why something could not be done.
+#[track_caller]
+pub(crate) fn cannot(site: &Site, command: &[&str]) -> String {
+    site.fails(&[&["do"], command, &["--wait"]].concat())
+}
+
+/// What is done in the meantime, and who may be killed at any moment of it.
+struct Story<'a> {
+    site: &'a mut Site,
+    moment: &'a str,
+    number: u32,
+    steps: u32,
+    was_killed: bool,
+}
+
+impl Story<'_> {
+    /// Sent again by its id until it is answered. Who is killed on the way goes on.
+    fn does(&mut self, command: &[&str]) {
+        self.steps += 1;
+        let id = format!("0198c0de-0000-7000-8000-{:08x}{:04x}", self.number, self.steps);
         let asked = [&["do"], command, &["--wait", "--id", &id]].concat();
         for _ in 0..3 {
-            let answered = site.asks(&asked);
+            let answered = self.site.asks(&asked);
             if answered.status.success() {
-                break;
+                return;
             }
             let said = String::from_utf8_lossy(&answered.stderr);
             let is_gone = said.contains("can't be reached");
-            assert!(is_gone, "{moment}: {command:?} is refused: {said}");
-            site.has_ended();
-            was_killed = true;
-            site.up();
-        }
-        let says = || site.console(&child).matches("carrel-guest: boot").count();
-        match command[0] {
-            "StartMachine" => eventually("its guest is up", || (says() > 0).then_some(())),
-            "PowerOffMachine" => assert_eq!(says(), 1, "{moment}: it was started once"),
-            _ => {}
+            assert!(is_gone, "{}: {command:?} is refused: {said}", self.moment);
+            self.site.has_ended();
+            self.was_killed = true;
+            self.site.up();
         }
     }
+
+    /// Its guest is up, and has been started so many times.
+    fn has_booted(&self, machine: &str, times: usize) {
+        let boots = || self.site.console(machine).matches("carrel-guest: boot").count();
+        eventually("its guest is up", || (boots() >= times).then_some(()));
+        assert_eq!(boots(), times, "{}: it was started once", self.moment);
+    }
+}
+
+/// A machine's whole life.
+fn live(site: &mut Site, moment: &str, number: u32) -> bool {
+    let before = left(site);
+    let (initial, child) = (format!("k{number}"), format!("k{number}-001"));
+    let mut story = Story { site, moment, number, steps: 0, was_killed: false };
+    story.does(&["CreateMachine", "--name", &initial, "--kind", "initial", "--source", "gold"]);
+    story.does(&["CopyFromSource", "--initial", &initial]);
+    story.does(&["Populate", "--initial", &initial, "--count", "1"]);
+    story.does(&["StartMachine", "--machines", &child]);
+    story.has_booted(&child, 1);
+    story.does(&["PowerOffMachine", "--machines", &child]);
+    story.has_booted(&child, 1);
+    story.does(&["DeleteMachine", "--machines", &child]);
+    let Story { site, was_killed, .. } = story;
     // The golden machine stays, on the version that was made of it.
     let mut expected = before;
-    expected.0.insert(site.disk(&initial));
+    let disk = site.disk(&initial);
     let versions = site.storage().join("images").join(site.id("machines", &initial));
-    expected.0.insert(versions.join("1-0.qcow2"));
+    expected.0.extend([disk.with_file_name("config.iso"), disk, versions.join("1-0.qcow2")]);
     expected.1.insert(initial);
-    eventually("nothing else is left", || (left(site) == expected).then_some(()));
+    comes_to("nothing else is left", &expected, || left(site));
+    was_killed
+}
+
+/// What else is done with a machine.
+fn keep_up(site: &mut Site, moment: &str, number: u32) -> bool {
+    let before = left(site);
+    let (name, clone) = (format!("u{number}"), format!("c{number}"));
+    let mut story = Story { site, moment, number, steps: 0, was_killed: false };
+    story.does(&["CloneMachine", "--machine", "gold", "--name", &name]);
+    story.does(&["ResizeDisk", "--machine", &name, "--size-gib", "2"]);
+    story.does(&["StartMachine", "--machines", &name]);
+    story.has_booted(&name, 1);
+    story.does(&["SuspendMachine", "--machines", &name]);
+    story.does(&["ResumeMachine", "--machines", &name]);
+    story.does(&["ResetMachine", "--machines", &name]);
+    story.has_booted(&name, 2);
+    story.does(&["PowerOffMachine", "--machines", &name]);
+    story.does(&["TakeSnapshot", "--machine", &name, "--name", "then"]);
+    story.does(&["CloneMachine", "--machine", &name, "--name", &clone]);
+    story.does(&["RevertSnapshot", "--machine", &name, "--snapshot", "then"]);
+    story.does(&["DeleteSnapshot", "--machine", &name, "--snapshot", "then"]);
+    let said = |site: &Site, boot: u32| {
+        site.console(&name).matches(&format!("carrel-guest: boot {boot} of")).count()
+    };
+    story.does(&["StartMachine", "--machines", &name]);
+    story.has_booted(&name, 3);
+    story.does(&["PowerOffMachine", "--machines", &name]);
+    assert_eq!([1, 2, 3].map(|boot| said(story.site, boot)), [1; 3], "{moment}");
+    story.does(&["DeleteMachine", "--machines", &name]);
+    story.does(&["DeleteMachine", "--machines", &clone]);
+    let Story { site, was_killed, .. } = story;
+    comes_to("nothing is left", &before, || left(site));
     was_killed
 }
 
 /// At this failpoint, the first time that it is reached, the second, and so on, every `each` times.
-fn killed(point: &str, each: usize) {
+fn killed(point: &str, each: usize, story: fn(&mut Site, &str, u32) -> bool) {
     let mut site = Site::start();
     site.import("gold");
     for (number, time) in (1..).zip((1..).step_by(each)) {
         let moment = format!("{point}:{time}");
         site.stop();
         site.up_until(&moment);
-        if !live(&mut site, &moment, number) {
+        if !story(&mut site, &moment, number) {
             assert!(time > each, "{moment} is never reached");
             return;
         }
@@ -112,30 +161,42 @@ fn killed(point: &str, each: usize) {
 
 #[test]
 fn killed_before_steps_and_begun_again_all_is_as_if_it_had_not_been() {
-    killed("worker.step_entered", 6);
+    killed("worker.step_entered", 6, live);
 }
 
 #[test]
 fn killed_after_steps_and_begun_again_all_is_as_if_it_had_not_been() {
-    killed("worker.step_done", 6);
+    killed("worker.step_done", 6, live);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn killed_before_every_step() {
-    killed("worker.step_entered", 1);
+    killed("worker.step_entered", 1, live);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn killed_after_every_step() {
-    killed("worker.step_done", 1);
+    killed("worker.step_done", 1, live);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn killed_before_every_report() {
-    killed("worker.report_entered", 1);
+    killed("worker.report_entered", 1, live);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn killed_before_every_step_of_its_upkeep() {
+    killed("worker.step_entered", 1, keep_up);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn killed_after_every_step_of_its_upkeep() {
+    killed("worker.step_done", 1, keep_up);
 }
 
 #[test]

@@ -13,7 +13,11 @@ mod faults;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod job;
+#[cfg(test)]
+mod late;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
@@ -24,3 +28,5 @@ mod site;
 mod storages;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod viewer;

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
-use carrel_lab::{Lab, guest_image};
+use carrel_lab::{Lab, Room, eventually, guest_image};
 use serde_json::{Value, json};
 
 const CARREL: &str = env!("CARGO_BIN_EXE_carrel");
 const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) struct Site {
+    /// Where its storage is, if that can get full.
+    pub(crate) room: Option<Room>,
     pub(crate) lab: Lab,
     folder: PathBuf,
     up: Option<Child>,
@@ -27,10 +29,21 @@ impl Site {
         Self::on(Lab::start(), Vec::new())
     }
 
+    /// On a storage of this size.
+    pub(crate) fn start_small(mib: u32) -> Self {
+        let mut room = None;
+        let lab = Lab::start_with(|folder| room = Some(Room::of(&folder.join("storage"), mib)));
+        Self::begin(lab, room, Vec::new())
+    }
+
     pub(crate) fn on(lab: Lab, options: Vec<String>) -> Self {
+        Self::begin(lab, None, options)
+    }
+
+    fn begin(lab: Lab, room: Option<Room>, options: Vec<String>) -> Self {
         let folder = lab.folder().join("carrel");
         fs::create_dir(&folder).expect("a folder");
-        let mut site = Self { lab, folder, up: None, server: String::new(), options };
+        let mut site = Self { room, lab, folder, up: None, server: String::new(), options };
         site.up();
         site
     }
@@ -150,7 +163,7 @@ impl Site {
         let refused = self.asks(arguments);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success(), "carrel {arguments:?} is done");
-        let (_, rest) = said.split_once("carrel get operations ").expect("where to read why");
+        let Some((_, rest)) = said.split_once("carrel get operations ") else { return said };
         let operation = rest.split_whitespace().next().expect("its id");
         self.does(&["get", "operations", operation, "--output", "yaml"])
     }
@@ -197,6 +210,11 @@ impl Site {
         assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stdout));
     }
 
+    /// What it has said to whoever reads its log.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    }
+
     /// Where it listens, and what lets the first administrator in.
     pub(crate) fn server(&self) -> (&str, String) {
         let kept = fs::read_to_string(self.folder.join("carrel/sign-ins.json")).expect("a file");
@@ -214,9 +232,14 @@ impl Site {
 
     pub(crate) fn makes_initial(&self, initial: &str) {
         self.import("gold");
+        self.creates_initial(initial);
+        self.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
+    }
+
+    /// Without a disk.
+    pub(crate) fn creates_initial(&self, initial: &str) {
         let create = ["do", "CreateMachine", "--kind", "initial", "--source", "gold", "--wait"];
         self.does(&[&create[..], &["--name", initial]].concat());
-        self.does(&["do", "CopyFromSource", "--initial", initial, "--wait"]);
     }
 
     /// The only session that there is ends.
@@ -235,11 +258,11 @@ impl Site {
     }
 
     pub(crate) fn connects(&self, name: &str, desktop: &str) -> Viewer {
-        Viewer::read(&self.viewer_file(name, desktop))
+        Viewer::read(&fs::read_to_string(self.viewer_file(name, desktop)).expect("text"))
     }
 
     /// What the person's viewer opens.
-    pub(crate) fn viewer_file(&self, name: &str, desktop: &str) -> String {
+    pub(crate) fn viewer_file(&self, name: &str, desktop: &str) -> PathBuf {
         let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
         let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let (shown, password) = (path(&file), path(&password));
@@ -255,7 +278,16 @@ impl Site {
         ]);
         let mode = fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
-        fs::read_to_string(&file).expect("text")
+        file
+    }
+
+    /// The password was of use for all channels of a viewer, and is none any more: whoever tried it
+    /// before would push that viewer out.
+    pub(crate) fn takes_back(&self, machine: &str, password: &str) {
+        eventually("the password is taken back", || {
+            let told = self.lab.virsh(&["dumpxml", "--security-info", machine]);
+            (!told.contains(password)).then_some(())
+        });
     }
 
     /// What its guest has said since its host knows it.
@@ -304,7 +336,7 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let field = |name: &str| {
             let mut lines = text.lines();
             lines.find_map(|line| line.strip_prefix(&format!("{name}=")).map(str::to_owned))

@@ -158,4 +158,8 @@ pub struct Guest {
     pub addresses: Vec<IpAddr>,
     /// Who is logged in, by the guest's own names.
     pub users: Vec<Text>,
+    /// Why it stands still: disks that could not be written or read. Its host says this, and it
+    /// says nothing itself meanwhile.
+    #[serde(default)]
+    pub disk_errors: Vec<Text>,
 }

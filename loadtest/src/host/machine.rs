@@ -85,6 +85,7 @@ impl Machine {
                 file: self.overlay.clone(),
                 format: Format::Qcow2,
                 throwaway: None,
+                below: None,
             }],
             media: Vec::new(),
             networks: Vec::new(),

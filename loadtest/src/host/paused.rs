@@ -80,6 +80,7 @@ impl Paused {
             uefi_secure: None,
             spice: Listen::Loopback,
             consoles: host.folder("consoles")?,
+            tpms: host.folder("tpms")?,
             transport: String::from("tcp"),
         };
         let libvirt = Arc::new(Libvirt::new(Settings::new(host.lab.uri())));

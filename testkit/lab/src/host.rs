@@ -1,5 +1,6 @@
 //! A libvirtd that nobody else sees: with processes, network and host name of its own.
 
+use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -90,6 +91,13 @@ impl Lab {
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "virsh {arguments:?}: {complaint}");
         String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    }
+
+    /// The same where it may not be possible yet. Nothing: it has failed.
+    pub fn tries(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("virsh").args(["--connect", &self.uri]).args(arguments).output();
+        let output = output.expect("virsh");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// The first process within knows itself as 1; from outside it has a number of its own.
@@ -188,13 +196,28 @@ const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// What there is as soon as there is something.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    looks(look).unwrap_or_else(|| panic!("it has not come to it: {what}"))
+}
+
+/// There is this in the end; otherwise it is said what there was instead.
+#[track_caller]
+pub fn comes_to<T: PartialEq + Debug>(what: &str, wanted: &T, mut look: impl FnMut() -> T) {
+    let mut last = None;
+    let found = looks(|| {
+        last = Some(look());
+        (last.as_ref() == Some(wanted)).then_some(())
+    });
+    assert!(found.is_some(), "it has not come to it: {what}: {last:#?} instead of {wanted:#?}");
+}
+
+fn looks<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let (_waiting, pause) = sync_channel::<()>(0);
     for _ in 0..LOOKS_MAX {
         if let Some(found) = look() {
-            return found;
+            return Some(found);
         }
         let _ = pause.recv_timeout(LOOK_EACH);
     }
-    panic!("it has not come to it: {what}");
+    None
 }

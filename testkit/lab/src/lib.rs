@@ -3,7 +3,9 @@
 //! ```text
 //!   Lab       ops/lab/libvirtd: a libvirtd with processes, network and host name of its own
 //!   guest     ops/lab/guest-image: a disk that boots, counts its boots and answers as an agent
+//!   Room      a file system of fixed size, which gets full
 //!   spice     as much of a viewer as it takes to sign in
+//!   Viewer    remote-viewer, on a screen of its own
 //! ```
 //!
 //! It takes root and packages of Debian, which `ops/test` installs; without them tests fail, and
@@ -13,7 +15,11 @@
 
 mod guest;
 mod host;
+mod room;
 pub mod spice;
+mod viewer;
 
-pub use guest::{backing, change, guest_image, make};
-pub use host::{Lab, Piped, eventually};
+pub use guest::{backing, change, digest, guest_image, make};
+pub use host::{Lab, Piped, comes_to, eventually};
+pub use room::Room;
+pub use viewer::{Screen, Viewer};

@@ -9,7 +9,7 @@ use crate::text::HostFile;
 use crate::tree::Element;
 
 /// Whose password it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Spice,
     Vnc,

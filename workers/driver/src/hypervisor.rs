@@ -47,7 +47,7 @@ pub trait Hypervisor: Send + Sync + Debug {
     /// What a machine's display shows, as PNG.
     fn screenshot(&self, machine: MachineId) -> Result<Vec<u8>, Trouble>;
 
-    /// What a machine's guest says of itself.
+    /// What a machine's guest says of itself; or why it stands still, if a disk is why.
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble>;
 
     /// Domains that Carrel has not made. Nobody touches them.

@@ -5,13 +5,16 @@
 //!                               /<snapshot>.<disk>.qcow2               what it had written then
 //!                               /config.iso                            what it is told of itself
 //!                               /firmware.nvram                        what its firmware keeps
+//!                               /firmware.of                           with which of its disks
+//!                               /<disk>-<overlay generation>.nvram     what it kept with that one
+//!                                                           .tpm       and its TPM
+//!                               /<snapshot>.<disk>.nvram, .tpm         and with that snapshot
 //!            /images/<initial>/<version>-<file>.qcow2                  never written again
 //!            /throwaway/<machine>/<disk>-<boot epoch>.qcow2            gone with the power
 //!            /media/<medium>.iso                                    or ends as its format does
 //! ```
 //!
-//! But for disks that were there before Carrel: those have names of their own. What the firmware of
-//! a guest keeps whose first disk is thrown away goes with that.
+//! But for disks that were there before Carrel: those have names of their own.
 
 use std::fmt;
 
@@ -94,19 +97,70 @@ pub fn throwaway_folder(machine: MachineId) -> String {
 }
 
 /// What stands in a machine's folder beside its disks, and stays there for as long as it lives.
-const BESIDE_DISKS: [&str; 2] = [CONFIG_DISC, FIRMWARE];
-const CONFIG_DISC: &str = "config.iso";
-const FIRMWARE: &str = "firmware.nvram";
+const BESIDE_DISKS: [&str; 3] = [CONFIG_DISC, FIRMWARE, FIRMWARE_OF];
+pub const CONFIG_DISC: &str = "config.iso";
+pub const FIRMWARE: &str = "firmware.nvram";
+pub const FIRMWARE_OF: &str = "firmware.of";
+
+/// What is kept of a guest beside its first disk, as the endings of files say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The variables of its firmware.
+    Firmware,
+    Tpm,
+}
+
+impl Beside {
+    pub const ALL: [Self; 2] = [Self::Firmware, Self::Tpm];
+
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Firmware => "nvram",
+            Self::Tpm => "tpm",
+        }
+    }
+}
 
 /// The CD by which a guest learns who it is, on the storage of its first disk.
 pub fn config_disc(machine: MachineId, disk: &Place) -> Option<Place> {
     Place::new(&disk.root, &format!("{}{CONFIG_DISC}", machine_folder(machine)))
 }
 
-/// What a guest's firmware keeps goes with its first disk: thrown away with that if that is.
-pub fn firmware_file(machine: MachineId, disk: &Place, is_thrown_away: bool) -> Option<Place> {
-    let folder = if is_thrown_away { throwaway_folder(machine) } else { machine_folder(machine) };
-    Place::new(&disk.root, &format!("{folder}{FIRMWARE}"))
+/// What a guest's firmware keeps while it runs, on the storage of its first disk.
+pub fn firmware_file(machine: MachineId, disk: &Place) -> Option<Place> {
+    Place::new(&disk.root, &format!("{}{FIRMWARE}", machine_folder(machine)))
+}
+
+/// With which disk it was kept, and the TPM with it.
+pub fn firmware_of_file(machine: MachineId, disk: &Place) -> Option<Place> {
+    Place::new(&disk.root, &format!("{}{FIRMWARE_OF}", machine_folder(machine)))
+}
+
+/// What was kept with a disk or with a snapshot, in the machine's folder wherever that disk is.
+pub fn beside_file(machine: MachineId, disk: &Place, what: Beside) -> Option<Place> {
+    let name = beside_name(stem(disk), what);
+    Place::new(&disk.root, &format!("{}{name}", machine_folder(machine)))
+}
+
+/// In the machine's folder, by the name of the disk's file without its ending.
+pub fn beside_name(disk: &str, what: Beside) -> String {
+    format!("{disk}.{}", what.ending())
+}
+
+/// A file's name without its ending.
+pub fn stem(place: &Place) -> &str {
+    let name = place.file.as_str().rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// Whether a file is what was kept with one of these disks.
+pub fn is_kept_with(machine: MachineId, place: &Place, disks: &[Place]) -> bool {
+    let folder = machine_folder(machine);
+    let name = place.file.as_str().strip_prefix(&folder);
+    let is_kept = name
+        .and_then(|name| name.rsplit_once('.'))
+        .is_some_and(|(_, ending)| Beside::ALL.iter().any(|what| what.ending() == ending));
+    is_kept && disks.iter().any(|disk| stem(disk) == stem(place))
 }
 
 /// Whether it is none of a machine's disks.

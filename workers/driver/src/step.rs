@@ -175,6 +175,15 @@ pub struct DefinedDisk {
     pub format: Format,
     /// Set if nothing that is written there is worth keeping.
     pub throwaway: Option<OnReboot>,
+    /// The file that stays, of one that is thrown away.
+    pub below: Option<Place>,
+}
+
+impl DefinedDisk {
+    /// The file that stays.
+    pub fn own(&self) -> &Place {
+        self.below.as_ref().unwrap_or(&self.file)
+    }
 }
 
 /// What came of a step.

@@ -8,6 +8,7 @@ use virt_sys as sys;
 
 use crate::display::ask;
 use crate::host::Host;
+use crate::state::{Pause, State};
 use crate::target::Target;
 use crate::trouble::Trouble;
 
@@ -16,6 +17,8 @@ use crate::trouble::Trouble;
 pub struct DiskError {
     /// QEMU's name for the device.
     pub device: String,
+    /// What is in it.
+    pub file: Option<String>,
     /// There is no room on its storage.
     pub is_full: bool,
 }
@@ -39,7 +42,8 @@ impl Host {
     pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
         self.look(Some(target.uuid), move |connect| {
             let held = target.take(connect)?;
-            if !held.state.is_on() {
+            // QEMU forgets no error when its guest goes on.
+            if held.state != State::Paused(Pause::Io) {
                 return Ok(Vec::new());
             }
             Ok(errors(&ask(&held, "query-block")?))
@@ -68,7 +72,12 @@ fn errors(answer: &Value) -> Vec<DiskError> {
         let status = disk.get("io-status")?.as_str().filter(|status| *status != "ok")?;
         let name = |key: &str| disk.get(key).and_then(Value::as_str).filter(|it| !it.is_empty());
         let device = name("qdev").or_else(|| name("device")).unwrap_or_default();
-        Some(DiskError { device: device.to_owned(), is_full: status == "nospace" })
+        let file = disk.pointer("/inserted/image/filename").and_then(Value::as_str);
+        Some(DiskError {
+            device: device.to_owned(),
+            file: file.map(str::to_owned),
+            is_full: status == "nospace",
+        })
     });
     complaints.collect()
 }
@@ -81,13 +90,15 @@ mod tests {
     #[test]
     fn a_full_storage_is_told_from_a_broken_one() {
         let answer = json!([
-            {"device": "", "qdev": "/machine/vda", "io-status": "nospace"},
+            {"device": "", "qdev": "/machine/vda", "io-status": "nospace",
+             "inserted": {"file": "json:{}", "image": {"filename": "/srv/a.qcow2"}}},
             {"device": "b", "io-status": "failed"},
             {"device": "c", "io-status": "ok"},
             {"device": "d"},
         ]);
         let found = errors(&answer);
-        let found: Vec<_> = found.iter().map(|it| (it.device.as_str(), it.is_full)).collect();
-        assert_eq!(found, [("/machine/vda", true), ("b", false)]);
+        let found: Vec<_> =
+            found.iter().map(|it| (it.device.as_str(), it.file.as_deref(), it.is_full)).collect();
+        assert_eq!(found, [("/machine/vda", Some("/srv/a.qcow2"), true), ("b", None, false)]);
     }
 }

@@ -20,8 +20,8 @@ use crate::trouble::Trouble;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewing {
     pub by: Kind,
-    /// QEMU's number for a viewer of SPICE; all of its channels have the same.
-    pub connection: u64,
+    /// QEMU's number for a viewer of SPICE, below zero by chance; all of its channels have it.
+    pub connection: i64,
     pub address: Option<String>,
     /// Its main channel is up: it has given a password that was taken.
     pub signed_in: bool,
@@ -136,7 +136,7 @@ fn spice_viewers(answer: &Value) -> Vec<Viewing> {
     let channels = answer.get("channels").and_then(Value::as_array);
     for channel in channels.into_iter().flatten() {
         let number = |name| channel.get(name).and_then(Value::as_u64);
-        let connection = number("connection-id").unwrap_or_default();
+        let connection = channel.get("connection-id").and_then(Value::as_i64).unwrap_or_default();
         let viewer = viewers.entry(connection).or_insert_with(|| Viewing {
             by: Kind::Spice,
             connection,
@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn a_viewer_is_one_whatever_channels_it_has() {
         let channel =
-            |kind, id| json!({"connection-id": id, "channel-type": kind, "host": "192.0.2.1"});
-        let answer = json!({"channels": [channel(1, 7), channel(2, 7), channel(2, 9)]});
-        let viewers = spice_viewers(&answer);
+            |kind, id: i64| json!({"connection-id": id, "channel-type": kind, "host": "192.0.2.1"});
+        let channels = [channel(1, 7), channel(2, 7), channel(2, 9), channel(1, -5)];
+        let viewers = spice_viewers(&json!({ "channels": channels }));
         let seen: Vec<_> = viewers.iter().map(|it| (it.connection, it.signed_in)).collect();
-        assert_eq!(seen, [(7, true), (9, false)]);
+        assert_eq!(seen, [(-5, true), (7, true), (9, false)]);
         assert_eq!(viewers[0].address.as_deref(), Some("192.0.2.1"));
     }
 

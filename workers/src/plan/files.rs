@@ -1,6 +1,6 @@
 //! A machine's own disks: made, grown, and put onto the files that they shall stand on.
 
-use carrel_driver::place::{disk_file, image_file, is_beside_disks, machine_folder};
+use carrel_driver::place::{disk_file, image_file, is_beside_disks, is_kept_with, machine_folder};
 use carrel_driver::{BACKING_CHANGED, Place, SeenFile, Step};
 use carrel_model::ids::MachineId;
 use carrel_model::machine::DiskRole;
@@ -150,6 +150,7 @@ impl Case<'_> {
         let there = self.seen.files.iter().map(|file| &file.place);
         let gone: Vec<Place> = there
             .filter(|place| own(place) && !is_beside_disks(self.machine, place))
+            .filter(|place| !is_kept_with(self.machine, place, &wanted))
             .filter(|place| !wanted.iter().any(|it| is_same(it, place)))
             .cloned()
             .collect();

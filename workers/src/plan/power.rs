@@ -204,10 +204,14 @@ impl Case<'_> {
             let throwaway = self.spec.throwaway.as_ref().filter(|_| covered.is_some());
             let throwaway = throwaway.map(|it| it.on_reboot);
             let format = if covered.is_some() { Format::Qcow2 } else { disk.format };
-            let Some(file) = covered.or_else(|| files::place(self.machine, disk)) else {
+            let Some(own) = files::place(self.machine, disk) else {
                 return Some(unseen(&format!("disk {}", disk.id)));
             };
-            disks.push(DefinedDisk { id: disk.id, file, format, throwaway });
+            let (file, below) = match covered {
+                Some(file) => (file, Some(own)),
+                None => (own, None),
+            };
+            disks.push(DefinedDisk { id: disk.id, file, format, throwaway, below });
         }
         let mut properties = self.spec.properties.clone();
         properties.extend(self.order.personal.clone());

@@ -371,9 +371,19 @@ fn a_disk_that_was_replaced_goes_when_it_is_no_longer_kept() {
     host.told(order(1, present(&off(0, "hard"), &disk(0), &json!({}))));
     let keep = json!({ "keep": [disk(0)] });
     let first = present(&off(0, "hard"), &disk(1), &keep);
-    assert_eq!(steps(&mut host, order(2, first)), [StepKind::MakeDisk]);
+    assert_eq!(steps(&mut host, order(2, first.clone())), [StepKind::MakeDisk]);
+    // And with it what its firmware and its TPM had kept.
+    let beside = |number: u32, ending: &str| {
+        place(&format!("machines/{MACHINE}/{}-{number}.{ending}", Uuid::from_u128(9)))
+    };
+    let kept = [beside(0, "nvram"), beside(0, "tpm"), beside(1, "nvram"), beside(1, "tpm")];
+    kept.iter().for_each(|file| host.world.has_file(file, 0, None));
+    assert_eq!(steps(&mut host, order(3, first)), []);
     let second = present(&off(0, "hard"), &disk(1), &json!({}));
-    assert_eq!(steps(&mut host, order(3, second)), [StepKind::RemoveFiles]);
+    assert_eq!(steps(&mut host, order(4, second)), [StepKind::RemoveFiles]);
+    let there = host.world.files();
+    let is_there = |file: Place| there.contains_key(&(file.root.storage, file.file));
+    assert_eq!(kept.map(is_there), [false, false, true, true]);
 }
 
 #[test]

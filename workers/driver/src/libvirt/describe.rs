@@ -115,7 +115,7 @@ fn firmware(of: &Definition, facts: &Facts) -> Result<Firmware, Trouble> {
     let diskless = || Trouble::never("no_disk", "UEFI keeps its settings beside a disk");
     let disk = of.disks.first().ok_or_else(diskless)?;
     let no_name = || Trouble::never("path", "there is no name for what firmware keeps");
-    let nvram = firmware_file(of.machine, &disk.file, disk.throwaway.is_some());
+    let nvram = firmware_file(of.machine, disk.own());
     let nvram = file(&nvram.ok_or_else(no_name)?)?;
     let (loader, template) = (found.loader.clone(), found.template.clone());
     Ok(Firmware::Uefi(Uefi { loader, nvram, template, secure }))

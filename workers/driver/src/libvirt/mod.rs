@@ -5,6 +5,7 @@
 //!        |
 //!        +-- describe   a definition becomes a domain; disk_io: how its files are opened
 //!        +-- config     and a CD by which its guest learns who it is
+//!        +-- kept       what its firmware and its TPM keep, which belongs to its disk
 //!        +-- files      steps on files, by carrel-images
 //!        +-- storages   whether one is mounted before anything is put there
 //!        +-- power      steps on domains, by carrel-libvirt
@@ -29,6 +30,7 @@ mod disk_io;
 mod ears;
 mod files;
 mod foreign;
+mod kept;
 mod logins;
 mod people;
 mod power;
@@ -40,12 +42,12 @@ mod storages;
 mod tickets;
 
 use std::fmt::{self, Debug};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_images::Images;
-use carrel_libvirt::{Host, Target};
+use carrel_libvirt::{DiskError, Host, Target};
 use carrel_model::contract::{Guest, Taken};
 use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
@@ -79,6 +81,8 @@ pub struct Facts {
     pub spice: Listen,
     /// Where guests' consoles are written to, a file each.
     pub consoles: PathBuf,
+    /// Where libvirt keeps what TPMs hold, by the UUIDs of their domains.
+    pub tpms: PathBuf,
     /// By which other hosts' libvirtds are reached: `tls` between hosts that know each other.
     pub transport: String,
 }
@@ -144,6 +148,19 @@ impl LibvirtHost {
         Ok(uuid.map(|uuid| Target { uuid, machine: machine.uuid() }))
     }
 
+    fn why_it_stands(&self, error: &DiskError) -> Text {
+        let file = error.file.as_deref();
+        let free = file.and_then(|file| self.images.free_mib(Path::new(file).parent()?).ok());
+        let file = file.unwrap_or(&error.device);
+        Text::cut(&match (error.is_full, free) {
+            (true, Some(free)) => {
+                format!("{file} can't grow: its storage is full, with {free} MiB left for it")
+            }
+            (true, None) => format!("{file} can't grow: its storage is full"),
+            (false, _) => format!("{file} could not be read or written: its storage is broken"),
+        })
+    }
+
     fn target(&self, machine: MachineId) -> Result<Target, Trouble> {
         let found = self.find(machine)?;
         found.ok_or_else(|| Trouble::never("no_domain", "the machine has no domain here"))
@@ -194,8 +211,17 @@ impl Hypervisor for LibvirtHost {
         for root in storages::written(step) {
             self.storages.ready(root.path.as_str().as_ref())?;
         }
+        if let (Thing::Machine(machine), Step::TakeSnapshot { disks, .. }) = (doing.thing, step) {
+            kept::snapshot(self, machine, disks)?;
+        }
         if let Some(done) = files::step(&self.images, step, (advance, cancel)) {
-            return done;
+            let done = done?;
+            if let (Thing::Machine(machine), Step::RevertSnapshot { disks, .. }) =
+                (doing.thing, step)
+            {
+                kept::revert(self, machine, disks)?;
+            }
+            return Ok(done);
         }
         let Thing::Machine(machine) = doing.thing else {
             return Err(Trouble::never("no_machine", "only a machine has a domain"));
@@ -212,8 +238,15 @@ impl Hypervisor for LibvirtHost {
     }
 
     fn guest(&self, machine: MachineId) -> Result<Guest, Trouble> {
-        let said = self.host.inside(self.target(machine)?)?;
+        let target = self.target(machine)?;
+        let errors = self.host.disk_errors(target)?;
+        if !errors.is_empty() {
+            let disk_errors = errors.iter().map(|error| self.why_it_stands(error)).collect();
+            return Ok(Guest { disk_errors, ..Guest::default() });
+        }
+        let said = self.host.inside(target)?;
         Ok(Guest {
+            disk_errors: Vec::new(),
             agent: said.version.as_deref().map(Text::cut),
             hostname: said.hostname.as_deref().map(Text::cut),
             addresses: said.addresses,

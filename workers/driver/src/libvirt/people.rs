@@ -1,6 +1,6 @@
 //! Whose ticket is armed, and who looks, on all machines of a host.
 //!
-//! When somebody has come in, the password is taken back, so that a ticket lets in once.
+//! Soon after somebody has come in, the password is taken back, so that a ticket lets in once.
 //!
 //! Who came in last by each display is noted with the domain. Of a machine that ran already when it
 //! was first seen nothing else is known: its displays are closed before anything else is done with
@@ -209,20 +209,20 @@ impl People {
         let alone = self.alone(machine);
         let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
         let viewing = host.viewers(target)?;
-        let (used, noted, is_new) = {
+        let (looked, noted, is_new) = {
             let mut all = self.all();
             let Some(doors) = all.doors.get_mut(&machine) else { return Ok(false) };
             let before = doors.tickets.there();
-            let used = doors.tickets.see(&viewing, now_unix);
-            (used, doors.tickets.noted(), doors.tickets.there() != before)
+            let looked = doors.tickets.see(&viewing, now_unix);
+            (looked, doors.tickets.noted(), doors.tickets.there() != before)
         };
-        for by in &used {
+        for by in &looked.close {
             if let Err(trouble) = host.disarm(target, *by) {
                 tracing::debug!(machine.id = %machine, %trouble, "a display is still armed");
                 self.doubts(machine);
             }
         }
-        if !used.is_empty()
+        if looked.came_in
             && let Err(trouble) = host.note_viewers(target, noted)
         {
             tracing::debug!(machine.id = %machine, %trouble, "who came in is not written down");

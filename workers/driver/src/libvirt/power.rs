@@ -11,7 +11,7 @@ use carrel_model::mac::Mac;
 use carrel_model::work::MediumSpec;
 
 use super::people::Pass;
-use super::{LibvirtHost, config, describe};
+use super::{LibvirtHost, config, describe, kept};
 use crate::place::{medium_file, medium_of};
 use crate::step::Step;
 use crate::trouble::Trouble;
@@ -25,6 +25,7 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
                 domain.machine_type = board;
             }
             // Before the domain: who finds that defined has no more to make.
+            kept::define(on, definition, &domain)?;
             config::put(definition, &domain, &on.images)?;
             host.define(&domain)?;
         }
@@ -102,7 +103,12 @@ fn undefine(on: &LibvirtHost, machine: MachineId, deleted: bool) -> Result<(), T
     forget_console(&describe::console(machine, &on.facts))
         .map_err(|error| Trouble::again("console", &error.to_string()))?;
     match on.find(machine)? {
-        Some(target) => Ok(on.host.undefine(target, firmly)?),
+        Some(target) => {
+            if !deleted {
+                kept::release(on, target)?;
+            }
+            Ok(on.host.undefine(target, firmly)?)
+        }
         None => Ok(()),
     }
 }

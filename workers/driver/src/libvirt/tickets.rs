@@ -25,7 +25,7 @@ struct Held {
 }
 
 /// QEMU's word for a viewer: its display, and a number that is its own there.
-type Connection = (u8, u64);
+type Connection = (u8, i64);
 
 /// Since the machine was started.
 #[derive(Debug, Default)]
@@ -34,7 +34,22 @@ pub(super) struct Tickets {
     held: Vec<Held>,
     /// By what connection who came in.
     inside: BTreeMap<Connection, Ticket>,
+    /// When somebody came in by a display that takes the password still.
+    open_since: BTreeMap<Kind, u64>,
     logins: Logins,
+}
+
+/// Each channel of a SPICE viewer signs in by itself, and its main channel is the first. So long
+/// the others may take.
+pub(super) const CHANNELS_WITHIN_SECONDS: u64 = 10;
+
+/// What follows from who looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// Somebody has come in.
+    pub(super) came_in: bool,
+    /// These have to take no password any more.
+    pub(super) close: Vec<Kind>,
 }
 
 /// What a worker learns of those in front of a machine.
@@ -101,6 +116,7 @@ impl Tickets {
     }
 
     pub(super) fn arm(&mut self, ticket: Ticket, by: Kind, until_unix: u64) {
+        self.open_since.remove(&by);
         self.held.retain(|held| held.ticket.0 != ticket.0);
         self.held.push(Held { ticket, by, until_unix, is: TicketUse::Open });
     }
@@ -108,6 +124,7 @@ impl Tickets {
     /// All displays were closed, and those cut off who came in by these. What anybody else was to
     /// come in by is closed with it.
     pub(super) fn cut(&mut self, of: &[Ticket]) {
+        self.open_since.clear();
         self.held.retain(|held| held.is != TicketUse::Open && !of.contains(&held.ticket));
         self.inside.retain(|_, ticket| !of.contains(ticket));
         let held = &self.held;
@@ -135,16 +152,25 @@ impl Tickets {
         self.logins.hears(boot_epoch, &viewers, users);
     }
 
-    /// These look. Says by which displays somebody has come in since, so that their passwords are
-    /// of no use any more; who has not come by now is late.
-    pub(super) fn see(&mut self, viewing: &[Viewing], now_unix: u64) -> Vec<Kind> {
+    /// These look. A display by which somebody has come in is closed when all of their channels
+    /// had time to; who has not come by now is late.
+    pub(super) fn see(&mut self, viewing: &[Viewing], now_unix: u64) -> Looked {
         let used = self.come_in(viewing);
+        for by in &used {
+            self.open_since.insert(*by, now_unix);
+        }
         for held in &mut self.held {
             if held.is == TicketUse::Open && held.until_unix <= now_unix {
                 held.is = TicketUse::Expired;
             }
         }
-        used
+        let is_due = |by: Kind, since: u64| match by {
+            // A clock that was set back keeps no door open.
+            Kind::Spice => !(since..since + CHANNELS_WITHIN_SECONDS).contains(&now_unix),
+            Kind::Vnc => true,
+        };
+        let due = self.open_since.extract_if(.., |by, since| is_due(*by, *since));
+        Looked { came_in: !used.is_empty(), close: due.map(|(by, _)| by).collect() }
     }
 
     fn come_in(&mut self, viewing: &[Viewing]) -> Vec<Kind> {
@@ -175,14 +201,22 @@ mod tests {
     use carrel_model::ids::SessionId;
     use uuid::Uuid;
 
-    use super::{Armed, Held, TicketUse, Tickets, Viewer};
+    use super::{Armed, CHANNELS_WITHIN_SECONDS, Held, Looked, TicketUse, Tickets, Viewer};
 
     const ADA: SessionId = SessionId::new(Uuid::from_u128(7));
     const BOB: SessionId = SessionId::new(Uuid::from_u128(8));
     const LATER: u64 = 100;
 
-    fn viewing(connection: u64) -> Viewing {
+    fn viewing(connection: i64) -> Viewing {
         Viewing { by: Kind::Spice, connection, address: None, signed_in: true }
+    }
+
+    fn came_in() -> Looked {
+        Looked { came_in: true, close: Vec::new() }
+    }
+
+    fn closes(by: Kind) -> Looked {
+        Looked { came_in: false, close: vec![by] }
     }
 
     fn uses(tickets: &Tickets) -> Vec<TicketUse> {
@@ -199,7 +233,7 @@ mod tests {
             let mut tickets = Tickets::default();
             tickets.arm((ADA, 3), by, LATER);
             assert_eq!(tickets.noted(), [], "nobody has come in");
-            assert_eq!(tickets.see(&[Viewing { by, ..viewing(1) }], 0), [by]);
+            assert!(tickets.see(&[Viewing { by, ..viewing(1) }], 0).came_in);
             let again = Tickets::read(&tickets.noted());
             let used = Armed { session: ADA, ticket: 3, is: TicketUse::Used };
             assert_eq!(again.there().armed, [used]);
@@ -216,10 +250,14 @@ mod tests {
         let mut tickets = Tickets::default();
         tickets.arm((ADA, 1), Kind::Spice, LATER);
         let waits = Viewing { signed_in: false, ..viewing(1) };
-        assert_eq!(tickets.see(&[waits], 0), []);
+        assert_eq!(tickets.see(&[waits], 0), Looked::default());
         assert_eq!(uses(&tickets), [TicketUse::Open]);
-        assert_eq!(tickets.see(&[viewing(1)], 0), [Kind::Spice]);
-        assert_eq!(tickets.see(&[viewing(1)], LATER), [], "it is used, and does not expire");
+        assert_eq!(tickets.see(&[viewing(1)], 0), came_in());
+        let last = CHANNELS_WITHIN_SECONDS - 1;
+        assert_eq!(tickets.see(&[viewing(1)], last), Looked::default(), "channels come in");
+        assert_eq!(tickets.see(&[viewing(1)], last + 1), closes(Kind::Spice));
+        let later = tickets.see(&[viewing(1)], LATER);
+        assert_eq!(later, Looked::default(), "it is used, and does not expire");
         assert_eq!(uses(&tickets), [TicketUse::Used]);
         assert_eq!(tickets.there().viewers, [Viewer { session: ADA, ticket: 1 }]);
         tickets.see(&[], LATER);
@@ -232,11 +270,26 @@ mod tests {
         tickets.arm((ADA, 1), Kind::Spice, LATER);
         tickets.see(&[], LATER - 1);
         assert_eq!(uses(&tickets), [TicketUse::Open]);
-        assert_eq!(tickets.see(&[viewing(1)], LATER), [Kind::Spice]);
+        assert_eq!(tickets.see(&[viewing(1)], LATER), came_in());
         tickets.arm((BOB, 1), Kind::Spice, LATER);
         tickets.see(&[viewing(1)], LATER);
         assert_eq!(uses(&tickets), [TicketUse::Used, TicketUse::Expired]);
         assert_eq!(viewers(&tickets), [ADA]);
+    }
+
+    #[test]
+    fn a_door_is_closed_behind_whom_it_was_opened_for() {
+        let mut tickets = Tickets::default();
+        tickets.arm((ADA, 1), Kind::Spice, LATER);
+        assert_eq!(tickets.see(&[viewing(1)], 5), came_in());
+        tickets.arm((BOB, 1), Kind::Spice, LATER);
+        assert_eq!(tickets.see(&[viewing(1)], 50), Looked::default(), "it is open for another");
+        assert_eq!(tickets.see(&[viewing(1), viewing(2)], 50), came_in());
+        assert_eq!(tickets.see(&[], 49), closes(Kind::Spice), "the clock was set back");
+        let by = Kind::Vnc;
+        tickets.arm((ADA, 2), by, LATER);
+        let looked = tickets.see(&[Viewing { by, ..viewing(1) }], 0);
+        assert_eq!(looked, Looked { came_in: true, close: vec![by] }, "it has one channel");
     }
 
     #[test]
@@ -247,7 +300,7 @@ mod tests {
         tickets.arm((BOB, 1), Kind::Spice, LATER);
         tickets.cut(&[(ADA, 1)]);
         assert!(tickets.is_empty());
-        assert_eq!(tickets.see(&[viewing(2)], 0), [], "nobody knows who that is");
+        assert_eq!(tickets.see(&[viewing(2)], 0), Looked::default(), "nobody knows who that is");
         assert_eq!(viewers(&tickets), []);
     }
 }

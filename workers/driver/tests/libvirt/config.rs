@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use carrel_driver::place::machine_folder;
 use carrel_driver::{DefinedDisk, Definition, Place, Step};
 use carrel_model::machine::{DiskBus, Firmware, Format, OnReboot, Os, Tpm};
 use carrel_model::work::FirstBootSpec;
@@ -51,8 +52,9 @@ fn an_instance_lasts_until_the_next_renewal() {
 
     let covered = blank(&lab, &format!("throwaway/{MACHINE}/{DISK}-3.qcow2"), Some(&disk));
     let mut third = lab.definition_of(3, &disk);
-    let throwaway = Some(OnReboot::Keep);
-    third.disks = vec![DefinedDisk { id: DISK, file: covered, format: Format::Qcow2, throwaway }];
+    let (throwaway, below) = (Some(OnReboot::Keep), Some(disk.clone()));
+    let format = Format::Qcow2;
+    third.disks = vec![DefinedDisk { id: DISK, file: covered, format, throwaway, below }];
     assert_eq!(told(&lab, third), second);
 
     let renewed = blank(&lab, &format!("machines/{MACHINE}/{DISK}-2.qcow2"), None);
@@ -86,7 +88,10 @@ fn what_an_adopted_machine_keeps_is_in_its_own_folder_and_goes_with_it() {
     kept(true);
     lab.does(&Step::Undefine { deleted: true });
     kept(false);
-    lab.does(&Step::RemoveFiles { files: vec![config(&lab)] });
+    let folder = machine_folder(MACHINE);
+    let left = lab.sees().files.into_iter().map(|file| file.place);
+    let files = left.filter(|place| place.file.as_str().starts_with(&folder)).collect();
+    lab.does(&Step::RemoveFiles { files });
     assert!(!lab.folder().join(format!("storage/machines/{MACHINE}")).exists());
     assert!(fs::exists(disk.path()).expect("it can be looked at"), "it is nobody's to remove");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use carrel_domain::{HostFile, Listen, Virtualization};
 use carrel_driver::libvirt::{Facts, LibvirtHost, Uefi};
@@ -32,6 +33,7 @@ const STORAGE: StorageId = StorageId::new(Uuid::from_u128(2));
 pub(crate) struct Lab {
     pub(crate) host: LibvirtHost,
     lab: carrel_lab::Lab,
+    clock: Arc<AtomicU64>,
 }
 
 impl Deref for Lab {
@@ -48,13 +50,19 @@ impl Lab {
         let media = lab.folder().join("storage/media");
         fs::create_dir_all(&media).expect("a storage");
         carrel_lab::guest_image(&media.join("guest.qcow2"));
-        let host = host(&lab);
-        Self { host, lab }
+        let clock = Arc::new(AtomicU64::new(NOW));
+        let host = host(&lab, &clock);
+        Self { host, lab, clock }
+    }
+
+    /// So much later it is for the driver.
+    pub(crate) fn passes(&self, seconds: u64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// As another process that knows nothing but what was written down.
     pub(crate) fn begin_anew(&mut self) {
-        self.host = host(&self.lab);
+        self.host = host(&self.lab, &self.clock);
     }
 
     /// Runs something in the guest by its agent, as somebody who is logged in there.
@@ -135,6 +143,7 @@ impl Lab {
                 file: disk.clone(),
                 format: Format::Qcow2,
                 throwaway: None,
+                below: None,
             }],
             media: Vec::new(),
             networks: Vec::new(),
@@ -151,7 +160,7 @@ fn uefi() -> Option<Uefi> {
 }
 
 /// Whatever it asks by itself, it asks in the lab's network: threads begin where they are made.
-fn host(lab: &carrel_lab::Lab) -> LibvirtHost {
+fn host(lab: &carrel_lab::Lab, clock: &Arc<AtomicU64>) -> LibvirtHost {
     let facts = Facts {
         virtualization: Virtualization::Tcg,
         emulator: HostFile::new("/usr/bin/qemu-system-x86_64").expect("a path"),
@@ -159,10 +168,12 @@ fn host(lab: &carrel_lab::Lab) -> LibvirtHost {
         uefi_secure: None,
         spice: Listen::Loopback,
         consoles: lab.folder().to_owned(),
+        tpms: lab.folder().join("lib/swtpm"),
         transport: "tcp".to_owned(),
     };
     let host = Arc::new(Host::new(Settings::new(lab.uri())));
-    let clock = Box::new(|| NOW);
+    let clock = Arc::clone(clock);
+    let clock = Box::new(move || clock.load(Ordering::Relaxed));
     lab.within(move || LibvirtHost::new(host, Images::default(), facts, clock).expect("a host"))
 }
 

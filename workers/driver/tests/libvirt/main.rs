@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod life;

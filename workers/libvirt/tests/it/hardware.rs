@@ -8,7 +8,7 @@ use carrel_domain::{
     Attachment, Backing, Boot, Bus, Cache, Card, CardModel, Cpu, Disk, Domain, Firmware, Format,
     Graphics, Guest, HostFile, Io, Label, Mac, Medium, Model, Tray, Uefi, Video,
 };
-use carrel_libvirt::{Firmly, Happened, Hint, Pause, State, Was};
+use carrel_libvirt::{DiskError, Firmly, Happened, Hint, Pause, State, Was};
 
 use crate::support::guest::{Does, guest};
 use crate::support::lab::{Lab, lab, target};
@@ -154,7 +154,9 @@ fn a_guest_whose_storage_is_full_waits_and_says_so() {
         (state == State::Paused(Pause::Io)).then_some(())
     });
     let errors = host.disk_errors(it).expect("asked");
-    assert!(errors.iter().any(|error| error.is_full), "{errors:?}");
+    let file = lab.file("small/disk");
+    let is_told = |error: &DiskError| error.is_full && error.file.as_deref() == Some(file.as_str());
+    assert!(errors.iter().any(is_told), "{errors:?}");
     assert_eq!(host.start(it, 1), Ok(Was::So), "there is no more room than before");
     host.destroy(it).expect("cut");
 }
