@@ -86,10 +86,12 @@ impl Machine {
                 format: Format::Qcow2,
                 throwaway: None,
             }],
+            system_disk: self.overlay.name().to_owned(),
             media: Vec::new(),
             networks: Vec::new(),
             display: Default::default(),
             properties: Default::default(),
+            people: Vec::new(),
             first_boot: None,
         })))
     }
