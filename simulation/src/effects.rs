@@ -45,6 +45,7 @@ pub(crate) fn check(effects: &Effects, is_lost: impl Fn(&str) -> bool) {
             | StepKind::Migrate
             | StepKind::ArmDisplay
             | StepKind::CutViewers
+            | StepKind::PutConfig
             | StepKind::AttachMedium
             | StepKind::DetachMedium
             | StepKind::WakeOnLan => {

@@ -105,6 +105,7 @@ pub const fn width(step: StepKind) -> Width {
         | StepKind::Wake
         | StepKind::ArmDisplay
         | StepKind::CutViewers
+        | StepKind::PutConfig
         | StepKind::AttachMedium
         | StepKind::DetachMedium
         | StepKind::ShowMessage

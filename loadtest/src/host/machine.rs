@@ -87,10 +87,12 @@ impl Machine {
                 throwaway: None,
                 below: None,
             }],
+            system_disk: self.overlay.name().to_owned(),
             media: Vec::new(),
             networks: Vec::new(),
             display: Default::default(),
             properties: Default::default(),
+            people: Vec::new(),
             first_boot: None,
         })))
     }

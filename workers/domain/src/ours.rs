@@ -39,6 +39,8 @@ pub struct Ours {
     pub probes: Vec<Label>,
     /// Who came in last by each of its displays, in the words of whoever let them in.
     pub viewers: Vec<Label>,
+    /// Of whom its configuration CD says something.
+    pub people: Vec<Uuid>,
 }
 
 /// How a run ended.
@@ -81,6 +83,7 @@ impl Ours {
             disks: Vec::new(),
             probes: Vec::new(),
             viewers: Vec::new(),
+            people: Vec::new(),
         }
     }
 
@@ -111,7 +114,8 @@ impl Ours {
         let disks = self.disks.iter().map(|id| Element::new("disk").with("id", id));
         let probes = self.probes.iter().map(|word| Element::new("probe").with("by", word));
         let viewers = self.viewers.iter().map(|word| Element::new("viewer").with("is", word));
-        element.within(disks.chain(probes).chain(viewers))
+        let people = self.people.iter().map(|id| Element::new("person").with("id", id));
+        element.within(disks.chain(probes).chain(viewers).chain(people))
     }
 
     /// Nothing: it is not ours, or somebody has put something else in its place.
@@ -120,8 +124,10 @@ impl Ours {
         if local(&element.name) != NAME {
             return None;
         }
-        let disks = element.children.iter().filter(|child| local(&child.name) == "disk");
-        let disks = disks.map(|disk| disk.attribute("id")?.parse().ok());
+        let ids = |name: &'static str| {
+            let named = element.children.iter().filter(move |child| local(&child.name) == name);
+            named.map(|child| child.attribute("id")?.parse().ok()).collect::<Option<Vec<Uuid>>>()
+        };
         let labels = |name: &'static str, attribute: &'static str| {
             let named = element.children.iter().filter(move |child| local(&child.name) == name);
             named.map(move |child| Label::new(child.attribute(attribute)?).ok())
@@ -134,9 +140,10 @@ impl Ours {
             ran: element.is("ran", "yes"),
             awaits: number("awaits"),
             ended: Ended::ALL.into_iter().find(|it| element.is("ended", it.word())),
-            disks: disks.collect::<Option<_>>()?,
+            disks: ids("disk")?,
             probes: labels("probe", "by").flatten().collect(),
             viewers: labels("viewer", "is").flatten().collect(),
+            people: ids("person")?,
         })
     }
 
@@ -175,6 +182,7 @@ mod tests {
         ours.ran = true;
         ours.ended = Some(Ended::Guest);
         ours.disks = vec![Uuid::from_u128(5)];
+        ours.people = vec![Uuid::from_u128(6)];
         ours
     }
 

@@ -46,6 +46,12 @@ impl Place {
         Some(Self { root: root.clone(), file: FilePath::new(file).ok()? })
     }
 
+    /// Without its folder.
+    pub fn name(&self) -> &str {
+        let file = self.file.as_str();
+        file.rsplit_once('/').map_or(file, |(_, name)| name)
+    }
+
     /// As the host knows it.
     pub fn path(&self) -> String {
         format!("{}/{}", self.root.path.as_str().trim_end_matches('/'), self.file)
@@ -124,6 +130,12 @@ impl Beside {
 /// The CD by which a guest learns who it is, on the storage of its first disk.
 pub fn config_disc(machine: MachineId, disk: &Place) -> Option<Place> {
     Place::new(&disk.root, &format!("{}{CONFIG_DISC}", machine_folder(machine)))
+}
+
+/// Whether it is that CD, on whichever storage.
+pub fn is_config_disc(machine: MachineId, path: &str) -> bool {
+    let folder = path.strip_suffix(CONFIG_DISC);
+    folder.is_some_and(|it| it.ends_with(&format!("/{}", machine_folder(machine))))
 }
 
 /// What a guest's firmware keeps while it runs, on the storage of its first disk.

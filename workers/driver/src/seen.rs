@@ -6,6 +6,7 @@ use carrel_model::machine::{PauseReason, Probe};
 use carrel_model::version::latest::image::Stat;
 use carrel_model::version::latest::session::Ports;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::place::Place;
 
@@ -21,6 +22,8 @@ pub struct Domain {
     /// The files that its guest writes, in the order of its disks.
     pub disks: Vec<Place>,
     pub media: Vec<MediaId>,
+    /// Of whom its configuration CD says something.
+    pub people: Vec<Uuid>,
     /// Those of its probes that answer. One that has may be taken to do so until its next epoch.
     pub answers: Vec<Probe>,
     /// Tickets that were armed since it was started, the newest of each session.

@@ -12,6 +12,7 @@ use carrel_model::version::latest::display::{Policy, Protocol};
 use carrel_model::version::latest::image::Stat;
 use carrel_model::work::{FirstBootSpec, MediumSpec, NetworkSpec};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::place::Place;
 
@@ -136,6 +137,9 @@ pub enum Step {
     CutViewers {
         of: Vec<(SessionId, u32)>,
     },
+    /// The CD by which its guest learns who it is says what the definition says, also in a domain
+    /// that runs. Nothing else of that changes.
+    PutConfig(Box<Definition>),
     AttachMedium(Box<MediumSpec>),
     DetachMedium(MediaId),
     ShowMessage(Text),
@@ -159,11 +163,16 @@ pub struct Definition {
     pub boot_epoch: u64,
     pub settings: Settings,
     pub disks: Vec<DefinedDisk>,
+    /// The name of the first disk's file, or of the one that what is thrown away stands on: it is
+    /// another one after each renewal.
+    pub system_disk: String,
     pub media: Vec<MediumSpec>,
     pub networks: Vec<NetworkSpec>,
     pub display: Policy,
     /// What the guest can read.
     pub properties: Properties,
+    /// Whose some of the properties are.
+    pub people: Vec<Uuid>,
     /// It is told that this is its first boot, and how it says that it is through.
     pub first_boot: Option<FirstBootSpec>,
 }
@@ -239,6 +248,7 @@ kinds! {
     Migrate "migrate",
     ArmDisplay "arm_display",
     CutViewers "cut_viewers",
+    PutConfig "put_config",
     AttachMedium "attach_medium",
     DetachMedium "detach_medium",
     ShowMessage "show_message",
@@ -274,6 +284,7 @@ impl Step {
             Self::Migrate { .. } => StepKind::Migrate,
             Self::ArmDisplay { .. } => StepKind::ArmDisplay,
             Self::CutViewers { .. } => StepKind::CutViewers,
+            Self::PutConfig(_) => StepKind::PutConfig,
             Self::AttachMedium(_) => StepKind::AttachMedium,
             Self::DetachMedium(_) => StepKind::DetachMedium,
             Self::ShowMessage(_) => StepKind::ShowMessage,

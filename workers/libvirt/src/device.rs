@@ -1,15 +1,16 @@
 //! CDs in the drives of a domain, and what its disks complain of.
 
-use carrel_domain::HostFile;
 use carrel_domain::device::loaded;
+use carrel_domain::{FoundDevice, HostFile};
 use serde_json::Value;
+use uuid::Uuid;
 use virt::connect::Connect;
 use virt_sys as sys;
 
 use crate::display::ask;
 use crate::host::Host;
 use crate::state::{Pause, State};
-use crate::target::Target;
+use crate::target::{Target, found};
 use crate::trouble::Trouble;
 
 /// Why a disk has stopped a guest.
@@ -39,6 +40,22 @@ impl Host {
         loaded
     }
 
+    /// A CD whose file is another one by now is put in anew. What doesn't run opens it anyway. A
+    /// guest that has locked its drive is not asked.
+    pub fn reload(&self, target: Target, file: &HostFile) -> Result<(), Trouble> {
+        let file = file.clone();
+        self.act(Some(target.uuid), move |connect| reload(connect, target, &file))
+    }
+
+    /// Of whom its configuration CD says something.
+    pub fn note_people(&self, target: Target, people: Vec<Uuid>) -> Result<(), Trouble> {
+        let noted = self.act(Some(target.uuid), move |connect| {
+            target.take(connect)?.mark(|ours| ours.people = people)
+        });
+        self.known.forget(target.uuid);
+        noted
+    }
+
     pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
         self.look(Some(target.uuid), move |connect| {
             let held = target.take(connect)?;
@@ -63,6 +80,27 @@ fn load(
     let now = if held.state.is_on() { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
     let flags = now | sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE;
     held.domain.update_device_flags(&device, flags)?;
+    Ok(())
+}
+
+/// libvirt does nothing for a file of the same name, so the drive is empty in between. Where the CD
+/// belongs stands in what is defined, also if somebody died meanwhile.
+fn reload(connect: &Connect, target: Target, file: &HostFile) -> Result<(), Trouble> {
+    let held = target.take(connect)?;
+    if !held.state.is_on() {
+        return Ok(());
+    }
+    let defined = found(&held.domain)?;
+    let mut drives = defined.disks.iter().filter(|it| it.device == FoundDevice::Cd);
+    let Some(drive) = drives.find(|it| it.file.as_deref() == Some(file.as_str())) else {
+        return Ok(());
+    };
+    let flags = sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE;
+    for file in [None, Some(file)] {
+        let device = loaded(&held.live()?, &drive.target, file);
+        let device = device.ok_or_else(|| Trouble::never("no_drive", "it has no such drive"))?;
+        held.domain.update_device_flags(&device, flags)?;
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::limits::TICKET_SECONDS;
 impl Case<'_> {
     /// Whoever's session is over is cut off, and so is who came in with an earlier ticket, before
     /// the next one is armed.
-    pub(super) fn display(&self) -> Option<Next> {
+    pub(super) fn cut_off(&self) -> Option<Next> {
         let domain = self.seen.domain.as_ref().filter(|domain| domain.state.is_on())?;
         let may = |it: &(SessionId, u32)| {
             self.spec.tickets.iter().any(|ticket| (ticket.session, ticket.number) == *it)
@@ -22,9 +22,11 @@ impl Case<'_> {
         let mut of: Vec<(SessionId, u32)> = viewers.chain(armed).filter(|it| !may(it)).collect();
         of.sort();
         of.dedup();
-        if !of.is_empty() {
-            return Some(step(Step::CutViewers { of }));
-        }
+        (!of.is_empty()).then(|| step(Step::CutViewers { of }))
+    }
+
+    pub(super) fn display(&self) -> Option<Next> {
+        let domain = self.seen.domain.as_ref().filter(|domain| domain.state.is_on())?;
         self.spec.tickets.iter().filter(|ticket| ticket.arm).find_map(|ticket| {
             let (session, number) = (ticket.session, ticket.number);
             if self.entry.told.ticket(session, number).is_some() {

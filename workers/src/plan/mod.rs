@@ -196,6 +196,8 @@ impl Case<'_> {
             .or_else(|| self.snapshots())
             .or_else(|| self.definition())
             .or_else(|| self.power())
+            .or_else(|| self.cut_off())
+            .or_else(|| self.config())
             .or_else(|| self.display())
             .or_else(|| self.media())
             .or_else(|| self.message())

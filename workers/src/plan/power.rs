@@ -4,10 +4,13 @@
 //! guest that is asked by ACPI to go off or to boot anew may not do so for a long time, so that it
 //! was asked is remembered before it is asked: at most once.
 
+use std::collections::BTreeSet;
+
 use carrel_driver::place::throwaway_file;
 use carrel_driver::{DefinedDisk, Definition, Domain, DomainState, End, Place, Step};
 use carrel_model::machine::{Format, Outcome, PauseReason, RestartManner, StopCause, StopManner};
 use carrel_model::work::{DiskSpec, FileTask, PowerSpec};
+use uuid::Uuid;
 
 use super::{Case, Next, doable, files, step, unseen};
 use crate::entry::{Act, ToldState};
@@ -197,7 +200,39 @@ impl Case<'_> {
         if is_so { None } else { self.define(boot_epoch) }
     }
 
+    /// Nobody reads of somebody who is gone, and whoever comes next not either: their display is
+    /// armed after that. What starts is defined anew, and its CD made with that.
+    pub(super) fn config(&self) -> Option<Next> {
+        let domain = self.seen.domain.as_ref()?;
+        let starts = matches!(self.spec.power, PowerSpec::On { .. }) && !domain.state.is_on();
+        let people = self.people();
+        let is_stale = domain.people.iter().any(|person| !people.contains(person));
+        if starts || !is_stale {
+            return None;
+        }
+        Some(match self.definition_for(domain.boot_epoch) {
+            Ok(definition) => step(Step::PutConfig(Box::new(definition))),
+            Err(unseen) => unseen,
+        })
+    }
+
+    /// Whose properties the guest may read.
+    fn people(&self) -> Vec<Uuid> {
+        if self.order.personal.is_empty() {
+            return Vec::new();
+        }
+        let people: BTreeSet<Uuid> = self.spec.personal.values().map(|it| it.key).collect();
+        people.into_iter().collect()
+    }
+
     fn define(&self, boot_epoch: u64) -> Option<Next> {
+        Some(match self.definition_for(boot_epoch) {
+            Ok(definition) => step(Step::Define(Box::new(definition))),
+            Err(unseen) => unseen,
+        })
+    }
+
+    fn definition_for(&self, boot_epoch: u64) -> Result<Definition, Next> {
         let mut disks = Vec::with_capacity(self.spec.disks.len());
         for disk in &self.spec.disks {
             let covered = self.throwaway_of(disk, boot_epoch).flatten();
@@ -205,7 +240,7 @@ impl Case<'_> {
             let throwaway = throwaway.map(|it| it.on_reboot);
             let format = if covered.is_some() { Format::Qcow2 } else { disk.format };
             let Some(own) = files::place(self.machine, disk) else {
-                return Some(unseen(&format!("disk {}", disk.id)));
+                return Err(unseen(&format!("disk {}", disk.id)));
             };
             let (file, below) = match covered {
                 Some(file) => (file, Some(own)),
@@ -215,7 +250,8 @@ impl Case<'_> {
         }
         let mut properties = self.spec.properties.clone();
         properties.extend(self.order.personal.clone());
-        Some(step(Step::Define(Box::new(Definition {
+        let first = self.spec.disks.first().and_then(|disk| files::place(self.machine, disk));
+        Ok(Definition {
             machine: self.machine,
             name: self.spec.name.clone(),
             identity: self.spec.identity.clone(),
@@ -223,12 +259,14 @@ impl Case<'_> {
             boot_epoch,
             settings: self.spec.settings.clone(),
             disks,
+            system_disk: first.map(|file| file.name().to_owned()).unwrap_or_default(),
             media: self.spec.media.clone(),
             networks: self.spec.networks.clone(),
             display: self.spec.display.clone(),
             properties,
+            people: self.people(),
             first_boot: self.spec.first_boot.clone(),
-        }))))
+        })
     }
 
     fn suspend(&self) -> Option<Next> {

@@ -1,10 +1,12 @@
 //! Displays, viewers and words.
 
 use carrel_bus::{Bus, Message};
-use carrel_driver::sim;
+use carrel_driver::sim::{self, Fault, Often};
+use carrel_driver::{Hypervisor as _, Look, LookFor, StepKind};
 use carrel_model::contract::Question;
 use carrel_model::machine::Outcome;
 use carrel_model::session::SpentBy;
+use carrel_model::version::latest::Properties;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -76,4 +78,68 @@ async fn a_screenshot_is_a_png_of_a_machine_that_runs() {
     let message = Message::new(Uuid::from_u128(1), question);
     let png = scene.bus.ask(HOST, message, Duration::from_secs(5)).await.expect("an answer");
     assert_eq!(&png[..4], b"\x89PNG");
+}
+
+/// With what somebody's guest may read of them, opened and as it is kept.
+fn about(person: u128, mut with: Value) -> (Value, Properties) {
+    let id = Uuid::from_u128(person);
+    with["personal"] = json!({ "mail": { "key": id, "data": "c2VhbGVk" } });
+    let opened = json!({ "mail": format!("{person}@example.org") });
+    (with, serde_json::from_value(opened).expect("properties"))
+}
+
+fn read_of(scene: &Scene) -> Vec<Uuid> {
+    let domain = Some(LookFor { machine: MACHINE, uuid: None });
+    let look = Look { domain, roots: Vec::new(), places: Vec::new() };
+    let seen = scene.world.host(HOST).observe(&look).expect("it can be looked at");
+    seen.domain.expect("a domain").people
+}
+
+fn put(scene: &Scene) -> u32 {
+    let effects = scene.world.effects().into_iter();
+    effects.filter(|((.., step, _), _)| *step == StepKind::PutConfig).map(|(_, times)| times).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_next_reads_nothing_of_who_was_there() {
+    let mut scene = Scene::begin().await;
+    let (first, personal) = about(1, ticket(1, true));
+    let shall = |with: &Value| present(&on(1), &[disk(0)], with);
+    scene.order_about(1, shall(&first), personal.clone()).await;
+    scene.until_heard(armed(1)).await;
+    let one = Uuid::from_u128(1);
+    assert_eq!(read_of(&scene), [one]);
+    // The same person from elsewhere.
+    let (again, personal) = about(1, ticket(2, true));
+    scene.order_about(2, shall(&again), personal).await;
+    scene.until_heard(armed(2)).await;
+    assert_eq!((read_of(&scene), put(&scene)), (vec![one], 0));
+
+    let fault = Fault::fails_once_more(StepKind::PutConfig);
+    scene.world.inject(HOST, Some(StepKind::PutConfig), fault, Often::Always);
+    let (second, personal) = about(2, ticket(3, true));
+    scene.order_about(3, shall(&second), personal).await;
+    scene.wait(5).await;
+    assert!(!scene.has_heard(&armed(3)), "nobody is let in before");
+    scene.world.calm(HOST);
+    scene.until_heard(armed(3)).await;
+    assert_eq!(read_of(&scene), [Uuid::from_u128(2)]);
+    scene.until_applied(3).await;
+
+    scene.order(machine(MACHINE), 4, shall(&json!({}))).await;
+    scene.until_applied(4).await;
+    assert_eq!((read_of(&scene), put(&scene)), (Vec::new(), 2));
+    scene.nothing_was_done_twice();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_off_says_nothing_of_who_was_there() {
+    let mut scene = Scene::begin().await;
+    let (first, personal) = about(1, ticket(1, true));
+    scene.order_about(1, present(&on(1), &[disk(0)], &first), personal).await;
+    scene.until_heard(armed(1)).await;
+    let off = present(&crate::spec::off(1, "hard"), &[disk(0)], &json!({}));
+    scene.order(machine(MACHINE), 2, off).await;
+    scene.until_applied(2).await;
+    assert_eq!((scene.world.running(HOST), read_of(&scene)), (0, Vec::new()));
 }

@@ -13,6 +13,7 @@ use carrel_model::ids::HypervisorId;
 use carrel_model::machine::commands::ReportOutcome;
 use carrel_model::machine::{Outcome, Reported};
 use carrel_model::record::Incarnation;
+use carrel_model::version::latest::Properties;
 use carrel_model::work::{Lane, Shall, Thing, Work};
 use carrel_workers::{AtOnce, Ids, MemoryStore, Pool, Setup, Worker, ledger};
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::spec::{HOST, OTHER};
+use crate::spec::{HOST, MACHINE, OTHER, machine};
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let store = Arc::new(carrel_keys::memory::MemoryStore::default());
@@ -120,9 +121,17 @@ impl Scene {
         generation: u64,
         shall: Shall,
     ) -> Message {
+        Self::message_about(host, thing, generation, (shall, Properties::default()))
+    }
+
+    fn message_about(
+        host: HypervisorId,
+        thing: Thing,
+        generation: u64,
+        (shall, personal): (Shall, Properties),
+    ) -> Message {
         let work = Work { hypervisor: host, thing, generation, lane: Lane::Fast, shall };
         let incarnation = Incarnation(1);
-        let personal = Default::default();
         let order = Order { incarnation, work, personal, operation: None };
         let body = serde_json::to_vec(&order).expect("JSON");
         let signature = KEYS.sign(&body);
@@ -149,6 +158,13 @@ impl Scene {
 
     pub(crate) async fn order(&self, thing: Thing, generation: u64, shall: Shall) {
         self.order_on(HOST, thing, generation, shall).await;
+    }
+
+    /// The machine's guest may read something of those who are there.
+    pub(crate) async fn order_about(&self, generation: u64, shall: Shall, personal: Properties) {
+        let about = (shall, personal);
+        let message = Self::message_about(HOST, machine(MACHINE), generation, about);
+        self.publish(HOST, message).await;
     }
 
     /// Time goes on a little, here and on the hosts, and whatever was said is heard.

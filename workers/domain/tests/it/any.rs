@@ -41,15 +41,18 @@ fn format() -> impl Strategy<Value = Format> {
 fn ours() -> impl Strategy<Value = Ours> {
     let ended = select(vec![Ended::Guest, Ended::Cut, Ended::Crash, Ended::Unknown]);
     let numbers = any::<[u64; 3]>();
-    let words = (vec(label(), 0..3), vec(label(), 0..3));
+    let words = ((vec(label(), 0..3), vec(label(), 0..3)), vec(uuid(), 0..3));
     (uuid(), numbers, any::<bool>(), of(any::<u64>()), of(ended), words).prop_map(
-        |(machine, [incarnation, generation, boot_epoch], ran, awaits, ended, words)| Ours {
-            ran,
-            awaits,
-            ended,
-            probes: words.0,
-            viewers: words.1,
-            ..Ours::new(machine, (incarnation, generation), boot_epoch)
+        |(machine, [incarnation, generation, boot_epoch], ran, awaits, ended, (words, people))| {
+            Ours {
+                ran,
+                awaits,
+                ended,
+                probes: words.0,
+                viewers: words.1,
+                people,
+                ..Ours::new(machine, (incarnation, generation), boot_epoch)
+            }
         },
     )
 }

@@ -34,6 +34,7 @@ fn vocabulary() -> BTreeSet<String> {
         "@by",
         "carrel:viewer",
         "@is",
+        "carrel:person",
     ];
     found.extend(rest.map(str::to_owned));
     found

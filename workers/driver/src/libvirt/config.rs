@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use carrel_disc::{Card, Disc, FirstBoot, Os};
-use carrel_domain::{Domain, Medium, Tray};
+use carrel_domain::{Medium, Tray};
 use carrel_images::Images;
 use carrel_model::machine::{DiskBus, Os as GuestOs};
 use carrel_model::version::latest::renewal::FirstBootDone;
@@ -31,14 +31,18 @@ pub(super) fn drive(of: &Definition) -> Result<Option<Medium>, Trouble> {
 }
 
 /// Durable before anybody starts the machine.
-pub(super) fn put(of: &Definition, domain: &Domain, images: &Images) -> Result<(), Trouble> {
+pub(super) fn put(of: &Definition, images: &Images) -> Result<(), Trouble> {
     let Some(place) = place(of) else { return Ok(()) };
-    let image = disc(of, domain).image();
-    let image = image.map_err(|refused| Trouble::never("config_disc", &refused.to_string()))?;
-    Ok(images.put(place.path().as_ref(), &image)?)
+    put_at(of, place.path().as_ref(), images)
 }
 
-fn disc(of: &Definition, domain: &Domain) -> Disc {
+pub(super) fn put_at(of: &Definition, path: &Path, images: &Images) -> Result<(), Trouble> {
+    let image = disc(of).image();
+    let image = image.map_err(|refused| Trouble::never("config_disc", &refused.to_string()))?;
+    Ok(images.put(path, &image)?)
+}
+
+fn disc(of: &Definition) -> Disc {
     let properties = of.properties.iter();
     Disc {
         hostname: of.identity.hostname.as_str().to_owned(),
@@ -49,7 +53,7 @@ fn disc(of: &Definition, domain: &Domain) -> Disc {
             GuestOs::Windows => Os::Windows,
             GuestOs::Other => Os::Other,
         },
-        system_disk: system_disk(of, domain),
+        system_disk: of.system_disk.clone(),
         cards: of
             .networks
             .iter()
@@ -64,14 +68,4 @@ fn disc(of: &Definition, domain: &Domain) -> Disc {
             FirstBootDone::Tcp { port } => FirstBoot::Tcp(port),
         }),
     }
-}
-
-/// What is thrown away stands on the disk that stays, whose file is another one after each renewal.
-fn system_disk(of: &Definition, domain: &Domain) -> String {
-    let (Some(defined), Some(disk)) = (of.disks.first(), domain.disks.first()) else {
-        return String::new();
-    };
-    let below = disk.backing.first().filter(|_| defined.throwaway.is_some());
-    let path = below.map_or(&disk.file, |below| &below.file);
-    Path::new(path.as_str()).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -32,6 +32,7 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
     let mut ours = Ours::new(of.machine.uuid(), (0, of.generation), of.boot_epoch);
     ours.disks = of.disks.iter().map(|disk| disk.id.uuid()).collect();
     ours.probes = probes::words(of)?;
+    ours.people.clone_from(&of.people);
     let mut disks = Vec::with_capacity(of.disks.len());
     for it in &of.disks {
         disks.push(disk(it, hardware, images)?);

@@ -120,6 +120,7 @@ pub(super) fn step(
         | Step::Migrate { .. }
         | Step::ArmDisplay { .. }
         | Step::CutViewers { .. }
+        | Step::PutConfig(_)
         | Step::AttachMedium(_)
         | Step::DetachMedium(_)
         | Step::ShowMessage(_)

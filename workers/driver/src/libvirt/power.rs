@@ -12,8 +12,8 @@ use carrel_model::work::MediumSpec;
 
 use super::people::Pass;
 use super::{LibvirtHost, config, describe, kept};
-use crate::place::{medium_file, medium_of};
-use crate::step::Step;
+use crate::place::{is_config_disc, medium_file, medium_of};
+use crate::step::{Definition, Step};
 use crate::trouble::Trouble;
 
 pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<(), Trouble> {
@@ -26,7 +26,7 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
             }
             // Before the domain: who finds that defined has no more to make.
             kept::define(on, definition, &domain)?;
-            config::put(definition, &domain, &on.images)?;
+            config::put(definition, &on.images)?;
             host.define(&domain)?;
         }
         Step::Undefine { deleted } => undefine(on, machine, *deleted)?,
@@ -53,6 +53,7 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
             on.people.arms(host, target()?, (*session, *ticket), &pass)?;
         }
         Step::CutViewers { of } => on.people.cuts(host, target()?, of)?,
+        Step::PutConfig(definition) => put_config(on, machine, definition)?,
         Step::AttachMedium(medium) => attach(on, target()?, medium)?,
         Step::DetachMedium(medium) => detach(on, target()?, *medium)?,
         Step::ShowMessage(text) => show(on, target()?, text.as_str())?,
@@ -124,6 +125,19 @@ fn forget_console(console: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where its domain has it: with the next definition it may be elsewhere. That it says nothing of
+/// somebody any more is noted last.
+fn put_config(on: &LibvirtHost, machine: MachineId, of: &Definition) -> Result<(), Trouble> {
+    let Some(target) = on.find(machine)? else { return Ok(()) };
+    let files = drives(on, target)?.into_iter().filter_map(|(_, file)| file);
+    for file in files.filter(|file| is_config_disc(machine, file)) {
+        config::put_at(of, file.as_ref(), &on.images)?;
+        let file = HostFile::new(&file).map_err(|unfit| unfit_path(&file, &unfit))?;
+        on.host.reload(target, &file)?;
+    }
+    Ok(on.host.note_people(target, of.people.clone())?)
 }
 
 /// A drive by the name that the guest's bus gives it, and the file in it.

@@ -156,6 +156,7 @@ fn known(
         state: domain_state(state, ours, ended),
         disks: disks.collect(),
         media: media.collect(),
+        people: ours.people.clone(),
         answers: answers(on, (machine, ours.boot_epoch), state, found),
         armed: there.armed,
         ports: Ports::default(),

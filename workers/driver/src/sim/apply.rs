@@ -9,7 +9,7 @@ use carrel_model::work::Thing;
 use crate::hypervisor::Doing;
 use crate::place::Place;
 use crate::seen::{Armed, End, TicketUse};
-use crate::step::{Done, Step};
+use crate::step::{Definition, Done, Step};
 use crate::trouble::Trouble;
 
 use super::domain::{Life, SimDomain};
@@ -58,6 +58,7 @@ impl World {
         match step {
             Step::Define(definition) => state.define(it, SimDomain::defined(definition)),
             Step::Undefine { .. } => state.undefine(it),
+            Step::PutConfig(definition) => Ok(state.put_config(it, definition)),
             Step::Start { boot_epoch } => self.start(state, it, *boot_epoch, now),
             Step::Migrate { to, .. } => state.migrate(it, *to),
             Step::WakeOnLan(mac) => {
@@ -215,6 +216,7 @@ impl State {
             Step::DeleteSnapshot { disks, .. } => files.forget_snapshot(disks),
             Step::Define(_)
             | Step::Undefine { .. }
+            | Step::PutConfig(_)
             | Step::Start { .. }
             | Step::Shutdown
             | Step::Reboot { .. }
@@ -295,6 +297,7 @@ impl State {
             | Step::DeleteSnapshot { .. }
             | Step::Define(_)
             | Step::Undefine { .. }
+            | Step::PutConfig(_)
             | Step::Start { .. }
             | Step::Shutdown
             | Step::Reboot { .. }
@@ -333,6 +336,17 @@ impl State {
             return Err(Trouble::again("undefine", "the domain runs"));
         }
         Ok(domains.remove(&machine).is_some())
+    }
+
+    fn put_config(
+        &mut self,
+        (on, machine): (HypervisorId, MachineId),
+        definition: &Definition,
+    ) -> Changed {
+        let Some(domain) = self.host(on).domains.get_mut(&machine) else { return false };
+        let changed = domain.people != definition.people;
+        domain.people.clone_from(&definition.people);
+        changed
     }
 
     fn destroy(&mut self, (on, machine): (HypervisorId, MachineId)) -> Changed {

@@ -7,6 +7,7 @@ use carrel_model::machine::{OnReboot, PauseReason, Probe};
 use carrel_model::version::latest::renewal::FirstBootDone;
 use carrel_model::version::latest::session::Ports;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::place::Place;
 use crate::seen::{Armed, Domain, DomainState, End, TicketUse, Viewer};
@@ -20,6 +21,8 @@ pub(super) struct SimDomain {
     pub(super) boot_epoch: u64,
     pub(super) disks: Vec<DefinedDisk>,
     pub(super) media: Vec<MediaId>,
+    #[serde(default)]
+    pub(super) people: Vec<Uuid>,
     probe: Probe,
     first_boot: Option<FirstBootDone>,
     pub(super) life: Life,
@@ -54,6 +57,7 @@ impl SimDomain {
             boot_epoch: definition.boot_epoch,
             disks: definition.disks.clone(),
             media: definition.media.iter().map(|medium| medium.medium).collect(),
+            people: definition.people.clone(),
             probe: definition.settings.readiness.probe.clone(),
             first_boot: definition.first_boot.as_ref().map(|first| first.done.clone()),
             life: Life::Off { ended: None },
@@ -70,6 +74,7 @@ impl SimDomain {
             boot_epoch: 0,
             disks: Vec::new(),
             media: Vec::new(),
+            people: Vec::new(),
             probe: Probe::Display,
             first_boot: None,
             life,
@@ -178,6 +183,7 @@ impl SimDomain {
             state,
             disks: self.disks.iter().map(|disk| disk.file.clone()).collect(),
             media: self.media.clone(),
+            people: self.people.clone(),
             answers,
             armed: self.armed.iter().map(|(armed, _)| *armed).collect(),
             ports: if self.is_on() { ports(machine) } else { Ports::default() },

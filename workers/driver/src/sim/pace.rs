@@ -145,6 +145,7 @@ impl Pace {
             | StepKind::Wake
             | StepKind::ArmDisplay
             | StepKind::CutViewers
+            | StepKind::PutConfig
             | StepKind::AttachMedium
             | StepKind::DetachMedium
             | StepKind::ShowMessage

@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use carrel_driver::place::machine_folder;
-use carrel_driver::{DefinedDisk, Definition, Place, Step};
-use carrel_model::machine::{DiskBus, Firmware, Format, OnReboot, Os, Tpm};
+use carrel_driver::{DefinedDisk, Definition, Domain, Hypervisor as _, Place, Step};
+use carrel_model::machine::{DiskBus, Firmware, Format, OnReboot, Os, Probe, Tpm};
 use carrel_model::work::FirstBootSpec;
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::lab::{DISK, Lab, MACHINE};
+use crate::lab::{DISK, Lab, MACHINE, NAME, eventually};
 
 fn config(lab: &Lab) -> Place {
     lab.place(&format!("machines/{MACHINE}/config.iso"))
@@ -118,4 +119,74 @@ fn nobody_boots_from_it() {
         };
         assert_eq!(drives.iter().position(has_it), Some(2), "{bus:?}: {whole}");
     }
+}
+
+const ADA: Uuid = Uuid::from_u128(0xada);
+const MAIL: &str = "ada@example.org";
+/// How often a guest that remembers nothing finds her and the room on its CD.
+const READS: &str = "umount /config; echo 3 >/proc/sys/vm/drop_caches; \
+                     mail=$(cat /dev/sr0 | grep -c ada@); room=$(cat /dev/sr0 | grep -c room); \
+                     echo carrel-guest: finds $((mail > 0)) $((room > 0)) >/dev/ttyS0";
+
+fn listed(lab: &Lab) -> Domain {
+    lab.host.list().expect("a list").domains.remove(0)
+}
+
+/// As processes have it open, by the kernel: under its name, or as what had it before.
+fn opened(disc: &Place) -> (bool, bool) {
+    let (now, before) = (disc.path(), format!("{} (deleted)", disc.path()));
+    let all = fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
+    let files = all.filter_map(|it| fs::read_dir(it.path().join("fd")).ok()).flatten();
+    let links = files.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+    let links: Vec<_> = links.map(|it| it.to_string_lossy().into_owned()).collect();
+    (links.contains(&now), links.contains(&before))
+}
+
+#[test]
+fn what_is_of_a_person_goes_from_the_cd_of_a_guest_that_runs() {
+    let mut lab = Lab::start();
+    let disk = lab.makes_disk();
+    let disc = config(&lab);
+    let mut with_her = lab.definition_of(1, &disk);
+    with_her.settings.readiness.probe = Probe::Agent;
+    let properties = json!({ "room": "12", "mail": MAIL });
+    with_her.properties = serde_json::from_value(properties).expect("properties");
+    with_her.people = vec![ADA];
+    assert!(String::from_utf8_lossy(&told(&lab, with_her)).contains(MAIL));
+    lab.does(&Step::Start { boot_epoch: 1 });
+    // It has mounted the CD, and so has locked the drive.
+    eventually("it has read", || lab.console().contains(MAIL));
+    eventually("its agent answers", || listed(&lab).answers.contains(&Probe::Agent));
+    // Whoever comes next knows of whom it says something.
+    lab.begin_anew();
+    assert_eq!(listed(&lab).people, [ADA]);
+    assert_eq!(opened(&disc), (true, false));
+
+    let without = Step::PutConfig(Box::new(lab.definition_of(1, &disk)));
+    lab.does(&without);
+    let domain = lab.sees().domain.expect("it is there");
+    assert_eq!((domain.people, domain.boot_epoch), (Vec::new(), 1));
+    assert!(!String::from_utf8_lossy(&fs::read(disc.path()).expect("a CD")).contains(MAIL));
+    assert_eq!(opened(&disc), (true, false), "QEMU has the new one open, and nothing else");
+    assert!(lab.virsh(&["domblklist", NAME]).contains(&disc.path()));
+    lab.exec("/bin/sh", &["-c", READS]);
+    eventually("it has looked", || lab.console().contains("carrel-guest: finds"));
+    assert!(lab.console().contains("carrel-guest: finds 0 1"), "{}", lab.console());
+
+    // Somebody died when the drive was empty.
+    let live = lab.virsh(&["domblklist", NAME]);
+    let drive = live.lines().find(|it| it.contains(&disc.path())).expect("the drive");
+    let drive = drive.split_whitespace().next().expect("its name");
+    lab.virsh(&["change-media", NAME, drive, "--eject", "--live", "--force"]);
+    assert!(!lab.virsh(&["domblklist", NAME]).contains(&disc.path()));
+    lab.does(&without);
+    assert!(lab.virsh(&["domblklist", NAME]).contains(&disc.path()));
+
+    lab.does(&Step::Destroy);
+    let mut with_her = lab.definition_of(1, &disk);
+    with_her.people = vec![ADA];
+    lab.does(&Step::PutConfig(Box::new(with_her)));
+    assert_eq!(listed(&lab).people, [ADA], "also while it is off");
+    lab.does(&without);
+    assert_eq!(listed(&lab).people, Vec::<Uuid>::new());
 }

@@ -145,10 +145,12 @@ impl Lab {
                 throwaway: None,
                 below: None,
             }],
+            system_disk: disk.name().to_owned(),
             media: Vec::new(),
             networks: Vec::new(),
             display: Default::default(),
             properties: serde_json::from_value(json!({ "room": "12 \"b\"" })).expect("properties"),
+            people: Vec::new(),
             first_boot: None,
         }
     }
