@@ -60,11 +60,6 @@ impl Site {
         command
     }
 
-    /// What it has told whoever runs it.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.folder.join("said")).expect("a file")
-    }
-
     pub(crate) fn storage(&self) -> PathBuf {
         self.lab.folder().join("storage")
     }

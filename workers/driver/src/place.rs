@@ -104,7 +104,7 @@ pub fn throwaway_folder(machine: MachineId) -> String {
 
 /// What stands in a machine's folder beside its disks, and stays there for as long as it lives.
 const BESIDE_DISKS: [&str; 3] = [CONFIG_DISC, FIRMWARE, FIRMWARE_OF];
-pub const CONFIG_DISC: &str = "config.iso";
+const CONFIG_DISC: &str = "config.iso";
 pub const FIRMWARE: &str = "firmware.nvram";
 pub const FIRMWARE_OF: &str = "firmware.of";
 

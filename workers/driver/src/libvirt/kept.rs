@@ -27,8 +27,7 @@ use uuid::Uuid;
 
 use super::LibvirtHost;
 use crate::place::{
-    Beside, CONFIG_DISC, FIRMWARE, FIRMWARE_OF, Place, beside_name, firmware_file, machine_folder,
-    stem,
+    Beside, FIRMWARE, FIRMWARE_OF, Place, beside_name, firmware_file, is_config_disc, stem,
 };
 use crate::step::{Definition, Frozen};
 use crate::trouble::Trouble;
@@ -90,9 +89,8 @@ pub(super) fn define(on: &LibvirtHost, of: &Definition, domain: &Domain) -> Resu
 pub(super) fn release(on: &LibvirtHost, target: Target) -> Result<(), Trouble> {
     let machine = MachineId::from_uuid(target.machine);
     let Some(observed) = on.host.observe(target.uuid)? else { return Ok(()) };
-    let disc = format!("/{}{CONFIG_DISC}", machine_folder(machine));
     let mut files = observed.found.disks.iter().filter_map(|disk| disk.file.as_deref());
-    let Some(disc) = files.find(|file| file.ends_with(&disc)) else { return Ok(()) };
+    let Some(disc) = files.find(|file| is_config_disc(machine, file)) else { return Ok(()) };
     let Some(folder) = Path::new(disc).parent().filter(|_| !observed.state.is_on()) else {
         return Ok(());
     };
