@@ -212,7 +212,7 @@ fn looks() -> [Route; 5] {
             .gives(200, "What it takes.", Shape::of::<space::Space>(), None)),
         row("GET", "/v1/pools/{id}/space", Rate::Command, get(space::of_pool), about("poolSpace", "pools", "What a pool's machines take on their storages now")
             .detail("Their hosts are asked. Those that take most come first.")
-            .param(path("id", "The pool's id or name.", "room"))
+            .param(path("id", "The pool's id or name.", "office"))
             .gives(200, "What they take.", Shape::of::<space::Space>(), None)),
         row("GET", "/v1/hypervisors/{id}/foreign", Rate::Command, get(foreign::list), about("foreign", "hypervisors", "Domains on a host that Carrel has not made")
             .detail("With what AdoptMachine takes to make a machine of each, as it is, or why it can't.")

@@ -1,13 +1,12 @@
 //! What this machine can do as a host.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrel_domain::{HostFile, Listen, Virtualization};
-use carrel_driver::libvirt::{Facts, Storages, Uefi};
+use carrel_driver::libvirt::{Facts, Storages, Uefi, make_folder};
 use carrel_libvirt::preflight::{Item, Report, Verdict, Wanted, What};
 use carrel_libvirt::{Capacity, Host, Settings};
 
@@ -27,12 +26,6 @@ const UEFI_SECURE: &[(&str, &str)] = &[
     ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
     ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
 ];
-
-/// QEMU runs as a user of its own and has to get to the files in it.
-const FOLDER_MODE: u32 = 0o711;
-
-/// Where the libvirtd of a system has what TPMs hold.
-const TPMS: &str = "/var/lib/libvirt/swtpm";
 
 /// What guests write to their serial ports, a file each.
 const CONSOLES: &str = "consoles";
@@ -72,11 +65,11 @@ pub(crate) fn look(at: &Where) -> Result<Here, Failure> {
     };
     match &at.storages {
         Some(storages) => begin(storages, &at.storage)?,
-        None => made(&at.storage).map_err(unmade)?,
+        None => make_folder(&at.storage).map_err(unmade)?,
     }
     let storage = fs::canonicalize(&at.storage).map_err(unmade)?;
     let consoles = storage.join(CONSOLES);
-    made(&consoles).map_err(unmade)?;
+    make_folder(&consoles).map_err(unmade)?;
     let host = Arc::new(Host::new(Settings::new(&at.uri)));
     let unreached = |why| {
         let failure = Failure::new(format!("libvirt does not answer at {}", at.uri)).because(why);
@@ -138,15 +131,6 @@ fn begin(storages: &Storages, storage: &Path) -> Result<(), Failure> {
     let root = fs::canonicalize(storage).unwrap_or_else(|_| storage.to_owned());
     let unready = |why| Failure::new("this host's storage can't be used").because(why);
     storages.ready(&root).map_err(unready)
-}
-
-/// What somebody else has made keeps its mode: the trial says whether QEMU gets through.
-fn made(folder: &Path) -> io::Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
 }
 
 fn file(path: &str) -> Result<HostFile, Failure> {

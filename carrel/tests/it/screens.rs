@@ -11,15 +11,20 @@ fn what_machines_take_is_asked_of_their_hosts() {
     let server = site.start();
     let mut client = Client::new(1);
     client.at(&server.url, &site.password()).expect("it is there");
-    for name in ["a", "b"] {
-        client.does("CreateMachine", json!({ "name": name, "kind": "simple" })).expect("asked");
+    for (command, data) in [
+        ("CreateMachine", json!({ "name": "gold", "kind": "source" })),
+        ("CreateMachine", json!({ "name": "win11", "kind": "initial", "source": "gold" })),
+        ("CopyFromSource", json!({ "initial": "win11" })),
+        ("Populate", json!({ "initial": "win11", "count": 2 })),
+        ("CreatePool", json!({ "name": "room" })),
+        ("AddToPool", json!({ "pool": "room", "children_of": "win11" })),
+    ] {
+        client.does(command, data).expect("it is accepted");
+        client.rests().expect("it is there");
     }
-    client.does("CreatePool", json!({ "name": "room" })).expect("asked");
-    client.does("AddToPool", json!({ "pool": "room", "machines": ["a", "b"] })).expect("asked");
-    client.rests().expect("it is there");
     let space = |path: &str| client.get(&format!("/v1/{path}/space")).expect("it is there");
-    let (one, both) = (space("machines/a").fine(), space("pools/room").fine());
-    assert_eq!(one["machines"][0]["name"], "a");
+    let (one, both) = (space("machines/win11-001").fine(), space("pools/room").fine());
+    assert_eq!(one["machines"][0]["name"], "win11-001");
     let bytes = |of: &Value| of["kept_bytes"].as_u64().expect("a number");
     assert!(bytes(&one) > 0 && bytes(&both) == 2 * bytes(&one), "{one} {both}");
     assert!(both["unknown"].is_null(), "nobody is left out: {both}");

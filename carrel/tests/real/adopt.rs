@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use carrel_lab::{Lab, eventually, guest_image};
+use carrel_lab::{Lab, backing, eventually, guest_image};
 use serde_json::Value;
 
 use crate::site::Site;
@@ -18,6 +18,17 @@ fn qemu_img(arguments: &[&str], folder: &Path) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// As older versions of qemu-img left it: the header's extension with the format (qcow2.txt,
+/// "Header extensions") becomes one that everybody passes over.
+fn forget_format(overlay: &Path) {
+    let mut bytes = fs::read(overlay).expect("read");
+    let magic = 0xe279_2aca_u32.to_be_bytes();
+    let at = bytes.windows(magic.len()).position(|window| window == magic).expect("its format");
+    bytes[at..at + magic.len()].copy_from_slice(&1_u32.to_be_bytes());
+    fs::write(overlay, bytes).expect("written");
+    assert!(backing(overlay).is_none_or(|(_, format)| format.is_empty()));
+}
+
 /// As KVM-VDI leaves them: by a wrapper of QEMU, and on an overlay in which no format is recorded.
 fn of_kvm_vdi(lab: &Lab, folder: &Path) -> String {
     let wrapper = lab.folder().join("vdi-qemu");
@@ -26,8 +37,9 @@ fn of_kvm_vdi(lab: &Lab, folder: &Path) -> String {
     assert!(mode.expect("chmod").success());
     fs::create_dir_all(folder).expect("a folder");
     guest_image(&folder.join("base.qcow2"));
-    qemu_img(&["create", "-q", "-f", "qcow2", "vm.qcow2", "1G"], folder);
-    qemu_img(&["rebase", "-q", "-u", "-f", "qcow2", "-b", "base.qcow2", "vm.qcow2"], folder);
+    let overlay = ["create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "vm.qcow2"];
+    qemu_img(&overlay, folder);
+    forget_format(&folder.join("vm.qcow2"));
     format!(
         "<domain type='qemu'><name>vdi-7</name><uuid>{UUID}</uuid><memory unit='MiB'>128</memory>\
          <vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>\

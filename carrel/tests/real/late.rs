@@ -172,11 +172,13 @@ impl Scene {
         }
     }
 
-    /// The domains and the files that there are.
+    /// The domains and the files that there are, but for the one by which a storage is known.
     fn there(&self) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
         let names = self.lab.virsh(&["list", "--all", "--name"]);
         let domains = names.split_whitespace().map(str::to_owned).collect();
-        (domains, crate::faults::files(&self.lab.folder().join("storage")).into_iter().collect())
+        let files = crate::faults::files(&self.lab.folder().join("storage"));
+        let files = files.into_iter().filter(|file| !file.ends_with(".carrel-storage"));
+        (domains, files.collect())
     }
 }
 

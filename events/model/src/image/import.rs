@@ -14,6 +14,7 @@ use crate::ids::{CommandId, DiskId, ImageId, MachineId, MediaId};
 use crate::machine::new::{Platform, Wanted, identity, storage_for_disks};
 use crate::machine::{
     Created, Disk, DiskRole, DiskSource, Format, Kind as MachineKind, Machine, Settings,
+    default_network,
 };
 use crate::media::{Format as UploadFormat, Kind, Media};
 use crate::name::Name;
@@ -131,7 +132,10 @@ fn machine(
         name: name.clone(),
         kind,
         identity,
-        settings: Some(Settings::default()),
+        settings: Some(Settings {
+            networks: default_network(&deciding.fleet).into_iter().collect(),
+            ..Settings::default()
+        }),
         disks: vec![disk],
         adopted_from: None,
     };

@@ -374,7 +374,7 @@ fn template(
 }
 
 /// The network called `default`, or the only one there is.
-fn default_network(fleet: &Fleet) -> Option<NetworkId> {
+pub(crate) fn default_network(fleet: &Fleet) -> Option<NetworkId> {
     let named = fleet.index.names.get(&(Space::Network, DEFAULT.into())).copied();
     let only = || {
         let mut all = fleet.networks.iter().map(|(id, _)| id);

@@ -109,6 +109,7 @@ pub(crate) mod tests;
 mod update;
 
 pub use adopt::AdoptedDisk;
+pub(crate) use create::default_network;
 pub use create::{FurtherDisk, FurtherRole, NewKind};
 pub use draft::Draft;
 pub use evolve::{FAILURES_MAX, FAILURES_WINDOW_SECONDS};

@@ -58,7 +58,7 @@ use carrel_model::work::Thing;
 use self::ears::Ears;
 use self::people::People;
 use self::rounds::{Between, Rounds};
-pub use self::storages::{Storages, Unready};
+pub use self::storages::{Storages, Unready, make_folder};
 use crate::cancel::Cancel;
 use crate::hypervisor::{Advance, Doing, Hypervisor, Listener, Look};
 use crate::place::Root;

@@ -84,13 +84,22 @@ impl Storages {
     }
 }
 
-/// What somebody else has made keeps its mode: the preflight says whether QEMU gets through.
+/// With those above it that are not there, so that QEMU gets through all of them. What somebody
+/// else has made keeps its mode: the preflight says whether it does.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    fs::create_dir(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(MODE))
+}
+
 fn mark(root: &Path) -> Result<(), Unready> {
     let make = || {
-        if !root.exists() {
-            fs::create_dir_all(root)?;
-            fs::set_permissions(root, Permissions::from_mode(MODE))?;
-        }
+        make_folder(root)?;
         fs::write(root.join(MARKER), ABOUT)?;
         File::open(root)?.sync_all()
     };
@@ -127,8 +136,10 @@ mod tests {
         let storages = Storages::default();
         storages.ready(&root).expect("it is made");
         storages.ready(&root).expect("it is there");
-        let mode = fs::metadata(&root).expect("a folder").permissions().mode();
-        assert_eq!(mode & 0o777, MODE);
+        for made in [&root, &folder.path().join("a")] {
+            let mode = fs::metadata(made).expect("a folder").permissions().mode();
+            assert_eq!(mode & 0o777, MODE, "{}", made.display());
+        }
         // As under a mount point, and without one.
         fs::remove_file(root.join(MARKER)).expect("removed");
         let why = storages.ready(&root).expect_err("it is not mounted");

@@ -70,6 +70,18 @@ fn an_imported_disk_is_version_one_of_a_new_initial() {
 }
 
 #[test]
+fn what_is_imported_is_on_the_network_that_machines_are_on() {
+    let mut site = Site::new();
+    site.given("CreateNetwork", json!({ "name": "default" }));
+    let default = site.story.fleet.networks.iter().next().expect("the network").0;
+    site.given("CreateNetwork", json!({ "name": "other" }));
+    upload(&mut site, "golden", MediaKind::Disk);
+    site.given("ImportImage", json!({ "file": "golden", "as": "source", "name": "gold" }));
+    let gold = site.named("gold");
+    assert_eq!(site.get(gold).settings.networks, [default]);
+}
+
+#[test]
 fn an_imported_source_can_be_copied() {
     let mut site = Site::new();
     upload(&mut site, "golden", MediaKind::Disk);
