@@ -27,6 +27,9 @@ const UEFI_SECURE: &[(&str, &str)] = &[
     ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
 ];
 
+/// Where the libvirtd of a system has what TPMs hold.
+const TPMS: &str = "/var/lib/libvirt/swtpm";
+
 /// What guests write to their serial ports, a file each.
 const CONSOLES: &str = "consoles";
 
