@@ -33,7 +33,6 @@ pub struct Space {
     /// Those that take most come first.
     pub machines: Vec<MachineSpace>,
     /// Those of which no host could say anything now. They are not counted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Name>,
 }
 

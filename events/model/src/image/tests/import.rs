@@ -76,9 +76,9 @@ fn what_is_imported_is_on_the_network_that_machines_are_on() {
     let default = site.story.fleet.networks.iter().next().expect("the network").0;
     site.given("CreateNetwork", json!({ "name": "other" }));
     upload(&mut site, "golden", MediaKind::Disk);
-    site.given("ImportImage", json!({ "file": "golden", "as": "source", "name": "gold" }));
-    let gold = site.named("gold");
-    assert_eq!(site.get(gold).settings.networks, [default]);
+    site.given("ImportImage", json!({ "file": "golden", "as": "source", "name": "debian" }));
+    let debian = site.named("debian");
+    assert_eq!(site.get(debian).settings.networks, [default]);
 }
 
 #[test]
