@@ -5,7 +5,7 @@ use axum::extract::State;
 use carrel_model::contract::Question;
 use carrel_model::fleet::Fleet;
 use carrel_model::foreign::{ForeignDisk, ForeignDomain};
-use carrel_model::ids::{FromUuid, HypervisorId};
+use carrel_model::ids::HypervisorId;
 use carrel_model::machine::AdoptedDisk;
 use carrel_model::machine::commands::AdoptMachine;
 use carrel_model::name::FilePath;
@@ -48,9 +48,7 @@ pub async fn list(
     State(edge): State<Edge>,
     Segment(named): Segment,
 ) -> Result<Json<Foreign>, Problem> {
-    let row = edge.ports.reads.one(Kind::Hypervisors, &named).await.map_err(reads::problem)?;
-    let row = row.ok_or_else(|| reads::no_such(Kind::Hypervisors, &named))?;
-    let host = HypervisorId::from_uuid(row.id);
+    let host = reads::id(&edge, Kind::Hypervisors, &named).await?;
     let said = ask(&edge, host, &Question::Foreign).await?;
     let domains: Vec<ForeignDomain> =
         serde_json::from_slice(&said).map_err(|error| Problem::internal(&error))?;

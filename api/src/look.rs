@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use carrel_bus::{AskError, Message};
 use carrel_model::contract::{Guest, Question};
-use carrel_model::ids::{FromUuid, HypervisorId, MachineId};
+use carrel_model::ids::{HypervisorId, MachineId};
 use carrel_model::machine::Machine;
 use carrel_projections::Kind;
 
@@ -47,8 +47,7 @@ pub async fn guest(
 /// A machine by its id or name, and the host on which it runs.
 async fn running(edge: &Edge, named: &str) -> Result<(HypervisorId, Machine), Problem> {
     let none = || reads::no_such(Kind::Machines, named);
-    let row = edge.ports.reads.one(Kind::Machines, named).await.map_err(reads::problem)?;
-    let id = MachineId::from_uuid(row.ok_or_else(none)?.id);
+    let id: MachineId = reads::id(edge, Kind::Machines, named).await?;
     let standing = edge.ports.commands.standing();
     let machine = standing.fleet.machines.get(id).ok_or_else(none)?;
     let host = machine.place.filter(|_| !machine.observed.state.is_off());

@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use carrel_model::ids::FromUuid;
 use carrel_model::record::Position;
 use carrel_projections::{Kind, Query, ReadModelError};
 use serde::Deserialize;
@@ -117,6 +118,12 @@ pub async fn seen(edge: &Edge, kind: Kind, min_position: Option<u64>) -> Result<
     }
     let waited = edge.ports.reads.seen(kind, position, SEEN_WITHIN).await;
     waited.map_err(problem)
+}
+
+/// What is called so, by its id or name.
+pub async fn id<I: FromUuid>(edge: &Edge, kind: Kind, named: &str) -> Result<I, Problem> {
+    let row = edge.ports.reads.one(kind, named).await.map_err(problem)?;
+    row.map(|row| I::from_uuid(row.id)).ok_or_else(|| no_such(kind, named))
 }
 
 pub fn no_such(kind: Kind, named: &str) -> Problem {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use carrel_model::contract::{Question, Taken};
 use carrel_model::fleet::Fleet;
-use carrel_model::ids::{FromUuid, HypervisorId, MachineId, PoolId};
+use carrel_model::ids::{HypervisorId, MachineId, PoolId};
 use carrel_model::machine::Machine;
 use carrel_model::name::{HostPath, Name};
 use carrel_projections::Kind;
@@ -50,7 +50,7 @@ pub async fn of_machine(
     State(edge): State<Edge>,
     Segment(named): Segment,
 ) -> Result<Json<Space>, Problem> {
-    let id = id(&edge, Kind::Machines, &named, MachineId::from_uuid).await?;
+    let id: MachineId = reads::id(&edge, Kind::Machines, &named).await?;
     let fleet = edge.ports.commands.standing().fleet;
     let machines = fleet.machines.get(id).into_iter().map(|machine| (id, machine));
     Ok(Json(space(&edge, &fleet, machines).await))
@@ -61,20 +61,10 @@ pub async fn of_pool(
     State(edge): State<Edge>,
     Segment(named): Segment,
 ) -> Result<Json<Space>, Problem> {
-    let id = id(&edge, Kind::Pools, &named, PoolId::from_uuid).await?;
+    let id: PoolId = reads::id(&edge, Kind::Pools, &named).await?;
     let fleet = edge.ports.commands.standing().fleet;
     let machines = fleet.machines.iter().filter(|(_, machine)| machine.pool == Some(id));
     Ok(Json(space(&edge, &fleet, machines).await))
-}
-
-async fn id<I>(
-    edge: &Edge,
-    kind: Kind,
-    named: &str,
-    of: impl Fn(uuid::Uuid) -> I,
-) -> Result<I, Problem> {
-    let row = edge.ports.reads.one(kind, named).await.map_err(reads::problem)?;
-    row.map(|row| of(row.id)).ok_or_else(|| reads::no_such(kind, named))
 }
 
 async fn space<'a>(

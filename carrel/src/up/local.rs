@@ -74,8 +74,9 @@ pub(super) async fn find(config: &Config, site: &Site) -> Result<Local, Failure>
     };
     let (data, keys) = (config.data.clone(), site.keys.clone());
     let fleet = site.decider.standing().fleet;
-    let called = called(&data, &fleet)?;
-    let held = known_id(&data, &fleet)?.map(|id| held::on(&fleet, id)).unwrap_or_default();
+    let known = known_id(&data, &fleet)?;
+    let called = called(known, &fleet);
+    let held = known.map(|id| held::on(&fleet, id)).unwrap_or_default();
     let looked = spawn_blocking(move || {
         if let Some(displays) = &at.displays {
             displays.certify(&keys, &called)?;
@@ -121,12 +122,12 @@ pub(super) fn known_id(data: &Path, fleet: &Fleet) -> Result<Option<HypervisorId
 }
 
 /// What viewers may call this host, beside its address.
-fn called(data: &Path, fleet: &Fleet) -> Result<Vec<String>, Failure> {
-    let known = known_id(data, fleet)?.and_then(|id| fleet.hypervisors.get(id));
+fn called(known: Option<HypervisorId>, fleet: &Fleet) -> Vec<String> {
+    let known = known.and_then(|id| fleet.hypervisors.get(id));
     let address = known.and_then(|host| host.settings.display_address.as_ref());
     let named = fs::read_to_string(HOST_NAME).ok().map(|name| name.trim().to_owned());
     let names = address.map(|address| address.as_str().to_owned()).into_iter().chain(named);
-    Ok(names.filter(|name| name.is_ascii() && name != DISPLAY_ADDRESS).collect())
+    names.filter(|name| name.is_ascii() && name != DISPLAY_ADDRESS).collect()
 }
 
 /// A host whose guests ran under KVM does not quietly become one that emulates them.
