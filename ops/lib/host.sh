@@ -3,7 +3,6 @@
 # This machine as a host of desktops. Sourced from the root of the repository, after debian.sh.
 
 libvirt_uri=${CARREL_LIBVIRT_URI:-qemu:///system}
-virtlogd_socket=/run/libvirt/virtlogd-sock
 # libvirtd looks at QEMU when it begins, which takes seconds on a busy machine.
 readonly LIBVIRT_SECONDS_MAX=60
 
@@ -11,9 +10,14 @@ libvirt_answers() {
     timeout 10 virsh --quiet --connect "$libvirt_uri" version >/dev/null 2>&1
 }
 
+# A socket may be left by one that is gone.
+virtlogd_answers() {
+    timeout 10 virt-admin --quiet --connect virtlogd:///system srv-list >/dev/null 2>&1
+}
+
 # By systemd where it runs, and otherwise by itself. Touches nothing when libvirt answers.
 have_libvirt() {
-    if libvirt_answers && [[ $libvirt_uri != qemu:///system || -S $virtlogd_socket ]]; then
+    if libvirt_answers && { [[ $libvirt_uri != qemu:///system ]] || virtlogd_answers; }; then
         say "libvirt answers at $libvirt_uri"
         return 0
     fi
@@ -22,7 +26,7 @@ have_libvirt() {
         as_root "systemctl enable --now virtlogd.socket libvirtd.socket libvirtd.service"
     elif [[ $libvirt_uri == qemu:///system ]]; then
         say "starting virtlogd and libvirtd: there is no systemd here that would"
-        [[ -S $virtlogd_socket ]] || as_root "virtlogd --daemon" || true
+        virtlogd_answers || as_root "virtlogd --daemon" || true
         libvirt_answers || as_root "libvirtd --daemon" || true
     fi
     local seconds
