@@ -7,3 +7,4 @@ mod ports;
 mod secrets;
 mod server;
 mod tls;
+mod viewer;

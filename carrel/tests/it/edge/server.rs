@@ -106,6 +106,15 @@ impl Server {
         Ok((status, serde_json::from_slice(&bytes).unwrap_or_else(|_| text())))
     }
 
+    /// A client who says what it takes as an answer.
+    pub(crate) fn asked_for(&self, kind: &str, path: &str, token: &str) -> Response<ureq::Body> {
+        let request = Request::post(format!("{}{path}", self.url()))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("accept", kind);
+        self.agent.run(request.body("{}").expect("a request")).expect("an answer")
+    }
+
     pub(crate) fn get(&self, path: &str, token: &str) -> Value {
         let (status, body) = self.asked("GET", path, Some(token), &Value::Null);
         assert_eq!(status, 200, "{path}: {body}");
