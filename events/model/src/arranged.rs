@@ -51,6 +51,16 @@ pub(crate) trait Arranged:
         Ok(())
     }
 
+    /// Nobody else has what only one can have.
+    fn is_free(
+        fleet: &Fleet,
+        own: Option<Self::Id>,
+        settings: &Self::Settings,
+    ) -> Result<(), Rejection> {
+        let _ = (fleet, own, settings);
+        Ok(())
+    }
+
     fn created(name: Self::Name, settings: Self::Settings) -> <Self::Id as Stream>::Fact;
     fn updated(name: Self::Name, settings: Self::Settings) -> <Self::Id as Stream>::Fact;
 }
@@ -62,6 +72,7 @@ pub(crate) fn create<T: Arranged>(
 ) -> Result<T::Id, Rejection> {
     deciding.name_is_free::<T::Id>(name.as_ref(), None)?;
     let settings = T::settle(deciding, name, draft)?;
+    T::is_free(&deciding.fleet, None, &settings)?;
     let id: T::Id = deciding.fresh();
     deciding.fact(id, T::created(name.clone(), settings));
     Ok(id)
@@ -83,6 +94,7 @@ pub(crate) fn update<T: Arranged>(
     }
     deciding.name_is_free(name.as_ref(), Some(id))?;
     thing.may_become(&deciding.fleet, &settings)?;
+    T::is_free(&deciding.fleet, Some(id), &settings)?;
     deciding.fact(id, T::updated(name.clone(), settings));
     Ok(())
 }

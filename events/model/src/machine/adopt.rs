@@ -21,7 +21,7 @@ use crate::mac::Mac;
 use crate::name::{FilePath, Hostname, Name, PlatformName};
 use crate::reference::{Patch, Ref};
 use crate::rejection::{Rejection, general};
-use crate::storage::Storage;
+use crate::storage::{OWN_FOLDERS, Storage};
 use crate::template::check_disk;
 use crate::text::Text;
 use crate::version::latest::machine::{FoundFile, Placed, Placement, StartRequested};
@@ -175,6 +175,7 @@ impl AdoptMachine {
     ) -> Result<(), Rejection> {
         let Some(disk) = self.disks.get(at) else { return Ok(()) };
         disk.check_backing()?;
+        disk.is_not_ours()?;
         let found = disk.found();
         let clashing = |disk: &Disk| {
             let file = disk.file.as_deref().filter(|_| disk.storage == storage);
@@ -203,6 +204,18 @@ impl AdoptMachine {
 impl AdoptedDisk {
     fn found(&self) -> FoundFile {
         FoundFile { path: self.file.clone(), backing: self.backing.clone() }
+    }
+
+    /// Whatever else a file there is, one machine's delete would take it from another.
+    fn is_not_ours(&self) -> Result<(), Rejection> {
+        let ours = |file: &&FilePath| {
+            let folder = file.as_str().split_once('/').map_or("", |(folder, _)| folder);
+            OWN_FOLDERS.contains(&folder)
+        };
+        match self.backing.iter().chain([&self.file]).find(ours) {
+            Some(file) => Err(Refused::OwnFile { file: file.clone() }.into()),
+            None => Ok(()),
+        }
     }
 
     fn check_backing(&self) -> Result<(), Rejection> {

@@ -117,6 +117,11 @@ rejections! {
     FileTaken { file: FilePath, machine: Name } "CRL-0250" Conflict
         "{file} is a disk of {machine}, or a file that one of its disks stands on",
         clears "Name the file of each disk once; delete the other machine if it is not to have it. What the files of several machines stand on can be no machine's disk.";
+    /// What lies in the folders that Carrel makes belongs to a machine, a version or a medium
+    /// already, and goes with that.
+    OwnFile { file: FilePath } "CRL-0254" Conflict
+        "{file} lies in a folder that Carrel keeps for itself",
+        clears "Copy the disk out of it (`qemu-img convert`), have the domain use the copy, and adopt it then.";
     /// A raw file is nothing but its content, so it can stand on no other.
     RawStandsAlone { file: FilePath } "CRL-0252" Malformed
         "{file} is raw, and stands on no other file",

@@ -24,7 +24,7 @@ pub struct AddMedia {
     pub name: Name,
     pub kind: Kind,
     /// Of a disk it has to be said, because it can't be told from the file's bytes; everything else
-    /// is raw unless this says otherwise. VMDK, VHD and VHDX are for disks that are imported.
+    /// is raw: a guest gets it as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// One with the role `media`.
@@ -46,7 +46,7 @@ impl Decide for AddMedia {
             return Err(Refused::NotForMedia { storage: found.name.clone() }.into());
         }
         let format = match (self.format, self.kind) {
-            (Some(format), Kind::Iso | Kind::Drivers) if format.of_disk().is_none() => {
+            (Some(format), Kind::Iso | Kind::Drivers) if format != Format::Raw => {
                 return Err(Refused::ForImportOnly { media: self.name.clone() }.into());
             }
             (Some(format), _) => format,

@@ -49,17 +49,17 @@ fn media_live_where_media_may() {
 }
 
 #[test]
-fn what_a_guest_is_given_is_in_a_format_that_drives_read() {
+fn what_a_guest_is_given_is_raw() {
     let (mut story, _) = given();
     for kind in ["iso", "drivers"] {
-        for format in ["vmdk", "vhd", "vhdx"] {
+        for format in ["qcow2", "vmdk", "vhd", "vhdx"] {
             let digest = "0".repeat(64);
             let fields = json!({
                 "name": "drivers", "kind": kind, "format": format, "storage": "iso",
                 "size_bytes": 1, "digest": digest,
             });
             let refused = story.refused(command("AddMedia", fields), "CRL-0813");
-            let text = "drivers is no disk, and only a disk can be a VMDK, a VHD or a VHDX";
+            let text = "drivers is no disk, and only a disk can be anything but raw";
             assert_eq!(refused.to_string(), text);
         }
     }

@@ -11,7 +11,7 @@ use crate::arranged::{self, Arranged};
 use crate::deciding::Deciding;
 use crate::event::StorageFact as Fact;
 use crate::fleet::Fleet;
-use crate::ids::HypervisorId;
+use crate::ids::{HypervisorId, StorageId};
 use crate::name::{HostPath, Name};
 use crate::reference::{Patch, Ref};
 use crate::rejection::Rejection;
@@ -110,6 +110,26 @@ impl Arranged for Storage {
         Ok(())
     }
 
+    fn is_free(
+        fleet: &Fleet,
+        own: Option<StorageId>,
+        settings: &Settings,
+    ) -> Result<(), Rejection> {
+        let others = || fleet.storages.iter().filter(|(id, _)| Some(*id) != own);
+        for (host, path) in &settings.hosts {
+            let same = |other: &HostPath| folder(other) == folder(path);
+            let mut there =
+                others().filter(|(_, it)| it.settings.hosts.get(host).is_some_and(same));
+            if let Some((_, storage)) = there.next() {
+                let host = fleet.hypervisors.get(*host);
+                let Some(host) = host.map(|host| host.name.clone()) else { continue };
+                let (storage, path) = (storage.name.clone(), path.clone());
+                return Err(Refused::FolderTaken { storage, host, path }.into());
+            }
+        }
+        Ok(())
+    }
+
     fn created(name: Name, settings: Settings) -> Fact {
         Fact::Created(Created { name, settings })
     }
@@ -117,4 +137,9 @@ impl Arranged for Storage {
     fn updated(name: Name, settings: Settings) -> Fact {
         Fact::Updated(Updated { name, settings })
     }
+}
+
+/// However it is written.
+fn folder(path: &HostPath) -> Vec<&str> {
+    path.as_str().split('/').filter(|part| !part.is_empty() && *part != ".").collect()
 }

@@ -27,6 +27,10 @@ pub mod commands {
     pub use super::arrange::{CreateStorage, RemoveStorage, UpdateStorage};
 }
 
+/// What Carrel keeps lies in these folders of a storage.
+pub const OWN_FOLDERS: &[&str] =
+    &["consoles", "images", "lost+found-carrel", "machines", "media", "throwaway"];
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
     pub id: StorageId,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::name::Name;
+use crate::name::{HostPath, Name};
 use crate::rejection::rejections;
 
 rejections! {
@@ -16,6 +16,10 @@ rejections! {
     HostNeedsStorage { storage: Name, host: Name, what: String } "CRL-0802" Conflict
         "{host} needs {storage} for {what}",
         clears "Migrate the machine away from that host (`MigrateMachine`, `DrainHypervisor`), or wait until the file is made.";
+    /// Two storages in one folder would each take the other's files for leftovers.
+    FolderTaken { storage: Name, host: Name, path: HostPath } "CRL-0816" Conflict
+        "{storage} is at {path} on {host} already",
+        clears "Choose another folder. What a storage is for can be changed instead (`roles` in `UpdateStorage`).";
     /// A storage that is for nothing would never be used.
     NoRoles { storage: Name } "CRL-0803" Malformed
         "{storage} is for nothing",
@@ -53,10 +57,11 @@ rejections! {
     FormatUnknown { media: Name } "CRL-0812" Malformed
         "{media} is a disk whose format isn't said",
         clears "Say its `format`: `raw`, `qcow2`, `vmdk`, `vhd` or `vhdx`.";
-    /// A guest gets a medium as it was sent, and no drive reads these.
+    /// A guest gets a CD or drivers as they were sent, and nothing looks into their file before:
+    /// a file of any other format could name others, which a guest would then read.
     ForImportOnly { media: Name } "CRL-0813" Malformed
-        "{media} is no disk, and only a disk can be a VMDK, a VHD or a VHDX",
-        clears "Add it as a `disk` and import it, or convert it to `raw` or `qcow2`.";
+        "{media} is no disk, and only a disk can be anything but raw",
+        clears "Add it as a `disk` and import it, or convert it to `raw` (`qemu-img convert -O raw`).";
     /// Something of a machine is smaller or larger than can be.
     OutOfBounds { what: &'static str, given: u64, least: u64, most: u64 } "CRL-0811" Malformed
         "{what} is {given}, and can be from {least} to {most}",

@@ -229,3 +229,19 @@ fn every_state_that_is_drawn_is_reached() {
     story.given(remove());
     assert_eq!(low(&story), None);
 }
+
+#[test]
+fn a_folder_of_a_host_is_one_storage() {
+    let (mut story, ..) = given();
+    for path in ["/srv/carrel", "/srv/carrel/", "/srv//./carrel"] {
+        let twice = create("more", &json!({ "hosts": { "node2": path } }));
+        let refused = story.refused(twice, "CRL-0816");
+        assert_eq!(refused.to_string(), format!("ssd is at {path} on node2 already"));
+    }
+    story.given(create("more", &json!({ "hosts": { "node2": "/srv/carrel2" } })));
+    let there = json!({ "hosts": { "node2": "/srv/carrel" } });
+    let moved = json!({ "storage": "more", "settings": there });
+    story.refused(command("UpdateStorage", moved), "CRL-0816");
+    let renamed = json!({ "storage": "more", "name": "other", "settings": {} });
+    story.given(command("UpdateStorage", renamed));
+}

@@ -276,3 +276,25 @@ fn a_raw_file_stands_on_nothing() {
     });
     story.refused(command("AdoptMachine", fields), "CRL-0252");
 }
+
+#[test]
+fn what_is_carrels_already_is_not_adopted() {
+    let mut story = site(&["node1"]);
+    let of = |file: &str, backing: &[&str]| {
+        let disk = json!({
+            "storage": "ssd", "file": file, "backing": backing, "format": "qcow2", "size_gib": 80,
+        });
+        command(
+            "AdoptMachine",
+            json!({
+                "hypervisor": "node1", "name": "mail", "mac": "52:54:00:00:00:01",
+                "uuid": uuid::Uuid::from_bytes([7; 16]), "disks": [disk],
+            }),
+        )
+    };
+    for file in ["machines/m/d-1.qcow2", "images/i/1-0.qcow2", "throwaway/m/d-1.qcow2"] {
+        story.refused(of(file, &[]), "CRL-0254");
+    }
+    story.refused(of("vdi/a.qcow2", &["vdi/b.qcow2", "images/i/1-0.qcow2"]), "CRL-0254");
+    story.given(of("machines.qcow2", &["vdi/machines/b.qcow2"]));
+}
