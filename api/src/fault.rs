@@ -147,6 +147,9 @@ faults! {
     NotRunning "CRL-1036" 409 "Not running",
         "The machine is off, or no host of Carrel's runs it, so it shows and says nothing.",
         clears "Start it first (`StartMachine`).";
+    StorageUnready "CRL-1037" 409 "Storage not ready",
+        "The medium's storage is one that this server uses, and can't be used now: nothing is put where it should be mounted.",
+        clears "Do what the message says, and send the file again: it goes on where it was.";
     NoAnswer "CRL-1035" 503 "No answer",
         "The machine's host was asked, and has not answered: it is busy or silent, or the machine has no agent that runs.",
         clears "Ask again. `carrel get hypervisors` says whether the host is there; the guest needs qemu-guest-agent, or Windows its QEMU Guest Agent.";

@@ -123,7 +123,7 @@ impl From<NotTaken> for Problem {
                 Fault::StorageUnseen,
                 "the server does not see the medium's storage; put the file there by hand",
             ),
-            NotTaken::Unready(why) => Self::new(Fault::StorageUnseen, why),
+            NotTaken::Unready(why) => Self::new(Fault::StorageUnready, why),
             NotTaken::NotAwaited => {
                 Self::new(Fault::NoSuchThing, "no file is awaited for this medium")
             }
