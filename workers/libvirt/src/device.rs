@@ -57,7 +57,7 @@ impl Host {
     }
 
     pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
-        self.look(Some(target.uuid), move |connect| {
+        self.ask_monitor(target.uuid, move |connect| {
             let held = target.take(connect)?;
             // QEMU forgets no error when its guest goes on.
             if held.state != State::Paused(Pause::Io) {

@@ -1,6 +1,7 @@
 //! One host, as whoever works on it holds it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -78,10 +79,28 @@ impl Default for Deadlines {
 pub struct Host {
     pub(crate) settings: Settings,
     pub(crate) known: Arc<Known>,
+    pub(crate) turns: Arc<Turns>,
     looking: Lines,
     asking: Lines,
     acting: Lines,
     moving: Lines,
+}
+
+/// What is written into a domain is read before: of each domain one has its turn at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<Uuid, Weak<Mutex<()>>>>);
+
+impl Turns {
+    pub(crate) fn of(&self, uuid: Uuid) -> Arc<Mutex<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = all.get(&uuid).and_then(Weak::upgrade) {
+            return turn;
+        }
+        all.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        all.insert(uuid, Arc::downgrade(&turn));
+        turn
+    }
 }
 
 /// By how much calls hold each other up.
@@ -103,6 +122,7 @@ impl Host {
         };
         Self {
             known: Arc::default(),
+            turns: Arc::default(),
             looking: lines("look", settings.looking_max),
             asking: lines("ask", settings.asking_max),
             acting: lines("act", settings.acting_max),
@@ -130,7 +150,28 @@ impl Host {
         about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
+        self.acting.call(self.settings.deadlines.act, about, self.in_turn(about, call))
+    }
+
+    /// What has been seen. Whoever does it takes care of turns.
+    pub(crate) fn note_down<T: Send + 'static>(
+        &self,
+        about: Option<Uuid>,
+        call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
         self.acting.call(self.settings.deadlines.act, about, call)
+    }
+
+    fn in_turn<T>(
+        &self,
+        about: Option<Uuid>,
+        call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
+    ) -> impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static {
+        let turn = about.map(|uuid| self.turns.of(uuid));
+        move |connect| {
+            let _turn = turn.as_ref().map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
+            call(connect)
+        }
     }
 
     pub(crate) fn power<T: Send + 'static>(
@@ -138,7 +179,7 @@ impl Host {
         about: Option<Uuid>,
         call: impl FnOnce(&Connect) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.acting.call(self.settings.deadlines.power, about, call)
+        self.acting.call(self.settings.deadlines.power, about, self.in_turn(about, call))
     }
 
     pub(crate) fn ask_agent<T: Send + 'static>(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use virt::connect::Connect;
 
 use crate::bridge;
-use crate::host::Host;
+use crate::host::{Host, Turns};
 use crate::known::Known;
 use crate::state::State;
 use crate::target::{self, find};
@@ -69,7 +69,7 @@ impl Host {
         let known = Arc::clone(&self.known);
         let (listing, to_note) = self.look(None, move |connect| list(connect, &known))?;
         if !to_note.is_empty() {
-            self.act(None, move |connect| note(connect, &to_note))?;
+            self.note(None, to_note)?;
         }
         Ok(listing)
     }
@@ -80,7 +80,7 @@ impl Host {
         let (observed, to_note) =
             self.look(Some(uuid), move |connect| observe(connect, &known, uuid))?;
         if let Some(to_note) = to_note {
-            self.act(Some(uuid), move |connect| note(connect, &[to_note]))?;
+            self.note(Some(uuid), vec![to_note])?;
         }
         Ok(observed)
     }
@@ -99,17 +99,32 @@ impl Host {
     /// Somebody else's domains, for people who want to adopt one.
     pub fn list_foreign(&self) -> Result<Vec<Foreign>, Trouble> {
         let known = Arc::clone(&self.known);
-        self.look(None, move |connect| {
+        let mut foreign = self.look(None, move |connect| {
             let mut foreign = Vec::new();
             for raw in bridge::states(connect)? {
                 if let Some(found) = read(connect, &known, raw.uuid, Fresh::No)?
                     && found.ours.is_none()
                 {
-                    let sizes = sizes(connect, &found)?;
-                    foreign.push(Foreign { found, state: State::of(raw.state, raw.reason), sizes });
+                    let (state, sizes) = (State::of(raw.state, raw.reason), Vec::new());
+                    foreign.push(Foreign { found, state, sizes });
                 }
             }
             Ok(foreign)
+        })?;
+        for it in &mut foreign {
+            let found = Arc::clone(&it.found);
+            // Of one that runs QEMU is asked, which may hang.
+            let asked = self.ask_monitor(found.uuid, move |connect| sizes(connect, &found));
+            it.sizes = asked.unwrap_or_default();
+        }
+        Ok(foreign)
+    }
+
+    fn note(&self, about: Option<Uuid>, ends: Vec<ToNote>) -> Result<(), Trouble> {
+        let turns = Arc::clone(&self.turns);
+        self.note_down(about, move |connect| {
+            let mut ends = ends.iter();
+            ends.try_for_each(|end| unless_gone(note_one(connect, &turns, end)).map(drop))
         })
     }
 }
@@ -217,13 +232,11 @@ fn observe(
     Ok((Some(Observed { found, state, displays }), noted))
 }
 
-fn note(connect: &Connect, ends: &[ToNote]) -> Result<(), Trouble> {
-    ends.iter().try_for_each(|end| unless_gone(note_one(connect, end)).map(drop))
-}
-
-/// Between reading and writing it may have been defined or started again: then there is nothing to
-/// note any more.
-fn note_one(connect: &Connect, (uuid, ended): &ToNote) -> Result<(), Trouble> {
+/// It may have been defined or started again since: then there is nothing to note any more. Of one
+/// that somebody is at right now it is noted the next time.
+fn note_one(connect: &Connect, turns: &Turns, (uuid, ended): &ToNote) -> Result<(), Trouble> {
+    let turn = turns.of(*uuid);
+    let Ok(_turn) = turn.try_lock() else { return Ok(()) };
     let Some(domain) = find(connect, *uuid)? else { return Ok(()) };
     let Some(mut ours) = target::marks(&domain)? else { return Ok(()) };
     if ours.ran && ours.ended.is_none() && !target::state(&domain)?.is_on() {

@@ -16,7 +16,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 impl Host {
     /// Of the first monitor.
     pub fn screenshot(&self, target: Target) -> Result<Vec<u8>, Trouble> {
-        let image = self.look(Some(target.uuid), move |connect| {
+        let image = self.ask_monitor(target.uuid, move |connect| {
             let held = target.take(connect)?;
             held.must_run()?;
             let stream = Stream::new(connect, 0)?;
