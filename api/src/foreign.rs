@@ -74,9 +74,22 @@ fn adoption(
     let firmware = if domain.uefi { "uefi" } else { "bios" };
     let cpu =
         json!({ "sockets": domain.sockets, "cores": domain.cores, "threads": domain.threads });
+    // As near to what it has as Carrel would make it: for its clones, as itself stays what it is.
+    let bus = match domain.disks.first().map(|disk| disk.bus.as_str()) {
+        Some("virtio") | None => "virtio",
+        Some("scsi") => "scsi",
+        Some(_) => "sata",
+    };
+    let card = match domain.card_model.as_ref().map(Text::as_str) {
+        Some("rtl8139") => "rtl8139",
+        Some("e1000" | "e1000e") => "e1000e",
+        Some(_) | None => "virtio",
+    };
     let hardware = json!({
         "memory_mib": domain.memory_mib, "cpu": cpu, "firmware": firmware,
         "tpm": if domain.tpm { "v2" } else { "none" },
+        "os": if domain.clock_is_local { "windows" } else { "linux" },
+        "devices": { "disk_bus": bus, "network_card": card },
     });
     Ok(AdoptMachine {
         hypervisor: Ref::Id(host),

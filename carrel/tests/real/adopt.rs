@@ -101,4 +101,94 @@ fn a_domain_of_somebody_else_is_shown_and_adopted_as_it_runs() {
     assert_eq!(without_metadata(&after), without_metadata(&before));
     assert!(site.does(&["foreign", &host]).contains("no domains"));
     site.has_what_it_should();
+    goes_on_as_it_was(&site);
+    is_thrown_away(&site);
+    goes_and_comes_back(&site, &host);
+}
+
+fn boots(site: &Site, count: u32) {
+    site.does(&["do", "StartMachine", "--machines", "vdi-7", "--wait"]);
+    says_boot(site, count);
+    is_as_it_was(site);
+}
+
+fn says_boot(site: &Site, count: u32) {
+    let log = site.lab.folder().join("vdi-7.log");
+    let wanted = format!("boot {count} of ");
+    eventually(&wanted, || {
+        let said = fs::read(&log).unwrap_or_default();
+        String::from_utf8_lossy(&said).contains(&wanted).then_some(())
+    });
+}
+
+fn goes_off(site: &Site) {
+    site.does(&["do", "PowerOffMachine", "--machines", "vdi-7", "--wait"]);
+}
+
+/// But for its display, which lets nobody in unarmed, and for the files of its disk.
+fn is_as_it_was(site: &Site) {
+    let xml = site.lab.virsh(&["dumpxml", "--inactive", "vdi-7"]);
+    let wrapper = site.lab.folder().join("vdi-qemu");
+    for kept in [
+        format!("<emulator>{}</emulator>", wrapper.display()),
+        format!("<mac address='{MAC}'/>"),
+        "<source bridge='br0'/>".to_owned(),
+        "<target dev='vda' bus='virtio'/>".to_owned(),
+        format!("<source path='{}'/>", site.lab.folder().join("vdi-7.log").display()),
+    ] {
+        assert!(xml.contains(&kept), "{kept} is not in {xml}");
+    }
+    assert_eq!(xml.matches("<interface").count(), 1);
+    assert_eq!(xml.matches("device='cdrom'").count(), 0, "it was never made to be told anything");
+    assert_eq!(xml.matches("<graphics type='spice'").count(), 1);
+    let closed = site.lab.virsh(&["dumpxml", "--inactive", "--security-info", "vdi-7"]);
+    assert!(closed.contains("passwd=''"), "{closed}");
+}
+
+/// Its overlay says no format of what is below, and nobody has to say it again.
+fn goes_on_as_it_was(site: &Site) {
+    says_boot(site, 1);
+    goes_off(site);
+    boots(site, 2);
+    assert_eq!(site.domain_disks("vdi-7"), [site.storage().join("vdi/vm.qcow2")]);
+    let more = r#"{"machine":"vdi-7","settings":{"hardware":{"memory_mib":160}}}"#;
+    site.does(&["do", "UpdateMachine", "--data", more, "--wait"]);
+    goes_off(site);
+    boots(site, 3);
+    assert!(site.lab.virsh(&["dominfo", "vdi-7"]).contains("163840 KiB"));
+}
+
+fn is_thrown_away(site: &Site) {
+    goes_off(site);
+    site.does(&["do", "EnableVirtualSnapshot", "--machines", "vdi-7", "--wait"]);
+    // Who opened an overlay on top of it would have to guess.
+    let why = site.fails(&["do", "StartMachine", "--machines", "vdi-7", "--wait"]);
+    assert!(why.contains("qemu-img rebase -u -F"), "{why}");
+    let written = ["rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", "base.qcow2", "vm.qcow2"];
+    qemu_img(&written, &site.storage().join("vdi"));
+    boots(site, 4);
+    assert!(site.domain_disks("vdi-7")[0].starts_with(site.storage().join("throwaway")));
+    goes_off(site);
+    boots(site, 4);
+    goes_off(site);
+    site.does(&["do", "DisableVirtualSnapshot", "--machines", "vdi-7", "--wait"]);
+    boots(site, 4);
+    assert_eq!(site.domain_disks("vdi-7"), [site.storage().join("vdi/vm.qcow2")]);
+}
+
+/// Whoever gets it next, on a host that may be another one, has it as it was.
+fn goes_and_comes_back(site: &Site, host: &str) {
+    goes_off(site);
+    let drain = |on: bool| {
+        let data = serde_json::json!({ "hypervisor": host, "on": on });
+        site.does(&["do", "DrainHypervisor", "--data", &data.to_string(), "--wait"]);
+    };
+    drain(true);
+    eventually("its host has let go", || {
+        let there = site.lab.virsh(&["list", "--all", "--name"]);
+        (!there.contains("vdi-7")).then_some(())
+    });
+    drain(false);
+    boots(site, 5);
+    site.has_what_it_should();
 }

@@ -23,10 +23,14 @@ pub struct ForeignDomain {
     pub threads: u16,
     pub uefi: bool,
     pub tpm: bool,
+    /// Its clock is local time, as Windows has it.
+    pub clock_is_local: bool,
     /// What runs it: often somebody's own wrapper of QEMU.
     pub emulator: Option<Text>,
     /// Of its network cards, in turn.
     pub macs: Vec<Mac>,
+    /// What its first network card is: `virtio`.
+    pub card_model: Option<Text>,
     /// What it has beside CDs and floppies.
     pub disks: Vec<ForeignDisk>,
 }
@@ -44,6 +48,8 @@ pub enum ForeignState {
 pub struct ForeignDisk {
     /// What the guest sees: `vda`.
     pub target: Text,
+    /// Which way the guest sees it: `virtio`.
+    pub bus: Text,
     /// Nothing: it is no file.
     pub file: Option<Text>,
     /// Nothing: nobody has said, or it is one that Carrel doesn't run from.

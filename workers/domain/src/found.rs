@@ -122,6 +122,32 @@ impl Found {
             displays: devices.children("graphics").map(display).collect(),
         })
     }
+
+    /// What it has beside CDs and floppies.
+    pub fn fixed_disks(&self) -> impl Iterator<Item = &FoundDisk> {
+        let disks = self.disks.iter();
+        disks.filter(|disk| matches!(disk.device, FoundDevice::Disk | FoundDevice::Other))
+    }
+
+    /// As QEMU has it where nobody has said.
+    pub fn topology(&self) -> (u16, u16, u16) {
+        let vcpus = u16::try_from(self.vcpus).unwrap_or(u16::MAX);
+        self.sockets_cores_threads.unwrap_or((vcpus, 1, 1))
+    }
+}
+
+/// Neither a CD nor a floppy.
+pub(crate) fn is_fixed(disk: &Element) -> bool {
+    matches!(device(disk), FoundDevice::Disk | FoundDevice::Other)
+}
+
+fn device(disk: &Element) -> FoundDevice {
+    match disk.attribute("device").unwrap_or("disk") {
+        "disk" => FoundDevice::Disk,
+        "cdrom" => FoundDevice::Cd,
+        "floppy" => FoundDevice::Floppy,
+        _ => FoundDevice::Other,
+    }
 }
 
 fn topology(whole: &Element) -> Option<(u16, u16, u16)> {
@@ -148,12 +174,7 @@ fn source(from: &Element) -> Option<String> {
 
 fn disk(disk: &Element) -> FoundDisk {
     let target = |name| disk.child("target").and_then(|it| it.attribute(name)).unwrap_or_default();
-    let device = match disk.attribute("device").unwrap_or("disk") {
-        "disk" => FoundDevice::Disk,
-        "cdrom" => FoundDevice::Cd,
-        "floppy" => FoundDevice::Floppy,
-        _ => FoundDevice::Other,
-    };
+    let device = device(disk);
     let mut backing = Vec::new();
     let mut above = disk;
     while let Some(below) = above.child("backingStore")

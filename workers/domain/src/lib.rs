@@ -36,4 +36,4 @@ pub use hardware::{Cpu, Firmware, Model, Uefi, Virtualization};
 pub use network::{Attachment, Card, CardModel, Mac};
 pub use ours::{Ended, Ours};
 pub use text::{HostFile, Label, Name};
-pub use xml::Unreadable;
+pub use xml::{Changes, Unreadable};

@@ -22,6 +22,8 @@ const NAME: &str = "machine";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ours {
     pub machine: Uuid,
+    /// Somebody else has written it, and all that isn't Carrel's stays as it is.
+    pub adopted: bool,
     /// Of the log that ordered it.
     pub incarnation: u64,
     pub generation: u64,
@@ -74,6 +76,7 @@ impl Ours {
     pub fn new(machine: Uuid, (incarnation, generation): (u64, u64), boot_epoch: u64) -> Self {
         Self {
             machine,
+            adopted: false,
             incarnation,
             generation,
             boot_epoch,
@@ -102,6 +105,9 @@ impl Ours {
             .with("incarnation", self.incarnation)
             .with("generation", self.generation)
             .with("epoch", self.boot_epoch);
+        if self.adopted {
+            element.set("adopted", "yes");
+        }
         if self.ran {
             element.set("ran", "yes");
         }
@@ -134,6 +140,7 @@ impl Ours {
         };
         Some(Self {
             machine: element.attribute("id")?.parse().ok()?,
+            adopted: element.is("adopted", "yes"),
             incarnation: number("incarnation")?,
             generation: number("generation")?,
             boot_epoch: number("epoch")?,
@@ -150,15 +157,23 @@ impl Ours {
     /// Whatever prefix somebody has given to our namespace.
     pub fn find(domain: &Element) -> Option<Self> {
         let metadata = domain.child("metadata")?;
-        let is_ours = |element: &&Element| {
-            let prefix = element.name.split_once(':').map_or("", |(prefix, _)| prefix);
-            let attribute =
-                if prefix.is_empty() { "xmlns".to_owned() } else { format!("xmlns:{prefix}") };
-            let mut scopes = [*element, metadata, domain].into_iter();
-            scopes.find_map(|scope| scope.attribute(&attribute)) == Some(NAMESPACE)
-        };
-        metadata.children.iter().find(is_ours).and_then(Self::read)
+        let mut ours = metadata.children.iter().filter(|it| is_ours(it, [metadata, domain]));
+        ours.next().and_then(Self::read)
     }
+}
+
+fn is_ours(element: &Element, [metadata, domain]: [&Element; 2]) -> bool {
+    let prefix = element.name.split_once(':').map_or("", |(prefix, _)| prefix);
+    let attribute = if prefix.is_empty() { "xmlns".to_owned() } else { format!("xmlns:{prefix}") };
+    let mut scopes = [element, metadata, domain].into_iter();
+    scopes.find_map(|scope| scope.attribute(&attribute)) == Some(NAMESPACE)
+}
+
+/// What others have written into its metadata.
+pub(crate) fn of_others(domain: &Element) -> Vec<Element> {
+    let Some(metadata) = domain.child("metadata") else { return Vec::new() };
+    let others = metadata.children.iter().filter(|it| !is_ours(it, [metadata, domain]));
+    others.cloned().collect()
 }
 
 fn qualify(element: &mut Element) {

@@ -4,6 +4,7 @@
 //!   <storage>/machines/<machine>/<disk>-<overlay generation>.qcow2     what a guest writes
 //!                               /<snapshot>.<disk>.qcow2               what it had written then
 //!                               /config.iso                            what it is told of itself
+//!                               /adopted.xml                           how others have defined it
 //!                               /firmware.nvram                        what its firmware keeps
 //!                               /firmware.of                           with which of its disks
 //!                               /<disk>-<overlay generation>.nvram     what it kept with that one
@@ -103,7 +104,8 @@ pub fn throwaway_folder(machine: MachineId) -> String {
 }
 
 /// What stands in a machine's folder beside its disks, and stays there for as long as it lives.
-const BESIDE_DISKS: [&str; 3] = [CONFIG_DISC, FIRMWARE, FIRMWARE_OF];
+const BESIDE_DISKS: [&str; 4] = [ADOPTED, CONFIG_DISC, FIRMWARE, FIRMWARE_OF];
+pub const ADOPTED: &str = "adopted.xml";
 const CONFIG_DISC: &str = "config.iso";
 pub const FIRMWARE: &str = "firmware.nvram";
 pub const FIRMWARE_OF: &str = "firmware.of";
@@ -136,6 +138,11 @@ pub fn config_disc(machine: MachineId, disk: &Place) -> Option<Place> {
 pub fn is_config_disc(machine: MachineId, path: &str) -> bool {
     let folder = path.strip_suffix(CONFIG_DISC);
     folder.is_some_and(|it| it.ends_with(&format!("/{}", machine_folder(machine))))
+}
+
+/// How somebody else has defined it, while no host has it.
+pub fn adopted_file(machine: MachineId, disk: &Place) -> Option<Place> {
+    Place::new(&disk.root, &format!("{}{ADOPTED}", machine_folder(machine)))
 }
 
 /// What a guest's firmware keeps while it runs, on the storage of its first disk.

@@ -1,13 +1,14 @@
 //! Making a domain known to libvirt, and forgetting it.
 
-use carrel_domain::{Domain, Ours};
+use carrel_domain::tree::Element;
+use carrel_domain::{Changes, Domain, Ours};
 use virt::connect::Connect;
 use virt::domain::Domain as Defined;
 use virt_sys as sys;
 
 use crate::host::Host;
 use crate::state::{Pause, State};
-use crate::target::{Target, find, marks, state, write};
+use crate::target::{Held, Target, find, marks, parse, state, write};
 use crate::trouble::Trouble;
 
 /// What becomes of what libvirt keeps of a guest beside its definition: the variables of its
@@ -31,6 +32,37 @@ impl Host {
         defined
     }
 
+    /// One that was adopted, for another epoch: it stays as somebody else has written it, but for
+    /// what has to be Carrel's. Where it is not defined it becomes what it was, from
+    /// [`Host::written`]. Not while it runs.
+    pub fn define_adopted(
+        &self,
+        target: Target,
+        changes: Changes,
+        was: Option<Element>,
+    ) -> Result<(), Trouble> {
+        let defined = self.act(Some(target.uuid), move |connect| {
+            let there = target.take_if_there(connect)?;
+            let written = there.as_ref().map(written).transpose()?.or(was);
+            let written =
+                written.ok_or_else(|| Trouble::never("no_domain", "the domain is not there"))?;
+            if let Some(held) = there {
+                must_be_off(&held.domain, &held.ours, held.state)?;
+            }
+            let changed = changes.onto(&written);
+            let changed = changed.map_err(|why| Trouble::never("adopted", &why.to_string()))?;
+            Defined::define_xml(connect, &changed.write())?;
+            Ok(())
+        });
+        self.known.forget(target.uuid);
+        defined
+    }
+
+    /// As it is defined, whoever has written it.
+    pub fn written(&self, target: Target) -> Result<Element, Trouble> {
+        self.look(Some(target.uuid), move |connect| written(&target.take(connect)?))
+    }
+
     /// Its disks stay. Nothing is done if it is not there; not while it runs.
     pub fn undefine(&self, target: Target, firmly: Firmly) -> Result<(), Trouble> {
         let undefined =
@@ -51,13 +83,17 @@ impl Host {
                 // Whoever finds it running takes it as it is: it has run in the epoch that it gets.
                 None => {
                     let ran = ours.ran || state(&domain)?.is_on();
-                    write(&domain, &Ours { ran, ..ours })
+                    write(&domain, &Ours { adopted: true, ran, ..ours })
                 }
             }
         });
         self.known.forget(target.uuid);
         adopted
     }
+}
+
+fn written(held: &Held) -> Result<Element, Trouble> {
+    parse(&held.domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)?)
 }
 
 fn foreign() -> Trouble {

@@ -108,7 +108,7 @@ fn clock(domain: &Domain) -> Element {
 }
 
 /// A guest that is off is off, whatever it ended by: who starts it again is not libvirt's to say.
-fn endings() -> [Element; 3] {
+pub(super) fn endings() -> [Element; 3] {
     let on = |name: &str, then: &str| Element::new(name).with_text(then);
     [on("on_poweroff", "destroy"), on("on_reboot", "restart"), on("on_crash", "destroy")]
 }

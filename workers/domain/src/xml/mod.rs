@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   mod        the whole, and the devices that every domain has
+//!   adopted    what changes of one that others have written
 //!   board      firmware, processor, features, clock
 //!   storage    disks with what they stand on, media
 //!   network    cards
@@ -10,6 +11,7 @@
 //!   reading    what is said of what can't be read
 //! ```
 
+mod adopted;
 mod board;
 mod display;
 mod network;
@@ -20,6 +22,7 @@ use crate::domain::Domain;
 use crate::ours::Ours;
 use crate::tree::Element;
 
+pub use adopted::Changes;
 pub use reading::Unreadable;
 pub(crate) use reading::memory_mib;
 use reading::{Words, file, label, meant, number, required, text, word};

@@ -44,6 +44,16 @@ pub(super) fn render(domain: &Domain) -> Vec<Element> {
 }
 
 fn disk(disk: &Disk, target: &str) -> Element {
+    let target = Element::new("target").with("dev", target).with("bus", word(BUSES, disk.bus));
+    Element::new("disk")
+        .with("type", "file")
+        .with("device", "disk")
+        .within(parts(disk))
+        .within([target])
+}
+
+/// Which file it is, and how QEMU gets to it.
+pub(super) fn parts(disk: &Disk) -> [Element; 3] {
     let driver = Element::new("driver")
         .with("name", "qemu")
         .with("type", word(FORMATS, disk.format))
@@ -53,12 +63,7 @@ fn disk(disk: &Disk, target: &str) -> Element {
         .with("error_policy", "stop")
         .with("io", word(IO, disk.io))
         .with("discard", if disk.discard { "unmap" } else { "ignore" });
-    Element::new("disk").with("type", "file").with("device", "disk").within([
-        driver,
-        source(&disk.file),
-        chain(&disk.backing),
-        Element::new("target").with("dev", target).with("bus", word(BUSES, disk.bus)),
-    ])
+    [driver, source(&disk.file), chain(&disk.backing)]
 }
 
 fn source(file: &HostFile) -> Element {

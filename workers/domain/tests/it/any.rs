@@ -42,10 +42,11 @@ fn ours() -> impl Strategy<Value = Ours> {
     let ended = select(vec![Ended::Guest, Ended::Cut, Ended::Crash, Ended::Unknown]);
     let numbers = any::<[u64; 3]>();
     let words = ((vec(label(), 0..3), vec(label(), 0..3)), vec(uuid(), 0..3));
-    (uuid(), numbers, any::<bool>(), of(any::<u64>()), of(ended), words).prop_map(
-        |(machine, [incarnation, generation, boot_epoch], ran, awaits, ended, (words, people))| {
+    (uuid(), numbers, any::<[bool; 2]>(), of(any::<u64>()), of(ended), words).prop_map(
+        |(machine, [incarnation, generation, boot_epoch], is, awaits, ended, (words, people))| {
             Ours {
-                ran,
+                adopted: is[0],
+                ran: is[1],
                 awaits,
                 ended,
                 probes: words.0,

@@ -25,6 +25,7 @@ fn vocabulary() -> BTreeSet<String> {
         "kernel",
         "initrd",
         "cmdline",
+        "@adopted",
         "@ran",
         "@awaits",
         "@ended",

@@ -10,7 +10,9 @@ use carrel_domain::{
 };
 use carrel_images::{DiskFile, Images};
 use carrel_model::ids::MachineId;
-use carrel_model::machine::{DiskBus, Firmware as FirmwareKind, Hardware, NetworkCard, Os, Tpm};
+use carrel_model::machine::{
+    DiskBus, Firmware as FirmwareKind, Format as DiskFormat, Hardware, NetworkCard, Os, Tpm,
+};
 use carrel_model::media::Kind;
 use carrel_model::version::latest::display::{self, Protocol};
 use carrel_model::version::latest::machine::BootDevice;
@@ -28,11 +30,6 @@ const DRIVES_MIN: usize = 2;
 
 pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<Domain, Trouble> {
     let hardware = &of.settings.hardware;
-    // The incarnation is the ledger's to know.
-    let mut ours = Ours::new(of.machine.uuid(), (0, of.generation), of.boot_epoch);
-    ours.disks = of.disks.iter().map(|disk| disk.id.uuid()).collect();
-    ours.probes = probes::words(of)?;
-    ours.people.clone_from(&of.people);
     let mut disks = Vec::with_capacity(of.disks.len());
     for it in &of.disks {
         disks.push(disk(it, hardware, images)?);
@@ -44,7 +41,7 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
         name: Name::new(of.name.as_str()).map_err(|unfit| unfit_text("name", &unfit))?,
         uuid: of.identity.uuid,
         title: None,
-        ours,
+        ours: ours(of)?,
         virtualization: facts.virtualization,
         emulator: facts.emulator.clone(),
         machine_type: label(of.identity.machine_type.as_str())?,
@@ -58,11 +55,24 @@ pub(super) fn domain(of: &Definition, facts: &Facts, images: &Images) -> Result<
         kernel: None,
         disks,
         media,
-        cards: of.networks.iter().map(|it| card(it, hardware)).collect::<Result<_, _>>()?,
+        cards: cards(of)?,
         display: display(of, facts),
         sound: hardware.devices.sound,
         console_log: Some(host_file(&console.to_string_lossy())?),
     })
+}
+
+pub(super) fn ours(of: &Definition) -> Result<Ours, Trouble> {
+    // The incarnation is the ledger's to know.
+    let mut ours = Ours::new(of.machine.uuid(), (0, of.generation), of.boot_epoch);
+    ours.disks = of.disks.iter().map(|disk| disk.id.uuid()).collect();
+    ours.probes = probes::words(of)?;
+    ours.people.clone_from(&of.people);
+    Ok(ours)
+}
+
+pub(super) fn cards(of: &Definition) -> Result<Vec<Card>, Trouble> {
+    of.networks.iter().map(|it| card(it, &of.settings.hardware)).collect()
 }
 
 /// Where it is written what its guest says.
@@ -131,7 +141,11 @@ fn boot(devices: &[BootDevice]) -> Vec<Boot> {
     devices.collect()
 }
 
-fn disk(of: &DefinedDisk, hardware: &Hardware, images: &Images) -> Result<Disk, Trouble> {
+pub(super) fn disk(
+    of: &DefinedDisk,
+    hardware: &Hardware,
+    images: &Images,
+) -> Result<Disk, Trouble> {
     let bus = match hardware.devices.disk_bus {
         DiskBus::Virtio => Bus::Virtio,
         DiskBus::Scsi => Bus::Scsi,
@@ -185,7 +199,14 @@ fn below(file: &DiskFile, images: &Images) -> Result<Option<DiskFile>, Trouble> 
         return Err(Trouble::never("file_missing", &format!("{path} is not there")));
     };
     let Some(backing) = &seen.backing else { return Ok(None) };
-    let unsaid = || Trouble::never("format", &format!("{path} says no format of what is below"));
+    let below = backing.path.display();
+    let unsaid = || {
+        let detail = format!(
+            "{path} does not say what format {below} has; while the machine is off, \
+             `qemu-img rebase -u -F FORMAT -b {below} {path}` writes it down"
+        );
+        Trouble::never("format", &detail)
+    };
     let format = backing.format.ok_or_else(unsaid)?;
     Ok(Some(DiskFile::new(backing.path.clone(), format)))
 }
@@ -200,7 +221,9 @@ fn media(specs: &[MediumSpec]) -> Result<Vec<Medium>, Trouble> {
             Kind::Iso => Tray::Cd,
             Kind::Drivers | Kind::Disk => {
                 let unread = || Trouble::never("format", "no drive reads this medium; import it");
-                Tray::Stick(format(files::format(spec.format.of_disk().ok_or_else(unread)?)))
+                // A format that can name other files would have QEMU open them.
+                let raw = spec.format.of_disk().filter(|it| *it == DiskFormat::Raw);
+                Tray::Stick(format(files::format(raw.ok_or_else(unread)?)))
             }
         };
         media.push(Medium { tray, file: Some(file) });
@@ -234,7 +257,7 @@ fn card(of: &NetworkSpec, hardware: &Hardware) -> Result<Card, Trouble> {
     })
 }
 
-fn display(of: &Definition, facts: &Facts) -> Display {
+pub(super) fn display(of: &Definition, facts: &Facts) -> Display {
     let (may, wanted) = (&of.display, &of.settings.display);
     let has = |protocol| wanted.protocols.contains(&protocol);
     let redirections = of.settings.hardware.devices.usb_redirections;

@@ -1,6 +1,6 @@
 //! Domains of others, for people who want to adopt one.
 
-use carrel_domain::{Found, FoundDevice, FoundDisk};
+use carrel_domain::FoundDisk;
 use carrel_libvirt::{Foreign, State};
 use carrel_model::foreign::{ForeignDisk, ForeignDomain, ForeignState};
 use carrel_model::machine::Format;
@@ -8,8 +8,7 @@ use carrel_model::text::Text;
 
 pub(super) fn told(it: &Foreign) -> ForeignDomain {
     let found = &it.found;
-    let (sockets, cores, threads) =
-        found.sockets_cores_threads.unwrap_or_else(|| (1, saturated(found.vcpus), 1));
+    let (sockets, cores, threads) = found.topology();
     let macs = found.cards.iter().filter_map(|card| card.mac?.to_string().parse().ok());
     ForeignDomain {
         uuid: found.uuid,
@@ -25,23 +24,18 @@ pub(super) fn told(it: &Foreign) -> ForeignDomain {
         threads,
         uefi: found.is_uefi,
         tpm: found.has_tpm,
+        clock_is_local: found.clock_is_local,
         emulator: found.emulator.as_deref().map(Text::cut),
         macs: macs.collect(),
-        disks: disks(found).map(|disk| told_disk(disk, it)).collect(),
+        card_model: found.cards.first().and_then(|card| card.model.as_deref()).map(Text::cut),
+        disks: found.fixed_disks().map(|disk| told_disk(disk, it)).collect(),
     }
-}
-
-fn saturated(number: u32) -> u16 {
-    u16::try_from(number).unwrap_or(u16::MAX)
-}
-
-fn disks(found: &Found) -> impl Iterator<Item = &FoundDisk> {
-    found.disks.iter().filter(|disk| matches!(disk.device, FoundDevice::Disk | FoundDevice::Other))
 }
 
 fn told_disk(disk: &FoundDisk, of: &Foreign) -> ForeignDisk {
     ForeignDisk {
         target: Text::cut(&disk.target),
+        bus: Text::cut(&disk.bus),
         file: disk.file.as_deref().map(Text::cut),
         format: disk.format.map(format),
         size_bytes: of.size_of(&disk.target),

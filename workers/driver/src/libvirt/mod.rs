@@ -4,6 +4,7 @@
 //!   LibvirtHost: Hypervisor
 //!        |
 //!        +-- describe   a definition becomes a domain; disk_io: how its files are opened
+//!        +-- adopted    one that others have written stays as it is, but for little
 //!        +-- config     and a CD by which its guest learns who it is
 //!        +-- kept       what its firmware and its TPM keep, which belongs to its disk
 //!        +-- files      steps on files, by carrel-images
@@ -24,6 +25,7 @@
 //! nobody in any more: one that was said to be armed is never armed again and expires in its time,
 //! any other is armed by whoever wants it. Whoever looks there stays.
 
+mod adopted;
 mod config;
 mod describe;
 mod disk_io;
@@ -96,7 +98,7 @@ pub struct Uefi {
 
 pub struct LibvirtHost {
     host: Arc<Host>,
-    images: Images,
+    images: Arc<Images>,
     storages: Arc<Storages>,
     facts: Facts,
     people: Arc<People>,
@@ -118,7 +120,7 @@ impl LibvirtHost {
     /// libvirt's events can't be heard, or there are no threads.
     pub fn new(
         host: Arc<Host>,
-        images: Images,
+        images: impl Into<Arc<Images>>,
         facts: Facts,
         clock: Box<Clock>,
     ) -> Result<Self, Trouble> {
@@ -131,7 +133,7 @@ impl LibvirtHost {
         };
         let rounds = Rounds::new(&between)?;
         let ears = Ears::new(host.watch()?, rounds.asking(), told.clone())?;
-        let storages = Arc::default();
+        let (images, storages) = (images.into(), Arc::default());
         Ok(Self { host, images, storages, facts, people, rounds, clock, told, _ears: ears })
     }
 
@@ -157,7 +159,10 @@ impl LibvirtHost {
                 format!("{file} can't grow: its storage is full, with {free} MiB left for it")
             }
             (true, None) => format!("{file} can't grow: its storage is full"),
-            (false, _) => format!("{file} could not be read or written: its storage is broken"),
+            (false, _) => format!(
+                "{file} could not be read or written: the host's kernel log says why; ResumeMachine \
+                 has the guest try again"
+            ),
         })
     }
 

@@ -11,7 +11,7 @@ use carrel_model::mac::Mac;
 use carrel_model::work::MediumSpec;
 
 use super::people::Pass;
-use super::{LibvirtHost, config, describe, kept};
+use super::{LibvirtHost, adopted, config, describe, kept};
 use crate::place::{is_config_disc, medium_file, medium_of};
 use crate::step::{Definition, Step};
 use crate::trouble::Trouble;
@@ -20,14 +20,9 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
     let (host, target) = (&on.host, || on.target(machine));
     match step {
         Step::Define(definition) => {
-            let mut domain = describe::domain(definition, &on.facts, &on.images)?;
-            if let Some(board) = board(on, machine, &domain)? {
-                domain.machine_type = board;
+            if !adopted::define(on, machine, definition)? {
+                define(on, machine, definition)?;
             }
-            // Before the domain: who finds that defined has no more to make.
-            kept::define(on, definition, &domain)?;
-            config::put(definition, &on.images)?;
-            host.define(&domain)?;
         }
         Step::Undefine { deleted } => undefine(on, machine, *deleted)?,
         Step::Start { boot_epoch } => {
@@ -77,6 +72,17 @@ pub(super) fn step(on: &LibvirtHost, machine: MachineId, step: &Step) -> Result<
     Ok(())
 }
 
+fn define(on: &LibvirtHost, machine: MachineId, of: &Definition) -> Result<(), Trouble> {
+    let mut domain = describe::domain(of, &on.facts, &on.images)?;
+    if let Some(board) = board(on, machine, &domain)? {
+        domain.machine_type = board;
+    }
+    // Before the domain: who finds that defined has no more to make.
+    kept::define(on, of, &domain)?;
+    config::put(of, &on.images)?;
+    Ok(on.host.define(&domain)?)
+}
+
 /// The name of a board without a version stands for another one after each upgrade of QEMU, which a
 /// guest takes for other hardware. libvirt has written down what it stood for at first.
 fn board(
@@ -107,6 +113,7 @@ fn undefine(on: &LibvirtHost, machine: MachineId, deleted: bool) -> Result<(), T
         Some(target) => {
             if !deleted {
                 kept::release(on, target)?;
+                adopted::leave(on, target)?;
             }
             Ok(on.host.undefine(target, firmly)?)
         }
@@ -141,14 +148,17 @@ fn put_config(on: &LibvirtHost, machine: MachineId, of: &Definition) -> Result<(
 }
 
 /// A drive by the name that the guest's bus gives it, and the file in it.
-fn drives(on: &LibvirtHost, target: Target) -> Result<Vec<(String, Option<String>)>, Trouble> {
+pub(super) fn drives(
+    on: &LibvirtHost,
+    target: Target,
+) -> Result<Vec<(String, Option<String>)>, Trouble> {
     let Some(observed) = on.host.observe(target.uuid)? else { return Ok(Vec::new()) };
     let drives =
         observed.found.disks.iter().filter(|it| it.device == carrel_domain::FoundDevice::Cd);
     Ok(drives.map(|drive| (drive.target.clone(), drive.file.clone())).collect())
 }
 
-fn attach(on: &LibvirtHost, target: Target, medium: &MediumSpec) -> Result<(), Trouble> {
+pub(super) fn attach(on: &LibvirtHost, target: Target, medium: &MediumSpec) -> Result<(), Trouble> {
     let unseen = || Trouble::never("media_unseen", "this host does not see the medium's storage");
     let file = medium_file(medium).ok_or_else(unseen)?.path();
     let drives = drives(on, target)?;
@@ -161,7 +171,7 @@ fn attach(on: &LibvirtHost, target: Target, medium: &MediumSpec) -> Result<(), T
     Ok(on.host.load(target, drive, Some(&file))?)
 }
 
-fn detach(on: &LibvirtHost, target: Target, medium: MediaId) -> Result<(), Trouble> {
+pub(super) fn detach(on: &LibvirtHost, target: Target, medium: MediaId) -> Result<(), Trouble> {
     let holds = |file: &Option<String>| file.as_deref().and_then(medium_of) == Some(medium);
     match drives(on, target)?.iter().find(|(_, file)| holds(file)) {
         Some((drive, _)) => Ok(on.host.load(target, drive, None)?),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +28,12 @@ pub enum Unready {
          all the same, `touch {}` says so", .0.display(), .0.join(MARKER).display()
     )]
     NotMounted(PathBuf),
+    /// What one of them has would be nobody's for the other.
+    #[error(
+        "{} and {} are one folder under two names, of two storages: remove one of these (RemoveStorage)",
+        .0.display(), .1.display()
+    )]
+    Twice(PathBuf, PathBuf),
     #[error("{} can't be made: {source}", .path.display())]
     Unmade { path: PathBuf, source: io::Error },
 }
@@ -36,6 +42,7 @@ impl From<Unready> for Trouble {
     fn from(why: Unready) -> Self {
         match why {
             Unready::NotMounted(_) => Self::never("storage_not_mounted", &why.to_string()),
+            Unready::Twice(..) => Self::never("storage_twice", &why.to_string()),
             Unready::Unmade { .. } => Self::again("file_io", &why.to_string()),
         }
     }
@@ -50,6 +57,13 @@ pub struct Storages {
 impl Storages {
     fn used(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a file lies, of those that were used: the innermost.
+    pub(super) fn of(&self, file: &Path) -> Option<PathBuf> {
+        let used = self.used();
+        let within = used.iter().filter(|root| file.starts_with(root));
+        within.max_by_key(|root| root.as_os_str().len()).cloned()
     }
 
     /// The site has files on a storage. One that is older than its marker is known by them.
@@ -79,9 +93,18 @@ impl Storages {
             }
             mark(root)?;
         }
+        if let Some(other) = used.iter().find(|other| *other != root && is_same(other, root)) {
+            return Err(Unready::Twice(root.to_owned(), other.clone()));
+        }
         used.insert(root.to_owned());
         Ok(())
     }
+}
+
+/// By a link or a mount. Where that can't be told, they are not.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let number = |path: &Path| path.metadata().map(|it| (it.dev(), it.ino())).ok();
+    number(one).is_some_and(|one| Some(one) == number(other))
 }
 
 /// With those above it that are not there, so that QEMU gets through all of them. What somebody

@@ -286,8 +286,10 @@ fn told(uuid: Uuid, runs: bool) -> ForeignDomain {
         threads: 1,
         uefi: false,
         tpm: false,
+        clock_is_local: false,
         emulator: None,
         macs: Vec::new(),
+        card_model: None,
         disks: Vec::new(),
     }
 }

@@ -163,11 +163,14 @@ fn fill(layer: &Layer, at: u64, into: &mut [u8]) -> Result<(), Failed> {
     Ok(())
 }
 
+const UNSAID: &str = "it does not say in which format the file below is; while nobody has it open, \
+                      `qemu-img rebase -u -F FORMAT -b BELOW FILE` writes that down";
+
 /// What a qcow2 file stands on. A relative name is meant from the file's folder, as QEMU has it.
 pub(crate) fn resolve(path: &Path, header: &Qcow2) -> Result<Option<DiskFile>, Failed> {
     let Some(named) = &header.backing else { return Ok(None) };
     let Some(format) = header.extension(extension::BACKING_FORMAT) else {
-        return Err(Failed::unfit(path, "it does not say in which format the file below is"));
+        return Err(Failed::unfit(path, UNSAID));
     };
     let format = Format::of_word(&format.data);
     let format =
