@@ -8,6 +8,7 @@ use std::time::Duration;
 use carrel_decider::Decider;
 use carrel_driver::Hypervisor;
 use carrel_driver::libvirt::Storages;
+use carrel_images::Images;
 use carrel_keys::Keys;
 use carrel_model::ids::HypervisorId;
 use carrel_model::name::Org;
@@ -31,6 +32,7 @@ pub(super) struct Site {
     pub(super) keys: Keys,
     pub(super) org: Org,
     pub(super) storages: Arc<Storages>,
+    pub(super) images: Arc<Images>,
 }
 
 pub(super) struct Here {

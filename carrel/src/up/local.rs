@@ -10,7 +10,6 @@ use carrel_decider::Decider;
 use carrel_domain::Virtualization;
 use carrel_driver::Hypervisor;
 use carrel_driver::libvirt::LibvirtHost;
-use carrel_images::Images;
 use carrel_libvirt::Capacity;
 use carrel_libvirt::preflight::Verdict;
 use carrel_model::fleet::Fleet;
@@ -64,7 +63,7 @@ pub(super) struct Local {
 
 /// Looks, and says what is not as it should be.
 pub(super) async fn find(config: &Config, site: &Site) -> Result<Local, Failure> {
-    let storages = Arc::clone(&site.storages);
+    let (storages, images) = (Arc::clone(&site.storages), Arc::clone(&site.images));
     let at = Where {
         uri: config.libvirt_uri.clone(),
         storage: config.storage.clone(),
@@ -98,15 +97,14 @@ pub(super) async fn find(config: &Config, site: &Site) -> Result<Local, Failure>
         stays_walled(&data, ready.facts.virtualization)?;
         tracing::info!(by = ?ready.facts.virtualization, "guests run here");
         let clock = Box::new(|| millis() / 1_000);
-        let driver = LibvirtHost::new(here.host, Images::default(), ready.facts, clock);
+        let free_mib = images.free_mib(&ready.storage).map_err(|why| unfit().because(why))?;
+        let driver = LibvirtHost::new(here.host, images, ready.facts, clock);
         let hypervisor = driver.map_err(|why| unfit().because(why))?.on(storages);
         Ok(Local {
             hypervisor: Arc::new(hypervisor),
             name: name(&ready.capacity.hostname),
             capacity: ready.capacity,
-            free_mib: Images::default()
-                .free_mib(&ready.storage)
-                .map_err(|why| unfit().because(why))?,
+            free_mib,
             storage: utf8(&ready.storage)?,
             displays: at.displays.map(|it| it.address),
             data,

@@ -148,14 +148,16 @@ async fn local(
     ending: &watch::Sender<bool>,
     behind: &mut JoinSet<Ended>,
 ) -> Result<Hosts, Failure> {
-    let site = super::here::Site { decider, keys, org, storages: Arc::default() };
+    let site =
+        super::here::Site { decider, keys, org, storages: Arc::default(), images: Arc::default() };
     let here = super::here::Here::look(config, &site).await?;
     let hosts = Hosts {
         drives: here.drives(),
         more: here.more(),
         missing: here.missing().map(str::to_owned),
         uploads: Arc::new(
-            HostUploads::new(here.id(), config.upload_gib_max).on(Arc::clone(&site.storages)),
+            HostUploads::new(here.id(), config.upload_gib_max)
+                .on(Arc::clone(&site.storages), Arc::clone(&site.images)),
         ),
     };
     let (mut stopped, sweeps) = (ending.subscribe(), sweep(site.decider.clone(), here.id()));

@@ -36,12 +36,13 @@ pub(super) struct HostUploads {
     host: HypervisorId,
     most_bytes: u64,
     storages: Arc<Storages>,
+    /// The host's: what room is promised to whom is known in one place.
+    images: Arc<Images>,
     inner: Arc<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    images: Images,
     /// Whose bytes somebody is sending: of two, one would write over the other.
     busy: Mutex<BTreeSet<MediaId>>,
 }
@@ -72,12 +73,13 @@ impl Drop for Alone {
 impl HostUploads {
     pub(super) fn new(host: HypervisorId, most_gib: u32) -> Self {
         let most_bytes = u64::from(most_gib) * GIB;
-        Self { host, most_bytes, storages: Arc::default(), inner: Arc::default() }
+        let (storages, images) = (Arc::default(), Arc::default());
+        Self { host, most_bytes, storages, images, inner: Arc::default() }
     }
 
-    /// What is known of storages that were used before.
-    pub(super) fn on(self, storages: Arc<Storages>) -> Self {
-        Self { storages, ..self }
+    /// What is known of storages that were used before, and whoever else writes there.
+    pub(super) fn on(self, storages: Arc<Storages>, images: Arc<Images>) -> Self {
+        Self { storages, images, ..self }
     }
 
     fn incoming(&self, upload: &Upload) -> Result<Incoming, NotTaken> {
@@ -98,7 +100,11 @@ impl HostUploads {
     ) -> Result<T, NotTaken> {
         let incoming = self.incoming(upload)?;
         let alone = Alone::begin(&self.inner, upload.medium.id)?;
-        let done = spawn_blocking(move || act(&alone.inner.images, &incoming));
+        let images = Arc::clone(&self.images);
+        let done = spawn_blocking(move || {
+            let _alone = alone;
+            act(&images, &incoming)
+        });
         done.await.map_err(|why| NotTaken::Failed(why.to_string()))?
     }
 }
