@@ -19,7 +19,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/libvirtd");
 
 /// Packages libvirt-daemon-system, libvirt-clients, qemu-system-x86, qemu-utils, busybox-static and
-/// iproute2. The guests' kernel is of linux-image-cloud-amd64.
+/// iproute2. The guests' kernel is found by ops/lab/kernel.
 const NEEDED: [&str; 6] = [
     "/usr/sbin/libvirtd",
     "/usr/bin/virsh",

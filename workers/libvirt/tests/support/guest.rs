@@ -1,7 +1,7 @@
 //! A guest of a kernel and busybox, that does what its kernel's command line says.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use carrel_domain::{
@@ -22,6 +22,8 @@ pub(crate) enum Does {
     /// It writes its first disk full.
     Fill,
 }
+
+const KERNEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/lab/kernel");
 
 pub(crate) const UP: &str = "the guest is up";
 
@@ -116,24 +118,22 @@ pub(crate) fn guest(lab: &Lab, number: u64, does: Does) -> Domain {
 fn boot_files(lab: &Lab) -> (HostFile, HostFile) {
     let (kernel, initrd) = (lab.folder().join("kernel"), lab.folder().join("initrd"));
     if !initrd.exists() {
-        let (version, image) = newest_kernel();
+        let (image, modules) = kernel_of_guests();
         fs::copy(image, &kernel).expect("the kernel can be read");
-        fs::write(&initrd, archive(&version)).expect("the lab can be written");
+        fs::write(&initrd, archive(&modules)).expect("the lab can be written");
     }
     (lab.file("kernel"), lab.file("initrd"))
 }
 
-fn newest_kernel() -> (String, PathBuf) {
-    let entries = fs::read_dir("/boot").expect("/boot").flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let versions = names.filter_map(|name| Some(name.strip_prefix("vmlinuz-")?.to_owned()));
-    let version = versions.filter(|it| it.ends_with("cloud-amd64")).max();
-    let version = version.expect("a kernel for guests: linux-image-cloud-amd64");
-    let image = Path::new("/boot").join(format!("vmlinuz-{version}"));
-    (version, image)
+fn kernel_of_guests() -> (String, String) {
+    let output = Command::new(KERNEL).output().expect("a script");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (image, modules) = said.trim_end().split_once('\n').expect("two lines");
+    (image.to_owned(), modules.to_owned())
 }
 
-fn archive(version: &str) -> Vec<u8> {
+fn archive(modules: &str) -> Vec<u8> {
     let mut archive = Archive::default();
     for folder in ["bin", "proc", "sys", "dev", "modules", "lib", "lib64", "lib/x86_64-linux-gnu"] {
         archive.folder(folder);
@@ -142,7 +142,7 @@ fn archive(version: &str) -> Vec<u8> {
     let mut names = Vec::new();
     for module in MODULES {
         let name = module.rsplit('/').next().unwrap_or(module);
-        let path = format!("/lib/modules/{version}/kernel/{module}.ko");
+        let path = format!("{modules}/kernel/{module}.ko");
         archive.file(&format!("modules/{name}.ko"), &read(&path));
         names.push(name);
     }
