@@ -257,3 +257,17 @@ pub(crate) struct Repair {
 fn position(text: &str) -> Result<Position, std::num::ParseIntError> {
     text.parse().map(Position)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn each_subcommand_says_in_the_help_what_it_is_for() {
+        for command in Arguments::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

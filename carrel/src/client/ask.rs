@@ -14,9 +14,8 @@ use crate::output::printed;
 impl Args for Do {
     fn augment_args(command: Command) -> Command {
         // Only for whoever asks for it: there are ninety.
-        command.defer(|command| {
+        command.about(ABOUT).defer(|command| {
             let command = command
-                .about("Ask for a command")
                 .long_about(LONG)
                 .subcommand_required(true)
                 .arg_required_else_help(true)
@@ -34,8 +33,10 @@ impl Args for Do {
     }
 }
 
+const ABOUT: &str = "Ask for a command: make, change, start or assign something";
+
 const LONG: &str = "\
-Ask for a command
+Ask for a command: make, change, start or assign something
 
 What a command takes follows from its schema: `carrel do Populate --help`. Lists may be given more
 than once, or with commas; what is more than a word is JSON. @FILE stands for what is in a file, @-
