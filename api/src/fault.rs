@@ -116,7 +116,7 @@ faults! {
         clears "Ask again when that is over; the log of the server says when.";
     StorageUnseen "CRL-1025" 409 "Storage not seen",
         "The server to which a file is sent does not see the medium's storage: hosts are simulated, or it is on a host elsewhere.",
-        clears "Put the file onto the storage by hand, under the medium's id: docs/guides/upload.md says where.";
+        clears "Put the file onto the storage by hand, under the medium's id: \"By hand\" in upload.md says where.";
     NotFromThere "CRL-1026" 409 "Not from there",
         "What is sent of a file does not begin where the part that has arrived ends. Nothing was taken.",
         clears "Ask how far it is (`HEAD`), and go on from there.";
