@@ -307,7 +307,7 @@ pub(crate) struct Do {
     pub(crate) how: How,
 }
 
-/// Beside what the command itself takes.
+// Beside what the command itself takes. Clap would take documentation for what the command does.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How")]
 pub(crate) struct How {

@@ -116,3 +116,20 @@ fn complete(asked: &Do) -> Result<Value, Failure> {
     read.map_err(|why| wrong().because(why).next(format!("carrel do {name} --help")))?;
     Ok(data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_described_as_its_schema_does() {
+        let mut command = Do::augment_args(Command::new("do"));
+        command.build();
+        for about in fields::asked() {
+            let text =
+                |it: Option<&Command>| it.and_then(Command::get_about).map(ToString::to_string);
+            let shown = text(command.find_subcommand(about.name));
+            assert_eq!(shown, text(Some(&fields::subcommand(about))), "{}", about.name);
+        }
+    }
+}
