@@ -40,29 +40,29 @@ syslinux          boots it
 
 # package and why
 packages_to_test='
-busybox-static         is all that guests of tests have
-chromium               shows the page about the API, as a browser would to anybody
-dosfstools             makes the file system that guests of tests boot from
-genisoimage            has isoinfo, which reads the CD that a guest learns its name from
-iproute2               gives each libvirtd of a test a network of its own
-jq                     reads the JSON that Carrel and cargo write
-libvirt-clients        looks at domains from outside, and knows the schema of their XML
-libvirt-daemon-system  runs domains, in tests one for each
-mtools                 puts files into their file system without mounting it
-ovmf                   is the UEFI firmware of guests
-openssl                judges certificates, as viewers would
-python3-venv           has a place for the tool that asks the API with random data
-postgresql             has the server that tests start for themselves, on ports of their own
-qemu-guest-agent       answers from within a guest
-qemu-system-x86        runs guests
-qemu-utils             reads and writes disk images
-strace                 shows which system calls the log makes, and in which order
-swtpm                  is the TPM of guests
-swtpm-tools            makes such a TPM when its guest is first started
-syslinux               boots guests of tests
-virt-viewer            has remote-viewer, which opens a desktop as people do
-xfsprogs               makes a file system on which copies share blocks
-xvfb                   is the screen that a viewer shows it on
+busybox-static           is all that guests of tests have
+chromium                 shows the page about the API, as a browser would to anybody
+dosfstools               makes the file system that guests of tests boot from
+genisoimage              has isoinfo, which reads the CD that a guest learns its name from
+iproute2                 gives each libvirtd of a test a network of its own
+jq                       reads the JSON that Carrel and cargo write
+libvirt-clients          looks at domains from outside, and knows the schema of their XML
+libvirt-daemon-system    runs domains, in tests one for each
+mtools                   puts files into their file system without mounting it
+ovmf                     is the UEFI firmware of guests
+openssl                  judges certificates, as viewers would
+python3-venv             has a place for the tool that asks the API with random data
+postgresql               has the server that tests start for themselves, on ports of their own
+qemu-guest-agent         answers from within a guest
+qemu-system-x86          runs guests
+qemu-utils               reads and writes disk images
+strace                   shows which system calls the log makes, and in which order
+swtpm                    is the TPM of guests
+swtpm-tools              makes such a TPM when its guest is first started
+syslinux                 boots guests of tests
+virt-viewer              has remote-viewer, which opens a desktop as people do
+xfsprogs                 makes a file system on which copies share blocks
+xvfb                     is the screen that a viewer shows it on
 '
 
 # package and why
