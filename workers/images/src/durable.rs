@@ -50,13 +50,22 @@ impl Part {
         Ok((Self { path, to: to.to_owned(), named: false }, file))
     }
 
-    /// From here on it is there whatever happens.
-    pub(crate) fn finish(mut self, sealed: bool, name: Name) -> Result<(), Failed> {
+    pub(crate) fn finish(self, sealed: bool, name: Name) -> Result<(), Failed> {
+        self.settle(sealed)?;
+        self.take_name(name)
+    }
+
+    /// All of it is durable, and it has no name yet.
+    pub(crate) fn settle(&self, sealed: bool) -> Result<(), Failed> {
         let file = open::to_read(&self.path)?;
         if sealed {
             seal_mode(&self.path, &file)?;
         }
-        file.sync_all().map_err(|error| full_or(&self.path, error))?;
+        file.sync_all().map_err(|error| full_or(&self.path, error))
+    }
+
+    /// From here on it is there whatever happens.
+    pub(crate) fn take_name(mut self, name: Name) -> Result<(), Failed> {
         rename(&self.path, &self.to, name)?;
         self.named = true;
         sync_folder_of(&self.to)
@@ -182,6 +191,12 @@ pub(crate) fn remove(path: &Path) -> Result<bool, Failed> {
 
 pub(crate) fn seal_mode(path: &Path, file: &File) -> Result<(), Failed> {
     let mode = Permissions::from_mode(SEALED_MODE);
+    file.set_permissions(mode).map_err(|error| Failed::io(path, error))
+}
+
+/// Of a disk that is written to again.
+pub(crate) fn unseal_mode(path: &Path, file: &File) -> Result<(), Failed> {
+    let mode = Permissions::from_mode(MODE);
     file.set_permissions(mode).map_err(|error| Failed::io(path, error))
 }
 

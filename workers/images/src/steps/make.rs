@@ -41,9 +41,19 @@ impl Images {
     pub(super) fn make(
         &self,
         file: &DiskFile,
-        (size_bytes, on): (u64, Option<&DiskFile>),
+        of: (u64, Option<&DiskFile>),
         name: Name,
     ) -> Result<(), Failed> {
+        let named = self.begin(file, of)?.take_name(name);
+        named.map_err(|failed| self.explain(&file.path, failed))
+    }
+
+    /// It is whole and durable, and only its name is missing.
+    pub(super) fn begin(
+        &self,
+        file: &DiskFile,
+        (size_bytes, on): (u64, Option<&DiskFile>),
+    ) -> Result<Part, Failed> {
         if size_bytes == 0 || !size_bytes.is_multiple_of(SECTOR_BYTES) {
             return Err(Failed::unfit(&file.path, "a disk has full sectors, and at least one"));
         }
@@ -61,7 +71,8 @@ impl Images {
                 return Err(Failed::unfit(&file.path, "a raw disk stands on nothing"));
             }
         }
-        part.finish(false, name).map_err(explain)
+        part.settle(false).map_err(explain)?;
+        Ok(part)
     }
 
     /// It only grows. One that is as large already is left alone.

@@ -1,5 +1,6 @@
 //! From now on nobody writes to what was a disk, and it has another name.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -35,9 +36,7 @@ impl Images {
 pub(super) fn freeze(from: &Path, to: &Path) -> Result<(), Failed> {
     let io = |error| Failed::io(from, error);
     let file = open::to_read(from)?;
-    if !is_sealed(file.metadata().map_err(io)?.mode()) {
-        let writable = open::to_write(from)?;
-        open::alone(from, &writable)?;
+    if let Some(writable) = is_free(from)? {
         seal_mode(from, &writable)?;
     }
     file.sync_all().map_err(io)?;
@@ -47,4 +46,15 @@ pub(super) fn freeze(from: &Path, to: &Path) -> Result<(), Failed> {
     rename(from, to, Name::New)?;
     sync_folder_of(to)?;
     sync_folder_of(from)
+}
+
+/// No process has it open, for as long as what comes back is. Nothing: it is sealed already.
+pub(super) fn is_free(path: &Path) -> Result<Option<File>, Failed> {
+    let meta = open::to_read(path)?.metadata().map_err(|error| Failed::io(path, error))?;
+    if is_sealed(meta.mode()) {
+        return Ok(None);
+    }
+    let writable = open::to_write(path)?;
+    open::alone(path, &writable)?;
+    Ok(Some(writable))
 }

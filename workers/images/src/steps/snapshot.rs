@@ -11,11 +11,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-use super::seal::freeze;
+use super::seal::{freeze, is_free};
 use super::{is_durable, look};
 use crate::content::{Chain, is_untouched};
 use crate::disk::{DiskFile, Format, Frozen};
-use crate::durable::{Name, is_part, remove, sync_folder_of};
+use crate::durable::{Name, is_part, is_sealed, remove, rename, sync_folder_of, unseal_mode};
 use crate::failed::Failed;
 use crate::images::Images;
 use crate::open;
@@ -29,23 +29,38 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// A disk is raw, not there or no good, or a process has it open.
+    /// A disk is raw, not there or no good, a process has it open, or there is no room. All of them
+    /// are as they were then.
     pub fn take_snapshot(&self, disks: &[Frozen]) -> Result<(), Failed> {
-        for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
-            if !open::exists(&kept.path)? {
-                Chain::open(&disk)?;
-                freeze(&disk.path, &kept.path)?;
-            }
-            // One that was killed in between has left no disk.
-            if open::exists(&disk.path)? {
-                is_durable(&disk.path)?;
-            } else {
-                let chain = Chain::open(&kept)?;
-                self.make(&disk, (chain.virtual_bytes, Some(&kept)), Name::New)?;
+        let disks: Vec<(DiskFile, DiskFile)> = disks.iter().map(both).collect::<Result<_, _>>()?;
+        let taken = disks.iter().try_for_each(|(disk, kept)| can_be_taken(disk, kept));
+        let taken = taken
+            .and_then(|()| disks.iter().try_for_each(|(disk, kept)| self.take_one(disk, kept)));
+        if taken.is_err() {
+            for (disk, kept) in &disks {
+                // What stays undone the next call finishes.
+                let _ = put_back(disk, kept);
             }
         }
-        Ok(())
+        taken
+    }
+
+    /// The overlay is whole before the disk gives up its name, so that no full file system leaves a
+    /// machine without one.
+    fn take_one(&self, disk: &DiskFile, kept: &DiskFile) -> Result<(), Failed> {
+        if !open::exists(&kept.path)? {
+            let bytes = Chain::open(disk)?.virtual_bytes;
+            let overlay = self.begin(disk, (bytes, Some(kept)))?;
+            freeze(&disk.path, &kept.path)?;
+            let named = overlay.take_name(Name::New);
+            return named.map_err(|failed| self.explain(&disk.path, failed));
+        }
+        // One that was killed in between has left no disk.
+        if open::exists(&disk.path)? {
+            return is_durable(&disk.path);
+        }
+        let bytes = Chain::open(kept)?.virtual_bytes;
+        self.make(disk, (bytes, Some(kept)), Name::New)
     }
 
     /// Each disk begins anew on what it held. What it held since is gone.
@@ -54,8 +69,8 @@ impl Images {
     ///
     /// What was kept is not there or no good, or a process has a disk open.
     pub fn revert_snapshot(&self, disks: &[Frozen]) -> Result<(), Failed> {
-        for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
+        for frozen in disks {
+            let (disk, kept) = both(frozen)?;
             let bytes = Chain::open(&kept)?.virtual_bytes;
             if is_fresh(&disk, &kept, bytes) {
                 is_durable(&disk.path)?;
@@ -77,8 +92,8 @@ impl Images {
     /// Something that stands on it can't be read or is open in another process, or there is no
     /// room. It stays until all have what they need of it.
     pub fn delete_snapshot(&self, disks: &[Frozen], watch: &dyn Watch) -> Result<(), Failed> {
-        for Frozen { disk, kept } in disks {
-            let (disk, kept) = (qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?);
+        for frozen in disks {
+            let (disk, kept) = both(frozen)?;
             if !open::exists(&kept.path)? {
                 continue;
             }
@@ -113,6 +128,11 @@ impl Images {
     }
 }
 
+/// A disk, and what it held.
+fn both(Frozen { disk, kept }: &Frozen) -> Result<(DiskFile, DiskFile), Failed> {
+    Ok((qcow2(disk.clone())?, qcow2(DiskFile::named(kept))?))
+}
+
 /// An overlay has to be qcow2, and so has what it stands on to be kept by it.
 fn qcow2(disk: DiskFile) -> Result<DiskFile, Failed> {
     match disk.format {
@@ -121,6 +141,35 @@ fn qcow2(disk: DiskFile) -> Result<DiskFile, Failed> {
             Err(Failed::unfit(&disk.path, "a raw disk has no snapshots; copy it to qcow2"))
         }
     }
+}
+
+/// Asked of all disks before any of them is touched.
+fn can_be_taken(disk: &DiskFile, kept: &DiskFile) -> Result<(), Failed> {
+    if open::exists(&kept.path)? {
+        return Ok(());
+    }
+    Chain::open(disk)?;
+    is_free(&disk.path).map(drop)
+}
+
+/// The disk holds what it held, and is written to again; unless it was written to since.
+fn put_back(disk: &DiskFile, kept: &DiskFile) -> Result<(), Failed> {
+    if open::exists(&kept.path)? {
+        let name = if open::exists(&disk.path)? { Name::Replaced } else { Name::New };
+        if name == Name::Replaced {
+            let bytes = Chain::open(kept)?.virtual_bytes;
+            if !is_fresh(disk, kept, bytes) {
+                return Ok(());
+            }
+            open::alone(&disk.path, &open::to_write(&disk.path)?)?;
+        }
+        rename(&kept.path, &disk.path, name)?;
+        sync_folder_of(&disk.path)?;
+        sync_folder_of(&kept.path)?;
+    }
+    let file = open::to_read(&disk.path)?;
+    let mode = file.metadata().map_err(|error| Failed::io(&disk.path, error))?.mode();
+    if is_sealed(mode) { unseal_mode(&disk.path, &file) } else { Ok(()) }
 }
 
 /// Nothing was written since it was made. One that can't be read is made anew.

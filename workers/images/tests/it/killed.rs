@@ -144,9 +144,13 @@ enum End {
     Failed,
 }
 
-fn child(words: &[String], call: &str, when: usize) -> End {
+/// What becomes of a call.
+const KILLED: &str = "signal=SIGKILL";
+const FULL: &str = "error=ENOSPC";
+
+fn child(words: &[String], (call, becomes): (&str, &str), when: usize) -> End {
     let own = std::env::current_exe().unwrap();
-    let inject = format!("inject={call}:signal=SIGKILL:when={when}");
+    let inject = format!("inject={call}:{becomes}:when={when}");
     let status = Command::new("strace")
         .args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject])
         .args(["-E", &format!("STEP={}", words.join(" "))])
@@ -163,20 +167,23 @@ fn child(words: &[String], call: &str, when: usize) -> End {
     }
 }
 
-fn at_every_call(step: &Step) {
+/// A site, another one that has the same, and the step in it.
+fn sites(step: &Step) -> (Site, Site, Vec<String>) {
     let (site, saved) = (Site::new(), Site::new());
     start(&site);
     for folder in ["images", "machines", "media"] {
         run("cp", &["-a", text(&site.path(folder)), text(saved.folder.path())]);
     }
-    let words: Vec<String> = step
-        .words
-        .iter()
-        .map(|word| match word.strip_prefix('/') {
-            Some(name) => site.path(name).display().to_string(),
-            None => (*word).to_owned(),
-        })
-        .collect();
+    let words = step.words.iter().map(|word| match word.strip_prefix('/') {
+        Some(name) => site.path(name).display().to_string(),
+        None => (*word).to_owned(),
+    });
+    let words = words.collect();
+    (site, saved, words)
+}
+
+fn at_every_call(step: &Step) {
+    let (site, saved, words) = sites(step);
     let plain: Vec<&str> = words.iter().map(String::as_str).collect();
     let before = state(&site);
     take(&site.images, &plain).unwrap();
@@ -193,7 +200,7 @@ fn at_every_call(step: &Step) {
             let when = next;
             next += 1 + when / 2;
             restore(&site, saved.folder.path());
-            let ended = child(&words, call, when);
+            let ended = child(&words, (call, KILLED), when);
             if ended == End::Done {
                 assert_eq!(state(&site), end, "{plain:?}, {call} {when}");
                 break;
@@ -242,6 +249,27 @@ steps! {
     deleting_a_snapshot 11,
     putting_a_file 12,
     putting_a_file_in_the_place_of_another 13,
+}
+
+/// A machine whose snapshot can't be taken has its disk, and can write to it.
+#[test]
+fn a_snapshot_that_fails_at_any_call_leaves_all_as_it_was() {
+    let (site, saved, words) = sites(&STEPS[9]);
+    let plain: Vec<&str> = words.iter().map(String::as_str).collect();
+    let before = state(&site);
+    let mut fails = 0;
+    for call in CALLS {
+        for when in 1.. {
+            restore(&site, saved.folder.path());
+            if child(&words, (call, FULL), when) == End::Done {
+                break;
+            }
+            fails += 1;
+            assert_eq!(state(&site), before, "{call} {when}");
+            take(&site.images, &plain).unwrap();
+        }
+    }
+    assert!(fails > 5, "{fails}");
 }
 
 /// What is left of a temporary file is nothing that a second call stumbles over.

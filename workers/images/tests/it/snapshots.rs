@@ -1,6 +1,7 @@
 //! What disks held, kept below them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use carrel_images::{DiskFile, Format, Frozen, Unwatched};
 
@@ -155,4 +156,49 @@ fn a_raw_disk_has_none() {
     let failed = site.images.take_snapshot(&frozen).unwrap_err();
     assert_eq!(failed.code(), "file_unfit");
     assert_eq!(site.names(), ["a.raw"]);
+}
+
+#[test]
+fn all_disks_are_looked_at_before_one_is_touched() {
+    let (site, disk) = start(true);
+    let raw = site.written("machines/m/c-1.raw", 4, None);
+    let gone = site.disk("machines/m/d-1.qcow2");
+    let of = |disk: &DiskFile, name: &str| Frozen { disk: disk.clone(), kept: site.path(name) };
+    let before = site.names();
+    for (other, code) in [(&raw, "file_unfit"), (&gone, "file_missing")] {
+        let both = [of(&disk, "machines/m/s.a.qcow2"), of(other, "machines/m/s.c.qcow2")];
+        let inode = disk.path.metadata().unwrap().ino();
+        assert_eq!(site.images.take_snapshot(&both).unwrap_err().code(), code);
+        assert_eq!(site.names(), before);
+        assert_eq!(disk.path.metadata().unwrap().ino(), inode, "it is not put back either");
+    }
+}
+
+/// It was killed between two disks, and the other one can't be kept any more.
+#[test]
+fn what_was_begun_is_undone() {
+    let (site, disk) = start(true);
+    let frozen = frozen(&site, "one");
+    let (before, first) = (site.names(), held(&site, &disk, "first"));
+    let other = frozen[1].disk.path.clone();
+    for is_written in [false, true] {
+        site.images.take_snapshot(&frozen[..1]).unwrap();
+        if is_written {
+            io(&disk, &["write -P 3 3M 64k"]);
+        }
+        let now = held(&site, &disk, "now");
+        fs::rename(&other, other.with_extension("away")).unwrap();
+        assert_eq!(site.images.take_snapshot(&frozen).unwrap_err().code(), "file_missing");
+        fs::rename(other.with_extension("away"), &other).unwrap();
+        assert_eq!(frozen[0].kept.exists(), is_written, "nothing that was written is lost");
+        assert!(same(&disk, &now));
+        if !is_written {
+            assert!(same(&disk, &first));
+            io(&disk, &["write -P 2 3M 64k"]);
+            let names = site.names();
+            let names = names.into_iter().filter(|name| !name.starts_with("held"));
+            assert_eq!(names.collect::<Vec<_>>(), before);
+        }
+        fs::remove_file(site.path("held/now.raw")).unwrap();
+    }
 }

@@ -179,3 +179,22 @@ fn disks_that_need_next_to_nothing_say_so_too() {
     site.images.delete_snapshot(&taken, &Unwatched).unwrap();
     assert!(same(&disk, &before));
 }
+
+#[test]
+fn no_room_for_a_snapshot_leaves_the_disk_where_it_is() {
+    let site = Site::new();
+    let small = Small::new(&site, 8);
+    let disk = small.disk("a.qcow2");
+    site.images.make_disk(&disk, 64 * MIB, None).unwrap();
+    io(&disk, &["write -P 1 0 2M"]);
+    let before = site.disk("before.raw");
+    site.images.copy(&disk, &before, &Unwatched).unwrap();
+    let taken = [Frozen { disk: disk.clone(), kept: small.0.join("s.a.qcow2") }];
+    fill(&small.0);
+    no_space(&site.images.take_snapshot(&taken).unwrap_err());
+    fs::remove_file(small.0.join("all")).unwrap();
+    assert_eq!(small.names(), std::slice::from_ref(&disk.path));
+    assert!(same(&disk, &before));
+    io(&disk, &["write -P 2 0 1M"]);
+    site.images.take_snapshot(&taken).unwrap();
+}
