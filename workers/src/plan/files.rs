@@ -39,7 +39,7 @@ impl Case<'_> {
             return Some(unseen(&format!("disk {}", disk.id)));
         };
         match self.seen.file(&file) {
-            None if self.is_made_by_task(disk) => None,
+            None if self.is_made_by_task(disk) || self.is_being_taken(disk) => None,
             None => Some(self.make(disk, file)),
             Some(there) => self.rebase(disk, there).or_else(|| self.grow(disk, there)),
         }
@@ -48,8 +48,7 @@ impl Case<'_> {
     /// A blank disk in the place of one that was lost would hide that.
     fn make(&self, disk: &DiskSpec, file: Place) -> Next {
         if self.entry.made.iter().any(|made| is_same(made, &file)) || disk.file.is_some() {
-            let detail = format!("the disk's file {file} is gone");
-            return Next::Fail(Failure::new("file_missing", &detail));
+            return self.gone(disk, &file);
         }
         let on = match disk.backing.first() {
             None => None,
@@ -65,6 +64,17 @@ impl Case<'_> {
         let (format, size_gib) = (disk.format, disk.size_gib);
         let makes = Some(file.clone());
         doable(Step::MakeDisk { file, format, size_gib, on }, |it| it.makes = makes)
+    }
+
+    /// What snapshots have kept of it may be all that is left.
+    fn gone(&self, disk: &DiskSpec, file: &Place) -> Next {
+        let kept: Vec<String> = self.kept_of(disk).map(ToString::to_string).collect();
+        let kept = match kept.as_slice() {
+            [] => String::new(),
+            kept => format!("; what snapshots have kept of it is in {}", kept.join(", ")),
+        };
+        let detail = format!("the disk's file {file} is gone{kept}");
+        Next::Fail(Failure::new("file_missing", &detail))
     }
 
     /// The lowest of the machine's own files stands on the version; above it are its snapshots.
@@ -161,7 +171,14 @@ impl Case<'_> {
     /// stands on.
     fn wanted(&self) -> Vec<Place> {
         let disks = self.spec.disks.iter().chain(&self.spec.keep);
-        let mut wanted: Vec<Place> = disks.filter_map(|disk| place(self.machine, disk)).collect();
+        let mut wanted: Vec<Place> =
+            disks.clone().filter_map(|disk| place(self.machine, disk)).collect();
+        for disk in disks {
+            if place(self.machine, disk).is_none_or(|file| !self.seen.has(&file)) {
+                // A snapshot that was never finished may hold all of it.
+                wanted.extend(self.kept_of(disk).cloned());
+            }
+        }
         let folder = machine_folder(self.machine);
         for snapshot in &self.spec.snapshots {
             let prefix = format!("{folder}{}.", snapshot.id);

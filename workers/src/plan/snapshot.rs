@@ -1,10 +1,10 @@
 //! A machine's snapshots: one is taken, reverted to or deleted.
 
-use carrel_driver::place::snapshot_file;
-use carrel_driver::{Frozen, Step};
+use carrel_driver::place::{machine_folder, snapshot_file};
+use carrel_driver::{Frozen, Place, Step};
 use carrel_model::ids::SnapshotId;
 use carrel_model::machine::{Outcome, Reported};
-use carrel_model::work::{Shall, SnapshotShall, SnapshotSpec};
+use carrel_model::work::{DiskSpec, Shall, SnapshotShall, SnapshotSpec};
 
 use crate::entry::Entry;
 
@@ -48,6 +48,35 @@ impl Case<'_> {
         self.spec.snapshots.iter().find_map(|snapshot| self.snapshot(snapshot))
     }
 
+    fn is_to_be_taken(&self, it: &SnapshotSpec) -> bool {
+        let shall_be_there = match it.shall {
+            SnapshotShall::BeThere | SnapshotShall::BeThereQuiesced => true,
+            SnapshotShall::BeRevertedTo | SnapshotShall::BeGone => false,
+        };
+        shall_be_there && !self.is_told(it.id) && !has_failed(self.entry, it.id)
+    }
+
+    fn is_told(&self, snapshot: SnapshotId) -> bool {
+        self.entry.told.snapshots.contains(&snapshot)
+    }
+
+    /// Its file is what a snapshot keeps now, and nothing has its name yet: whoever took that was
+    /// stopped in between, and nothing is lost.
+    pub(super) fn is_being_taken(&self, disk: &DiskSpec) -> bool {
+        let at_work = self.spec.snapshots.iter().filter(|it| self.is_to_be_taken(it));
+        let mut kept = at_work.filter_map(|it| snapshot_file(self.machine, disk, it.id));
+        kept.any(|kept| self.seen.has(&kept))
+    }
+
+    /// Of any snapshot, also of one that nobody knows any more.
+    pub(super) fn kept_of(&self, disk: &DiskSpec) -> impl Iterator<Item = &Place> {
+        let (folder, ending) = (machine_folder(self.machine), format!(".{}.qcow2", disk.id));
+        let files = self.seen.files.iter().map(|file| &file.place);
+        files.filter(move |it| {
+            it.file.as_str().starts_with(&folder) && it.file.as_str().ends_with(&ending)
+        })
+    }
+
     fn frozen(&self, snapshot: SnapshotId) -> Option<Vec<Frozen>> {
         let disks = self.spec.disks.iter().map(|disk| {
             let disk_file = files::place(self.machine, disk)?;
@@ -63,7 +92,8 @@ impl Case<'_> {
             return None;
         }
         let Some(disks) = self.frozen(snapshot) else { return Some(unseen("a snapshot")) };
-        let is_there = disks.iter().all(|frozen| self.seen.has(&frozen.kept));
+        let is_there = |it: &Frozen| self.seen.has(&it.kept) && self.seen.has(&it.disk);
+        let is_there = disks.iter().all(is_there);
         let is_left = disks.iter().any(|frozen| self.seen.has(&frozen.kept));
         let does = |step: Step, outcome: Outcome| {
             Some(doable(step, |doable| {
@@ -74,7 +104,7 @@ impl Case<'_> {
         match it.shall {
             SnapshotShall::BeThere | SnapshotShall::BeThereQuiesced => {
                 let taken = Outcome::SnapshotTaken { snapshot };
-                if self.entry.told.snapshots.contains(&snapshot) {
+                if self.is_told(snapshot) {
                     None
                 } else if is_there {
                     Some(self.say(taken))

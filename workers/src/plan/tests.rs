@@ -20,6 +20,8 @@ use super::{Next, Passwords, Then, look, next};
 use crate::entry::{Change, Entry, Said, apply};
 use crate::news::news;
 
+mod snapshots;
+
 const HOST: HypervisorId = HypervisorId::new(Uuid::from_u128(1));
 const STORAGE: StorageId = StorageId::new(Uuid::from_u128(2));
 const MACHINE: MachineId = MachineId::new(Uuid::from_u128(3));

@@ -245,14 +245,15 @@ impl Files {
     ) -> Result<Changed, Trouble> {
         let mut changed = false;
         for Frozen { disk, kept } in disks {
-            if self.files.contains_key(&key(kept)) {
-                continue;
+            if !self.files.contains_key(&key(kept)) {
+                self.opens(disk)?;
+                let Some(file) = self.files.remove(&key(disk)) else { continue };
+                self.files.insert(key(kept), File { sealed: true, ..file });
             }
-            let size_gib = self.opens(disk)?.size_gib;
-            let Some(file) = self.files.remove(&key(disk)) else { continue };
-            self.files.insert(key(kept), File { sealed: true, ..file });
-            self.make_disk(disk, (size_gib, Some(&(kept.clone(), Format::Qcow2))), now)?;
-            changed = true;
+            // Whoever was stopped in between has left no disk.
+            let size_gib = self.opens(kept)?.size_gib;
+            let on = (kept.clone(), Format::Qcow2);
+            changed |= self.make_disk(disk, (size_gib, Some(&on)), now)?;
         }
         Ok(changed)
     }
