@@ -26,7 +26,7 @@ pub enum Step {
         size_gib: u32,
         on: Option<(Place, Format)>,
     },
-    /// It only grows.
+    /// It only grows. A guest that runs on it sees so at once.
     Resize {
         file: Place,
         size_gib: u32,

@@ -1,7 +1,7 @@
-//! CDs in the drives of a domain, and what its disks complain of.
+//! CDs in the drives of a domain, disks that grow under it, and what they complain of.
 
 use carrel_domain::device::loaded;
-use carrel_domain::{FoundDevice, HostFile};
+use carrel_domain::{Found, FoundDevice, HostFile};
 use serde_json::Value;
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -56,6 +56,13 @@ impl Host {
         noted
     }
 
+    /// The disk in this file grows under the guest that writes to it, which is told. It never
+    /// shrinks. Not so: no guest runs on that file.
+    pub fn grow(&self, target: Target, file: &str, bytes: u64) -> Result<bool, Trouble> {
+        let file = file.to_owned();
+        self.act(Some(target.uuid), move |connect| grow(connect, target, &file, bytes))
+    }
+
     pub fn disk_errors(&self, target: Target) -> Result<Vec<DiskError>, Trouble> {
         self.ask_monitor(target.uuid, move |connect| {
             let held = target.take(connect)?;
@@ -66,6 +73,21 @@ impl Host {
             Ok(errors(&ask(&held, "query-block")?))
         })
     }
+}
+
+fn grow(connect: &Connect, target: Target, file: &str, bytes: u64) -> Result<bool, Trouble> {
+    let held = target.take(connect)?;
+    if !held.state.is_on() {
+        return Ok(false);
+    }
+    let found = Found::of(&held.live()?);
+    let found = found.map_err(|error| Trouble::never("unreadable", &error.to_string()))?;
+    let mut disks = found.disks.iter().filter(|it| it.device == FoundDevice::Disk);
+    let Some(disk) = disks.find(|it| it.file.as_deref() == Some(file)) else { return Ok(false) };
+    if held.domain.get_block_info(&disk.target, 0)?.capacity < bytes {
+        held.domain.block_resize(&disk.target, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?;
+    }
+    Ok(true)
 }
 
 fn load(

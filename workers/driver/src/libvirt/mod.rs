@@ -219,6 +219,12 @@ impl Hypervisor for LibvirtHost {
         if let (Thing::Machine(machine), Step::TakeSnapshot { disks, .. }) = (doing.thing, step) {
             kept::snapshot(self, machine, disks)?;
         }
+        if let (Thing::Machine(machine), Step::Resize { file, size_gib }) = (doing.thing, step)
+            && let Some(target) = self.find(machine)?
+            && self.host.grow(target, &file.path(), files::bytes(*size_gib))?
+        {
+            return Ok(Done::So);
+        }
         if let Some(done) = files::step(&self.images, step, (advance, cancel)) {
             let done = done?;
             if let (Thing::Machine(machine), Step::RevertSnapshot { disks, .. }) =

@@ -72,6 +72,29 @@ fn a_guest_boots_from_a_version_counts_its_boots_and_leaves_nothing() {
 }
 
 #[test]
+fn a_disk_grows_under_a_guest_that_runs() {
+    let lab = Lab::start();
+    let overlay = lab.makes_disk();
+    lab.does(&lab.definition(1, &overlay));
+    lab.does(&Step::Start { boot_epoch: 1 });
+    let capacity = || {
+        let told = lab.virsh(&["domblkinfo", NAME, "vda"]);
+        let line = told.lines().find_map(|line| line.strip_prefix("Capacity:"));
+        line.map(|bytes| bytes.trim().to_owned()).unwrap_or_else(|| panic!("{told}"))
+    };
+    assert_eq!(capacity(), (1_u64 << 30).to_string());
+    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 3 });
+    assert_eq!(capacity(), (3_u64 << 30).to_string());
+    assert_eq!(lab.sees().file(&overlay).map(|file| file.size_gib), Some(3));
+    // It never shrinks.
+    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 2 });
+    assert_eq!(capacity(), (3_u64 << 30).to_string());
+    lab.does(&Step::Destroy);
+    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 4 });
+    assert_eq!(lab.sees().file(&overlay).map(|file| file.size_gib), Some(4));
+}
+
+#[test]
 fn a_machine_keeps_its_board_when_it_is_defined_anew() {
     let lab = Lab::start();
     let overlay = lab.makes_disk();
