@@ -111,10 +111,19 @@ impl Case<'_> {
         Some(step(Step::Rebase { file, onto, format }))
     }
 
+    /// What runs grows by the process that writes to it. If that writes elsewhere, what is thrown
+    /// away stands on the disk, and nobody may change it.
     fn grow(&self, disk: &DiskSpec, there: &SeenFile) -> Option<Next> {
-        let grows = there.size_gib < disk.size_gib && !there.sealed;
+        if there.size_gib >= disk.size_gib || there.sealed {
+            return None;
+        }
+        let domain = self.seen.domain.as_ref().filter(|domain| domain.state.is_on());
+        let writes = |file: &Place| is_same(file, &there.place);
+        if domain.is_some_and(|domain| !domain.disks.iter().any(writes)) {
+            return Some(Next::Wait("its disk grows when it is off"));
+        }
         let file = there.place.clone();
-        grows.then(|| step(Step::Resize { file, size_gib: disk.size_gib }))
+        Some(step(Step::Resize { file, size_gib: disk.size_gib }))
     }
 
     /// Nothing starts on a file of a version that is not what was made: it is told by size, time

@@ -190,19 +190,25 @@ impl Case<'_> {
             return self.migrating().unwrap_or(Next::Settled);
         }
         self.makes_way()
+            .or_else(|| self.cut_off())
+            .or_else(|| self.config())
+            .or_else(|| self.lets_in())
             .or_else(|| self.thrown_away())
             .or_else(|| self.files())
             .or_else(|| self.task())
             .or_else(|| self.snapshots())
             .or_else(|| self.definition())
             .or_else(|| self.power())
-            .or_else(|| self.cut_off())
-            .or_else(|| self.config())
-            .or_else(|| self.display())
             .or_else(|| self.media())
             .or_else(|| self.message())
             .or_else(|| self.tidy())
             .unwrap_or_else(|| applied(self.machine, self.entry))
+    }
+
+    /// Who is to get at what runs waits for no file: work on those may fail, or have to wait until
+    /// it is off.
+    fn lets_in(&self) -> Option<Next> {
+        if self.is_on() { self.power().or_else(|| self.display()) } else { None }
     }
 
     fn reported(&self, outcome: Outcome) -> Reported {

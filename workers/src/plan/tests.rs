@@ -20,6 +20,7 @@ use super::{Next, Passwords, Then, look, next};
 use crate::entry::{Change, Entry, Said, apply};
 use crate::news::news;
 
+mod running;
 mod snapshots;
 
 const HOST: HypervisorId = HypervisorId::new(Uuid::from_u128(1));
