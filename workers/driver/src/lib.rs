@@ -37,4 +37,4 @@ pub use seen::{
     Armed, Domain, DomainState, End, Listing, Seen, SeenFile, TicketUse, Viewer, is_answered,
 };
 pub use step::{DefinedDisk, Definition, Done, Frozen, Step, StepKind};
-pub use trouble::{BACKING_CHANGED, Hope, Trouble};
+pub use trouble::{BACKING_CHANGED, Hope, STORAGE_NOT_MOUNTED, Trouble};

@@ -8,7 +8,7 @@ use carrel_model::version::latest::session::Ports;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::place::{Place, Root};
 
 /// A domain that is ours, or that was asked for by its UUID.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +118,9 @@ pub struct Seen {
     pub domain: Option<Domain>,
     /// Those that were asked for and those in the machine's folders, as far as they are there.
     pub files: Vec<SeenFile>,
+    /// Storages that were asked about and are not mounted: what lies there is not seen, and not
+    /// gone.
+    pub unmounted: Vec<Root>,
 }
 
 impl Seen {

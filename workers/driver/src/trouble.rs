@@ -17,6 +17,9 @@ pub enum Hope {
 /// Of a file of a version that is not what was made. Once released it stays the same.
 pub const BACKING_CHANGED: &str = "backing_changed";
 
+/// Of a storage that was used, and is not where it was. Once released it stays the same.
+pub const STORAGE_NOT_MOUNTED: &str = "storage_not_mounted";
+
 /// The failure's code is the word of the step, or of what it lacked; once released it stays the
 /// same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! Machines that a host lets go of, and what a run leaves behind.
 
-use carrel_driver::place::{machine_folder, throwaway_folder};
-use carrel_driver::{Place, Seen, Step};
+use carrel_driver::place::{machine_folder, root_of, throwaway_folder};
+use carrel_driver::{Place, Root, Seen, Step};
 use carrel_model::ids::MachineId;
 use carrel_model::machine::{Outcome, Reported};
 use carrel_model::work::{DiskSpec, Thing};
 
-use super::{Next, files, is_same, is_within, step, unseen};
+use super::{Next, files, is_same, is_within, not_mounted, step, unseen};
 use crate::entry::Entry;
 
 /// Throwaway overlays that are there, but for one.
@@ -56,6 +56,11 @@ pub(super) fn absent(machine: MachineId, disks: &[DiskSpec], seen: &Seen, entry:
     }
     if let Some(disk) = disks.iter().find(|disk| disk.path.is_none()) {
         return unseen(&format!("disk {}", disk.id));
+    }
+    let roots: Vec<Root> =
+        entry.roots.iter().cloned().chain(disks.iter().filter_map(root_of)).collect();
+    if let Some(next) = not_mounted(seen, &roots) {
+        return next;
     }
     let folder = machine_folder(machine);
     let own: Vec<Place> = disks.iter().filter_map(|disk| files::place(machine, disk)).collect();

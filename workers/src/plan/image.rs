@@ -89,7 +89,8 @@ impl Files<'_> {
 
     fn remove(&self, old: &OldFile) -> Option<Next> {
         let place = image_file(&old.file)?;
-        if self.seen.has(&place) {
+        // Where nothing is mounted, that is what the step fails with.
+        if self.seen.has(&place) || self.seen.unmounted.contains(&place.root) {
             let files = vec![place];
             return Some(doable(Step::RemoveFiles { files }, |it| it.fails = Fails::Nothing));
         }

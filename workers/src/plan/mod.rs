@@ -13,8 +13,8 @@
 //! the same step or the one after it. What must not be done twice (asking a guest by ACPI, waking
 //! somebody, showing words) is remembered before it is done, so it is done at most once.
 
-use carrel_driver::place::image_file;
-use carrel_driver::{Look, LookFor, Place, Root, Seen, Step};
+use carrel_driver::place::{image_file, root_of};
+use carrel_driver::{Look, LookFor, Place, Root, STORAGE_NOT_MOUNTED, Seen, Step};
 use carrel_model::contract::Order;
 use carrel_model::ids::{MachineId, SessionId, SnapshotId};
 use carrel_model::machine::{Outcome, Reported};
@@ -193,6 +193,7 @@ impl Case<'_> {
             .or_else(|| self.cut_off())
             .or_else(|| self.config())
             .or_else(|| self.lets_in())
+            .or_else(|| self.not_mounted())
             .or_else(|| self.thrown_away())
             .or_else(|| self.files())
             .or_else(|| self.task())
@@ -209,6 +210,13 @@ impl Case<'_> {
     /// it is off.
     fn lets_in(&self) -> Option<Next> {
         if self.is_on() { self.power().or_else(|| self.display()) } else { None }
+    }
+
+    /// A storage of its disks is not there: nothing that lies there is gone.
+    fn not_mounted(&self) -> Option<Next> {
+        let disks = self.spec.disks.iter().chain(&self.spec.keep);
+        let roots: Vec<Root> = disks.filter_map(root_of).collect();
+        not_mounted(self.seen, &roots)
     }
 
     fn reported(&self, outcome: Outcome) -> Reported {
@@ -233,6 +241,12 @@ impl Case<'_> {
 fn unseen(what: &str) -> Next {
     let detail = format!("this host does not see the storage of {what}");
     Next::Fail(Failure::new("storage_unseen", &detail))
+}
+
+fn not_mounted(seen: &Seen, roots: &[Root]) -> Option<Next> {
+    let root = roots.iter().find(|root| seen.unmounted.contains(root))?;
+    let detail = format!("{root:?} was used and is not mounted");
+    Some(Next::Fail(Failure::new(STORAGE_NOT_MOUNTED, &detail)))
 }
 
 fn is_within(place: &Place, roots: &[Root], folder: &str) -> bool {

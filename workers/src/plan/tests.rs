@@ -22,6 +22,7 @@ use crate::news::news;
 
 mod running;
 mod snapshots;
+mod storages;
 
 const HOST: HypervisorId = HypervisorId::new(Uuid::from_u128(1));
 const STORAGE: StorageId = StorageId::new(Uuid::from_u128(2));

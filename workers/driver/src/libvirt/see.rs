@@ -39,7 +39,11 @@ fn place(roots: &Roots, path: &str) -> Option<Place> {
 }
 
 pub(super) fn observe(on: &LibvirtHost, look: &Look) -> Result<Seen, Trouble> {
-    let known = roots(look.roots.iter().chain(look.places.iter().map(|place| &place.root)));
+    let all: BTreeSet<&Root> =
+        look.roots.iter().chain(look.places.iter().map(|place| &place.root)).collect();
+    let known = roots(all.iter().copied());
+    let is_away = |root: &&&Root| on.storages.is_away(root.path.as_str().as_ref());
+    let mut unmounted: BTreeSet<&Root> = all.iter().filter(is_away).copied().collect();
     let domain = match &look.domain {
         Some(it) => domain(on, *it, &known)?,
         None => None,
@@ -55,7 +59,13 @@ pub(super) fn observe(on: &LibvirtHost, look: &Look) -> Result<Seen, Trouble> {
     let folders: Vec<_> = folders.collect();
     let places: Vec<DiskFile> = look.places.iter().map(files::named).collect();
     let found = on.images.seen(&folders, &places)?;
-    Ok(Seen { domain, files: found.iter().filter_map(|file| seen_file(file, &known)).collect() })
+    // Whatever was unmounted, or mounted, while files were looked for.
+    unmounted.extend(all.iter().filter(is_away).copied());
+    Ok(Seen {
+        domain,
+        files: found.iter().filter_map(|file| seen_file(file, &known)).collect(),
+        unmounted: unmounted.into_iter().cloned().collect(),
+    })
 }
 
 /// One that is damaged is there, and stands on nothing that anybody knows.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::place::Root;
 use crate::step::Step;
-use crate::trouble::Trouble;
+use crate::trouble::{STORAGE_NOT_MOUNTED, Trouble};
 
 /// In a storage's root.
 const MARKER: &str = ".carrel-storage";
@@ -41,7 +41,7 @@ pub enum Unready {
 impl From<Unready> for Trouble {
     fn from(why: Unready) -> Self {
         match why {
-            Unready::NotMounted(_) => Self::never("storage_not_mounted", &why.to_string()),
+            Unready::NotMounted(_) => Self::never(STORAGE_NOT_MOUNTED, &why.to_string()),
             Unready::Twice(..) => Self::never("storage_twice", &why.to_string()),
             Unready::Unmade { .. } => Self::again("file_io", &why.to_string()),
         }
@@ -78,6 +78,11 @@ impl Storages {
         self.used().insert(root.to_owned());
         let is_there = !root.join(MARKER).exists() && files.iter().any(|file| file.exists());
         if is_there { mark(root) } else { Ok(()) }
+    }
+
+    /// It was used, and is not mounted. Nothing is made.
+    pub fn is_away(&self, root: &Path) -> bool {
+        self.used().contains(root) && !root.join(MARKER).exists()
     }
 
     /// It is mounted, or made now because it was never used.
@@ -139,7 +144,7 @@ pub(super) fn written(step: &Step) -> Vec<&Root> {
     {
         return vec![&to.root];
     }
-    if let Step::Define(definition) = step {
+    if let Step::Define(definition) | Step::PutConfig(definition) = step {
         return definition.disks.iter().map(|disk| &disk.file.root).collect();
     }
     if let Step::RemoveFiles { files } = step {
@@ -157,14 +162,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("a/b");
         let storages = Storages::default();
+        assert!(!storages.is_away(&root), "nobody has used it");
         storages.ready(&root).expect("it is made");
         storages.ready(&root).expect("it is there");
+        assert!(!storages.is_away(&root));
         for made in [&root, &folder.path().join("a")] {
             let mode = fs::metadata(made).expect("a folder").permissions().mode();
             assert_eq!(mode & 0o777, MODE, "{}", made.display());
         }
         // As under a mount point, and without one.
         fs::remove_file(root.join(MARKER)).expect("removed");
+        assert!(storages.is_away(&root) && !Storages::default().is_away(&root));
         let why = storages.ready(&root).expect_err("it is not mounted");
         assert!(why.to_string().contains("not mounted"), "{why}");
         fs::remove_dir_all(&root).expect("removed");

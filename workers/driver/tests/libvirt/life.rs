@@ -1,9 +1,10 @@
 //! A machine's life on a real host.
 
+use std::fs;
 use std::path::Path;
 
 use carrel_driver::place::is_beside_disks;
-use carrel_driver::{DomainState, End, Hope, Hypervisor, Step};
+use carrel_driver::{DomainState, End, Hope, Hypervisor, STORAGE_NOT_MOUNTED, Step};
 use carrel_model::machine::{Format, Probe};
 
 use crate::lab::{DISK, Lab, MACHINE, NAME, backing, eventually};
@@ -95,6 +96,27 @@ fn a_disk_grows_under_a_guest_that_runs() {
 }
 
 #[test]
+fn what_lies_on_a_storage_that_is_not_mounted_is_not_gone() {
+    let lab = Lab::start();
+    let disk = lab.makes_disk();
+    assert_eq!(lab.sees().unmounted, []);
+    let (storage, away) = (lab.folder().join("storage"), lab.folder().join("away"));
+    fs::rename(&storage, &away).expect("unmounted");
+    fs::create_dir(&storage).expect("a mount point");
+    let seen = lab.sees();
+    assert_eq!((seen.files.as_slice(), seen.unmounted), ([].as_slice(), vec![lab.root()]));
+    let removes = lab.try_step(&Step::RemoveFiles { files: vec![disk.clone()] });
+    let code = removes.expect_err("it is not there").failure.code;
+    assert_eq!(code.as_str(), STORAGE_NOT_MOUNTED);
+    let Step::Define(definition) = lab.definition(1, &disk) else { panic!("it defines") };
+    lab.try_step(&Step::PutConfig(definition)).expect_err("nothing is put there");
+    assert_eq!(fs::read_dir(&storage).expect("a folder").count(), 0);
+    fs::remove_dir(&storage).expect("empty");
+    fs::rename(&away, &storage).expect("mounted");
+    assert!(lab.sees().has(&disk) && lab.sees().unmounted.is_empty());
+}
+
+#[test]
 fn a_machine_keeps_its_board_when_it_is_defined_anew() {
     let lab = Lab::start();
     let overlay = lab.makes_disk();
@@ -104,7 +126,7 @@ fn a_machine_keeps_its_board_when_it_is_defined_anew() {
     let earlier = newest.replace("'pc-q35-7.2'", "'pc-q35-6.2'");
     assert_ne!(newest, earlier, "QEMU's version is another one");
     let file = lab.folder().join("earlier.xml");
-    std::fs::write(&file, earlier).expect("written");
+    fs::write(&file, earlier).expect("written");
     lab.virsh(&["define", file.to_str().expect("UTF-8")]);
     lab.does(&lab.definition(2, &overlay));
     let defined = lab.virsh(&["dumpxml", NAME]);
