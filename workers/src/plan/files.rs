@@ -197,6 +197,17 @@ impl Case<'_> {
         if let Some(domain) = self.seen.domain.as_ref().filter(|domain| domain.state.is_on()) {
             wanted.extend(domain.disks.iter().cloned());
         }
+        self.with_all_below(wanted)
+    }
+
+    /// What runs stands on it.
+    pub(super) fn is_read(&self, place: &Place) -> bool {
+        let domain = self.seen.domain.as_ref().filter(|domain| domain.state.is_on());
+        let read = domain.map(|domain| self.with_all_below(domain.disks.clone()));
+        read.is_some_and(|read| read.iter().any(|it| is_same(it, place)))
+    }
+
+    fn with_all_below(&self, mut wanted: Vec<Place>) -> Vec<Place> {
         let mut at = 0;
         while let Some(place) = wanted.get(at) {
             let file = self.seen.files.iter().find(|file| is_same(&file.place, place));

@@ -125,7 +125,9 @@ impl Case<'_> {
             }
             SnapshotShall::BeGone => {
                 let deleted = Outcome::SnapshotDeleted { snapshot };
-                if is_left {
+                if disks.iter().any(|frozen| self.is_read(&frozen.kept)) {
+                    Some(Next::Wait("what its disk stands on is merged when it is off"))
+                } else if is_left {
                     does(Step::DeleteSnapshot { snapshot, disks }, deleted)
                 } else {
                     self.say_once(deleted)

@@ -69,6 +69,11 @@ use crate::step::{Done, Step};
 use crate::told::Told;
 use crate::trouble::{Hope, Trouble};
 
+/// Once released it stays the same.
+const SNAPSHOT_WHILE_ON: &str = "snapshot_while_on";
+const ONLY_WHILE_OFF: &str = "this host takes snapshots of machines that are off: shut it down, \
+                              and take it then";
+
 /// Seconds since 1970.
 pub type Clock = dyn Fn() -> u64 + Send + Sync;
 
@@ -150,6 +155,11 @@ impl LibvirtHost {
         Ok(uuid.map(|uuid| Target { uuid, machine: machine.uuid() }))
     }
 
+    fn is_on(&self, machine: MachineId) -> Result<bool, Trouble> {
+        let Some(target) = self.find(machine)? else { return Ok(false) };
+        Ok(self.host.observe(target.uuid)?.is_some_and(|observed| observed.state.is_on()))
+    }
+
     fn why_it_stands(&self, error: &DiskError) -> Text {
         let file = error.file.as_deref();
         let free = file.and_then(|file| self.images.free_mib(Path::new(file).parent()?).ok());
@@ -216,7 +226,12 @@ impl Hypervisor for LibvirtHost {
         for root in storages::written(step) {
             self.storages.ready(root.path.as_str().as_ref())?;
         }
-        if let (Thing::Machine(machine), Step::TakeSnapshot { disks, .. }) = (doing.thing, step) {
+        if let (Thing::Machine(machine), Step::TakeSnapshot { quiesced, disks, .. }) =
+            (doing.thing, step)
+        {
+            if *quiesced && self.is_on(machine)? {
+                return Err(Trouble::never(SNAPSHOT_WHILE_ON, ONLY_WHILE_OFF));
+            }
             kept::snapshot(self, machine, disks)?;
         }
         if let (Thing::Machine(machine), Step::Resize { file, size_gib }) = (doing.thing, step)

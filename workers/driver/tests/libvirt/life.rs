@@ -4,8 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use carrel_driver::place::is_beside_disks;
-use carrel_driver::{DomainState, End, Hope, Hypervisor, STORAGE_NOT_MOUNTED, Step};
+use carrel_driver::{
+    DomainState, End, Frozen, Hope, Hypervisor, STORAGE_NOT_MOUNTED, SeenFile, Step,
+};
+use carrel_model::ids::SnapshotId;
 use carrel_model::machine::{Format, Probe};
+use uuid::Uuid;
 
 use crate::lab::{DISK, Lab, MACHINE, NAME, backing, eventually};
 
@@ -93,6 +97,29 @@ fn a_disk_grows_under_a_guest_that_runs() {
     lab.does(&Step::Destroy);
     lab.does(&Step::Resize { file: overlay.clone(), size_gib: 4 });
     assert_eq!(lab.sees().file(&overlay).map(|file| file.size_gib), Some(4));
+}
+
+#[test]
+fn no_snapshot_is_taken_of_what_runs() {
+    let lab = Lab::start();
+    let disk = lab.makes_disk();
+    lab.does(&lab.definition(1, &disk));
+    let snapshot = SnapshotId::new(Uuid::from_u128(5));
+    let kept = lab.place(&format!("machines/{MACHINE}/{snapshot}.{DISK}.qcow2"));
+    let disks = vec![Frozen { disk, kept: kept.clone() }];
+    let take = Step::TakeSnapshot { snapshot, quiesced: true, disks };
+    lab.does(&Step::Start { boot_epoch: 1 });
+    let before = lab.sees().files;
+    let trouble = lab.try_step(&take).expect_err("it runs");
+    assert_eq!((trouble.hope, trouble.failure.code.as_str()), (Hope::Never, "snapshot_while_on"));
+    let files = |all: &[SeenFile]| -> Vec<_> {
+        all.iter().map(|it| (it.place.clone(), it.sealed)).collect()
+    };
+    assert_eq!(files(&lab.sees().files), files(&before));
+    // It may have gone off since it was asked for.
+    lab.does(&Step::Destroy);
+    lab.does(&take);
+    assert!(lab.sees().has(&kept));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use carrel_model::machine::Reported;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Host, MACHINE, Outcome, disk, off, order, place, present, steps};
+use super::{Host, MACHINE, Outcome, disk, off, on, order, place, present, steps};
 
 const SNAPSHOT: Uuid = Uuid::from_u128(6);
 
@@ -62,4 +62,27 @@ fn the_only_file_of_a_disk_stays_for_as_long_as_the_disk_is_kept() {
     let shall = present(&off(0, "hard"), &disk(1), &json!({}));
     assert_eq!(steps(&mut host, order(3, shall)), [StepKind::RemoveFiles]);
     assert!(!has(&host, &kept_file()));
+}
+
+#[test]
+fn one_on_which_a_running_disk_stands_goes_when_that_is_off() {
+    let mut host = Host::new();
+    host.told(order(1, present(&off(0, "hard"), &disk(0), &snapshots("be_there"))));
+    host.told(order(2, present(&on(1), &disk(0), &snapshots("be_there"))));
+    let did = steps(&mut host, order(3, present(&on(1), &disk(0), &snapshots("be_gone"))));
+    assert_eq!(did, []);
+    let shall = present(&off(1, "hard"), &disk(0), &snapshots("be_gone"));
+    assert_eq!(steps(&mut host, order(4, shall)), [StepKind::Destroy, StepKind::DeleteSnapshot]);
+}
+
+#[test]
+fn one_on_which_nothing_stands_goes_while_the_machine_runs() {
+    let mut host = Host::new();
+    host.told(order(1, present(&off(0, "hard"), &disk(0), &json!({}))));
+    host.world.has_file(&kept_file(), 20, None);
+    let did = steps(&mut host, order(2, present(&on(1), &disk(0), &snapshots("be_gone"))));
+    assert_eq!(did, [StepKind::DeleteSnapshot, StepKind::Define, StepKind::Start]);
+    host.world.has_file(&kept_file(), 20, None);
+    let did = steps(&mut host, order(3, present(&on(1), &disk(0), &snapshots("be_gone"))));
+    assert_eq!(did, [StepKind::DeleteSnapshot]);
 }
