@@ -153,7 +153,7 @@ rejections! {
     /// The disk of a running machine is in the middle of something.
     NotQuiesced { machine: Name } "CRL-0232" Conflict
         "{machine} is running",
-        clears "Shut it down, or ask for `quiesced`: its guest agent then holds its file systems still.";
+        clears "Shut it down. On a simulated host, ask for `quiesced`: the guest agent then holds its file systems still.";
     /// Snapshots stand on each other, and each makes reading slower.
     TooManySnapshots { machine: Name, deep: usize, all: usize } "CRL-0233" Conflict
         "{machine} has {all} snapshots and stands on {deep} of them; at most 32 and 8 are possible",

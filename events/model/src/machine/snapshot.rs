@@ -83,7 +83,9 @@ impl Machine {
 pub struct TakeSnapshot {
     pub machine: Ref<MachineId>,
     pub name: Name,
-    /// The machine runs on, and its guest agent holds its file systems still for a moment.
+    /// The machine runs on, and its guest agent holds its file systems still for a moment. Only
+    /// simulated hosts can do that yet: on a host with libvirt it fails with `snapshot_while_on`,
+    /// and nothing is touched.
     #[serde(default)]
     pub quiesced: bool,
 }
@@ -171,7 +173,7 @@ pub(crate) fn revert(
     Ok(Begun::Part(Goal::SnapshotReverted { snapshot }))
 }
 
-/// Forgets a snapshot. What stands on it is kept.
+/// Forgets a snapshot. What stands on it is kept; while the machine runs on that, it waits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteSnapshot {

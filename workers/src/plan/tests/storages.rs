@@ -1,7 +1,9 @@
 //! What lies on a storage that is not mounted is not gone.
 
-use carrel_driver::{Hypervisor, Seen, Step};
+use carrel_driver::{Hypervisor, STORAGE_NOT_MOUNTED, Seen, Step, StepKind};
+use carrel_model::contract::Order;
 use carrel_model::ids::ImageId;
+use carrel_model::record::Incarnation;
 use carrel_model::work::{Lane, Shall, Thing, Work};
 use serde_json::json;
 use uuid::Uuid;
@@ -11,9 +13,6 @@ use super::{
     root, steps,
 };
 use crate::entry::{Change, apply};
-use carrel_driver::{STORAGE_NOT_MOUNTED, StepKind};
-use carrel_model::contract::Order;
-use carrel_model::record::Incarnation;
 
 /// What is to be done next when the storage is away.
 fn next_without(host: &Host) -> Next {
