@@ -42,6 +42,7 @@ syslinux          boots it
 packages_to_test='
 busybox-static           is all that guests of tests have
 chromium                 shows the page about the API, as a browser would to anybody
+dnsmasq-base             gives guests of tests their addresses
 dosfstools               makes the file system that guests of tests boot from
 genisoimage              has isoinfo, which reads the CD that a guest learns its name from
 iproute2                 gives each libvirtd of a test a network of its own

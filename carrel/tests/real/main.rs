@@ -21,6 +21,8 @@ mod late;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod site;

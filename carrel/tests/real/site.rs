@@ -301,6 +301,14 @@ impl Site {
         self.storage().join(format!("machines/{id}/{of}-{generation}.qcow2"))
     }
 
+    /// The attributes or texts that its domain has there, by an XPath: as it runs, if it does.
+    pub(crate) fn xml(&self, machine: &str, path: &str) -> Vec<String> {
+        let told = self.lab.virsh(&["dumpxml", "--security-info", "--xpath", path, machine]);
+        // Each on a line of its own, an attribute with its name: name="value".
+        let value = |line: &str| line.split('"').nth(1).unwrap_or(line).to_owned();
+        told.lines().map(value).collect()
+    }
+
     /// The disks of its domain, as libvirt has them.
     pub(crate) fn domain_disks(&self, machine: &str) -> Vec<PathBuf> {
         let text = self.lab.virsh(&["domblklist", "--details", machine]);
