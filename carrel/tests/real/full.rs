@@ -61,13 +61,10 @@ fn what_has_no_room_fails_alone_leaves_nothing_and_is_made_when_there_is_room() 
 
 /// What its host says of it.
 fn disk_errors(site: &Site, machine: &str) -> Vec<String> {
-    let (url, token) = site.server();
     // An agent comes up with its guest.
-    let mut answer = eventually("it is answered", || {
-        let asked = ureq::get(format!("{url}/v1/machines/{machine}/guest"));
-        asked.header("authorization", format!("Bearer {token}")).call().ok()
-    });
-    let guest: Value = answer.body_mut().read_json().expect("JSON");
+    let path = format!("/v1/machines/{machine}/guest");
+    let answer = eventually("it is answered", || site.answers(&path));
+    let guest: Value = serde_json::from_slice(&answer).expect("JSON");
     let errors = guest["disk_errors"].as_array().expect("disks").iter();
     errors.map(|error| error.as_str().expect("text").to_owned()).collect()
 }
@@ -78,11 +75,7 @@ fn writes(site: &Site, machine: &str, mib: u32) {
         "dd if=/dev/urandom of=/dev/vda bs=1M seek=128 count={mib} conv=fsync && \
          echo carrel-guest: written >/dev/ttyS0",
     );
-    let command = json!({
-        "execute": "guest-exec", "arguments": { "path": "/bin/sh", "arg": ["-c", writes] },
-    });
-    let command = command.to_string();
-    eventually("its agent listens", || site.lab.tries(&["qemu-agent-command", machine, &command]));
+    site.runs(machine, &writes);
 }
 
 #[test]

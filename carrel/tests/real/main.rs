@@ -15,6 +15,8 @@ mod foreign;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
+mod guest;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod late;

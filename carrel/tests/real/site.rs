@@ -218,6 +218,25 @@ impl Site {
         (&self.server, token)
     }
 
+    /// What the API answers to the first administrator. Nothing: not for now.
+    pub(crate) fn answers(&self, path: &str) -> Option<Vec<u8>> {
+        let (url, token) = self.server();
+        let asked = ureq::get(format!("{url}{path}"));
+        let answer = asked.header("authorization", format!("Bearer {token}")).call();
+        answer.ok().map(|mut answer| answer.body_mut().read_to_vec().expect("it is sent whole"))
+    }
+
+    /// Its guest runs this by its agent, which comes up with it.
+    pub(crate) fn runs(&self, machine: &str, script: &str) {
+        let command = json!({
+            "execute": "guest-exec", "arguments": { "path": "/bin/sh", "arg": ["-c", script] },
+        });
+        let command = command.to_string();
+        eventually("its agent listens", || {
+            self.lab.tries(&["qemu-agent-command", machine, &command])
+        });
+    }
+
     /// With a golden machine, copied from a source that was imported.
     pub(crate) fn with_initial(initial: &str) -> Self {
         let site = Self::start();
@@ -283,6 +302,20 @@ impl Site {
             let told = self.lab.virsh(&["dumpxml", "--security-info", machine]);
             (!told.contains(password)).then_some(())
         });
+    }
+
+    /// It is started. Who its guest says it is, at the boot that this has to be: its name and its
+    /// serial number.
+    pub(crate) fn boots_as(&self, machine: &str, boot: u32) -> String {
+        let said = || {
+            let console = self.console(machine);
+            let begin = format!("carrel-guest: boot {boot} of ");
+            let lines = console.lines().filter_map(|line| line.strip_prefix(&begin));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = said().len();
+        self.does(&["do", "StartMachine", "--machines", machine, "--wait"]);
+        eventually(&format!("{machine} is at boot {boot}"), || said().into_iter().nth(before))
     }
 
     /// What its guest has said since its host knows it.

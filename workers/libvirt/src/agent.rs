@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use carrel_domain::{Found, Mac};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -150,12 +152,12 @@ impl Host {
 
     /// Words for whoever sits there. They are handed over as they are, through no shell.
     pub fn show(&self, target: Target, shown: Shown, words: &str) -> Result<(), Trouble> {
-        let (path, arguments) = match shown {
-            Shown::Unix => ("/usr/bin/wall", vec![words.to_owned()]),
-            Shown::Windows => ("msg.exe", vec!["*".to_owned(), words.to_owned()]),
+        let run = match shown {
+            // As arguments they could be options to it, or a file that it reads out.
+            Shown::Unix => json!({ "path": "/usr/bin/wall", "input-data": BASE64.encode(words) }),
+            Shown::Windows => json!({ "path": "msg.exe", "arg": ["*", words] }),
         };
-        let command =
-            json!({"execute": "guest-exec", "arguments": {"path": path, "arg": arguments}});
+        let command = json!({ "execute": "guest-exec", "arguments": run });
         self.ask_agent(target.uuid, move |connect| {
             let held = target.take(connect)?;
             held.must_run()?;

@@ -1,20 +1,17 @@
 //! What a guest says of itself.
 
-use std::path::Path;
-
 use carrel_libvirt::Shown;
 
-use crate::support::guest::{Does, guest};
+use crate::support::guest::{Does, READ_OUT, guest};
 use crate::support::lab::{lab, target};
 use carrel_lab::eventually;
+
+/// Options, files and commands, to whoever would take them for that.
+const WORDS: &str = "--help /init $(reboot -f); \"'<>\nüber\n/init";
 
 #[test]
 fn an_agent_is_asked_and_missed() {
     let lab = lab();
-    if !Path::new("/usr/sbin/qemu-ga").exists() {
-        println!("skipped: it takes qemu-guest-agent");
-        return;
-    }
     let host = lab.host();
     let domain = guest(&lab, 1, Does::Wait);
     let it = target(&domain);
@@ -28,9 +25,13 @@ fn an_agent_is_asked_and_missed() {
     assert_eq!(host.addresses(it), Ok(Vec::new()), "it has no card");
     assert_eq!(inside.hostname.as_deref(), Some("tiny"));
     assert!(inside.version.is_some_and(|version| version.starts_with('7')));
-    // It is handed over as one argument; that this guest has no `wall` is its own affair.
-    let shown = host.show(it, Shown::Unix, "$(reboot -f); \"'<>\n");
-    let _ = shown.map_err(|trouble| assert_eq!(trouble.code, "agent", "{trouble}"));
+    let read_out = || lab.console("carrel-test-1").replace('\r', "");
+    host.show(it, Shown::Unix, WORDS).expect("handed over");
+    let [begin, end] = READ_OUT;
+    let whole = format!("{begin}\n{WORDS}\n{end}\n");
+    eventually("they are read out as they are", || read_out().contains(&whole).then_some(()));
+    let refused = host.show(it, Shown::Windows, WORDS).expect_err("it is no Windows");
+    assert_eq!(refused.code, "agent", "{refused}");
     host.destroy(it).expect("cut");
     assert_eq!(host.users(it).expect_err("it is off").code, "not_running");
 }

@@ -55,12 +55,20 @@ case $(cat /proc/cmdline) in
 esac
 for event in /dev/input/event*; do (head -c 1 $event >/dev/null; poweroff -f) & done
 for port in /sys/class/virtio-ports/*; do
-    if [ \"$(cat $port/name)\" = org.qemu.guest_agent.0 ] && [ -x /bin/qemu-ga ]; then
+    if [ \"$(cat $port/name)\" = org.qemu.guest_agent.0 ]; then
         qemu-ga -m virtio-serial -p /dev/${port##*/} -t / >/dev/ttyS0 2>&1 &
     fi
 done
 while :; do sleep 1000; done
 ";
+
+/// As the real one does without arguments. What it does with them, this one leaves out.
+const WALL: &str = "#!/bin/sh
+{ echo 'read out:'; cat; echo; echo 'read out.'; } >/dev/ttyS0
+";
+
+/// Between these lines stands on the console what is read out to whoever sits there.
+pub(crate) const READ_OUT: [&str; 2] = ["read out:", "read out."];
 
 /// Far enough from those of others that nobody takes one for theirs.
 const UUIDS: u128 = 0xca44_e100_0000_4000_8000_0000_0000_0000;
@@ -135,7 +143,8 @@ fn kernel_of_guests() -> (String, String) {
 
 fn archive(modules: &str) -> Vec<u8> {
     let mut archive = Archive::default();
-    for folder in ["bin", "proc", "sys", "dev", "modules", "lib", "lib64", "lib/x86_64-linux-gnu"] {
+    let folders = ["bin", "proc", "sys", "dev", "modules", "lib", "lib64", "lib/x86_64-linux-gnu"];
+    for folder in folders.into_iter().chain(["usr", "usr/bin"]) {
         archive.folder(folder);
     }
     archive.file("bin/busybox", &read("/bin/busybox"));
@@ -146,13 +155,12 @@ fn archive(modules: &str) -> Vec<u8> {
         archive.file(&format!("modules/{name}.ko"), &read(&path));
         names.push(name);
     }
-    let agent = Path::new("/usr/sbin/qemu-ga");
-    if agent.exists() {
-        archive.file("bin/qemu-ga", &read("/usr/sbin/qemu-ga"));
-        for library in libraries(agent) {
-            archive.file(library.trim_start_matches('/'), &read(&library));
-        }
+    let agent = "/usr/sbin/qemu-ga";
+    archive.file("bin/qemu-ga", &read(agent));
+    for library in libraries(Path::new(agent)) {
+        archive.file(library.trim_start_matches('/'), &read(&library));
     }
+    archive.file("usr/bin/wall", WALL.as_bytes());
     archive.file("init", INIT.replace("MODULES", &names.join(" ")).as_bytes());
     archive.end()
 }
