@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use carrel_lab::{backing, digest, eventually};
 use serde_json::{Value, json};
 
+use crate::network;
 use crate::site::Site;
 
 /// A version is at most so many files deep; beyond that it is flattened.
@@ -35,18 +36,37 @@ fn versions(site: &Site) -> Vec<Value> {
     images.as_array().expect("images").clone()
 }
 
-fn identity(site: &Site, machine: &str) -> (Value, Value, String) {
-    let found = site.get("machines", machine);
-    (found["mac"].clone(), found["serial"].clone(), site.lab.virsh(&["domuuid", machine]))
+/// Who a machine is to its host: the id, the card's address and the serial number of its domain.
+fn identity(site: &Site, machine: &str) -> [String; 3] {
+    let serial = "/domain/sysinfo/system/entry[@name='serial']/text()";
+    let parts = ["/domain/uuid/text()", "//interface/mac/@address", serial];
+    let told = parts.map(|part| site.xml(machine, part).concat());
+    let known = site.get("machines", machine);
+    assert_eq!((&known["mac"], &known["serial"]), (&json!(told[1]), &json!(told[2])));
+    told
+}
+
+/// Who its guest says it is at this boot, which is who its host says it is.
+fn is_itself(site: &Site, machine: &str, boot: u32) -> String {
+    let says = site.boots_as(machine, boot);
+    site.does(&["do", "PowerOffMachine", "--machines", machine, "--wait"]);
+    let known = site.get("machines", machine);
+    let name = known["hostname"].as_str().expect("a name");
+    let [.., serial] = identity(site, machine);
+    assert_eq!(says, format!("{name}, serial {serial}"));
+    says
 }
 
 #[test]
 fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
-    let site = Site::with_initial("win11");
+    // With a network, for the address of its card.
+    let site = Site::on(network::lab(), Vec::new());
+    site.makes_initial("win11");
     populate(&site, &["--count", "2", "--wait"]);
     let first = below(&site, "win11-001");
     assert_eq!(below(&site, "win11-002"), first);
     let before = identity(&site, "win11-002");
+    let before_within = is_itself(&site, "win11-002", 1);
     site.person("anna");
     site.does(&["do", "AssignClient", "--client", "anna", "--machine", "win11-001", "--wait"]);
     let viewer = site.connects("anna", "win11-001");
@@ -66,15 +86,13 @@ fn desktops_follow_a_new_version_and_one_in_use_waits_for_its_person() {
     assert_eq!(below(&site, "win11-001"), first, "somebody sits there");
     assert_eq!(site.lab.virsh(&["domstate", "win11-001"]), "running");
     assert_eq!(identity(&site, "win11-002"), before, "it is the same machine");
+    // The golden machine has booted once, and so the copy is at its second boot.
+    assert_eq!(is_itself(&site, "win11-002", 2), before_within, "and from within");
 
     site.ends_session();
     let second = below(&site, "win11-002");
     eventually("its person has gone", || (below(&site, "win11-001") == second).then_some(()));
-    site.does(&["do", "StartMachine", "--machines", "win11-001", "--wait"]);
-    // The golden machine has booted once, and so the copy is at its second boot.
-    eventually("it boots from the new version", || {
-        site.console("win11-001").contains("boot 2 of").then_some(())
-    });
+    site.boots_as("win11-001", 2);
 }
 
 /// How many files a disk stands on, and the lowest of them.
@@ -108,11 +126,7 @@ const UNCHANGED_MIB: u64 = 48;
 /// Its guest says on its console what it reads.
 fn digest_within(site: &Site, machine: &str) -> String {
     let reads = format!("head -c {} /dev/vda | sha256sum >/dev/ttyS0", UNCHANGED_MIB << 20);
-    let command = json!({
-        "execute": "guest-exec", "arguments": { "path": "/bin/sh", "arg": ["-c", reads] },
-    });
-    let command = command.to_string();
-    eventually("its agent listens", || site.lab.tries(&["qemu-agent-command", machine, &command]));
+    site.runs(machine, &reads);
     eventually("it has read its disk", || {
         let said = site.console(machine);
         let line = said.lines().rev().find(|line| line.trim_end().ends_with("  -"))?;
@@ -122,11 +136,16 @@ fn digest_within(site: &Site, machine: &str) -> String {
 
 #[test]
 fn a_clone_is_another_machine() {
-    let site = Site::with_initial("win11");
+    let site = Site::on(network::lab(), Vec::new());
+    site.makes_initial("win11");
     populate(&site, &["--count", "1", "--wait"]);
+    let one = (is_itself(&site, "win11-001", 1), identity(&site, "win11-001"));
     site.does(&["do", "CloneMachine", "--machine", "win11-001", "--name", "other", "--wait"]);
-    let (one, other) = (identity(&site, "win11-001"), identity(&site, "other"));
-    assert!(one.0 != other.0 && one.1 != other.1 && one.2 != other.2, "{one:?} {other:?}");
+    let other = (is_itself(&site, "other", 2), identity(&site, "other"));
+    assert_ne!(one.0, other.0);
+    let same = one.1.iter().filter(|part| other.1.contains(part)).count();
+    assert_eq!(same, 0, "{one:?} {other:?}");
+    assert!(!other.1.concat().is_empty(), "{other:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The main job: one golden machine, five desktops, a person at one of them.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use carrel_lab::{backing, eventually, spice};
@@ -86,6 +87,22 @@ fn forgets_what_it_writes(site: &Site) {
     }
 }
 
+/// Seen on this host alone, with this password; by VNC behind Carrel alone, and with none yet. What
+/// is written down lets nobody in.
+fn is_shown_to_nobody_else(site: &Site, machine: &str, password: &str) {
+    let of =
+        |kind: &str, part: &str| site.xml(machine, &format!("//graphics[@type='{kind}']{part}"));
+    assert_eq!(of("spice", "/listen/@address"), ["127.0.0.1"]);
+    assert_eq!(of("spice", "/@passwd"), [password]);
+    assert_eq!(of("vnc", "/listen/@type"), ["socket"]);
+    assert_eq!(of("vnc", "/@passwd"), [""]);
+    let socket = of("vnc", "/listen/@socket").concat();
+    // As the lab's libvirtd sees it.
+    let socket = site.lab.folder().join("lib").join(socket.trim_start_matches("/var/lib/libvirt/"));
+    assert!(socket.metadata().expect("it is there").file_type().is_socket());
+    assert_eq!(site.defined_xml(machine, "//graphics/@passwd"), ["", ""]);
+}
+
 fn a_person_gets_one(site: &Site) {
     site.does(&["do", "CreatePool", "--name", "room", "--wait"]);
     site.does(&["do", "EnableVirtualSnapshot", "--children-of", "win11", "--wait"]);
@@ -93,6 +110,7 @@ fn a_person_gets_one(site: &Site) {
     site.person("anna");
     site.does(&["do", "AssignClient", "--client", "anna", "--pool", "room", "--wait"]);
     let viewer = site.connects("anna", "room");
+    is_shown_to_nobody_else(site, &viewer.machine, &viewer.password);
     let sign_in = |password: &str| {
         spice::sign_in(site.lab.connect(viewer.port), password).expect("it answers")
     };

@@ -336,7 +336,17 @@ impl Site {
 
     /// The attributes or texts that its domain has there, by an XPath: as it runs, if it does.
     pub(crate) fn xml(&self, machine: &str, path: &str) -> Vec<String> {
-        let told = self.lab.virsh(&["dumpxml", "--security-info", "--xpath", path, machine]);
+        self.dumped(&[machine], path)
+    }
+
+    /// The same of its definition.
+    pub(crate) fn defined_xml(&self, machine: &str, path: &str) -> Vec<String> {
+        self.dumped(&["--inactive", machine], path)
+    }
+
+    fn dumped(&self, of: &[&str], path: &str) -> Vec<String> {
+        let dump = ["dumpxml", "--security-info", "--xpath", path];
+        let told = self.lab.virsh(&[&dump[..], of].concat());
         // Each on a line of its own, an attribute with its name: name="value".
         let value = |line: &str| line.split('"').nth(1).unwrap_or(line).to_owned();
         told.lines().map(value).collect()
