@@ -53,25 +53,30 @@ fn a_golden_machine_becomes_five_desktops_and_a_person_gets_one() {
     site.has_what_it_should();
 }
 
-/// Over power cycles and resets.
+/// Over resets, reboots and power cycles.
 fn keeps_what_it_writes(site: &Site) {
     power(site, "StartMachine", "win11-001");
     until(site, "win11-001", 1, 1);
     power(site, "ResetMachine", "win11-001");
     until(site, "win11-001", 2, 1);
+    power(site, "RebootMachine", "win11-001");
+    until(site, "win11-001", 3, 1);
     power(site, "PowerOffMachine", "win11-001");
     power(site, "StartMachine", "win11-001");
-    until(site, "win11-001", 3, 1);
+    until(site, "win11-001", 4, 1);
     power(site, "PowerOffMachine", "win11-001");
 }
 
-/// With a virtual snapshot each start is the same, and without it the guest goes on counting.
+/// With a virtual snapshot each start is the same, and without it the guest goes on counting. As
+/// long as the power is on, it counts as well.
 fn forgets_what_it_writes(site: &Site) {
     let snapshot = |command: &str| site.does(&["do", command, "--machines", "win11-001", "--wait"]);
     snapshot("EnableVirtualSnapshot");
     for times in 1..=2 {
         power(site, "StartMachine", "win11-001");
-        until(site, "win11-001", 4, times);
+        until(site, "win11-001", 5, times);
+        power(site, "RebootMachine", "win11-001");
+        until(site, "win11-001", 6, times);
         power(site, "PowerOffMachine", "win11-001");
     }
     let left = std::fs::read_dir(site.storage().join("throwaway"));
@@ -79,7 +84,7 @@ fn forgets_what_it_writes(site: &Site) {
     let files = left.filter_map(|folder| std::fs::read_dir(folder.path()).ok()).flatten();
     assert_eq!(files.count(), 0, "what was thrown away is gone");
     snapshot("DisableVirtualSnapshot");
-    for boot in 4..=5 {
+    for boot in 5..=6 {
         let before = boots(site, "win11-001", boot);
         power(site, "StartMachine", "win11-001");
         until(site, "win11-001", boot, before + 1);
