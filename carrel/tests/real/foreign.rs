@@ -10,6 +10,7 @@ use crate::site::Site;
 
 /// As Carrel calls it and as QEMU does.
 const FORMATS: [(&str, &str); 3] = [("vmdk", "vmdk"), ("vhd", "vpc"), ("vhdx", "vhdx")];
+const OWN_FORMATS: [(&str, &str); 2] = [("qcow2", "qcow2"), ("raw", "raw")];
 /// Of a fixed size in the tests below, so that files are small.
 const SMALL: &str = "64M";
 const SECTOR: usize = 512;
@@ -56,7 +57,7 @@ fn disks_of_other_hypervisors_become_machines_that_boot() {
     site.has_what_it_should();
 }
 
-/// What is wrong with a file, and the word by which it is refused.
+/// A format, what is wrong with a file of it, and the word by which it is refused.
 type Hostile = (&'static str, &'static str, &'static str, fn(&mut Vec<u8>));
 
 const HOSTILE: &[Hostile] = &[
@@ -97,6 +98,19 @@ const HOSTILE: &[Hostile] = &[
         }
     }),
     ("vhdx", "that is a qcow2", "image_other_format", |it| it[..4].copy_from_slice(b"QFI\xfb")),
+    ("qcow2", "on a file of the host", "image_backing_file", |it| {
+        let name = b"/etc/shadow";
+        it[8..16].copy_from_slice(&4096_u64.to_be_bytes());
+        it[19] = u8::try_from(name.len()).expect("short");
+        it[4096..4096 + name.len()].copy_from_slice(name);
+    }),
+    ("qcow2", "whose data is in another file", "image_data_elsewhere", |it| it[79] |= 4),
+    ("qcow2", "of 17 TiB", "image_disk_too_large", |it| {
+        it[24..32].copy_from_slice(&(17_u64 << 40).to_be_bytes());
+        // So many tables take clusters of 64 KiB, each of 512 MiB.
+        it[36..40].copy_from_slice(&(17_u32 << 11).to_be_bytes());
+    }),
+    ("raw", "that is a qcow2", "image_disguised", |it| it[..4].copy_from_slice(b"QFI\xfb")),
 ];
 
 fn find(bytes: &[u8], what: &[u8]) -> usize {
@@ -104,10 +118,11 @@ fn find(bytes: &[u8], what: &[u8]) -> usize {
 }
 
 #[test]
-fn hostile_disks_of_other_hypervisors_are_refused_with_the_reason() {
+fn hostile_disks_are_refused_with_the_reason() {
     let site = Site::start();
     for (number, (format, what, code, change)) in HOSTILE.iter().enumerate() {
-        let (_, driver) = FORMATS.iter().find(|(known, _)| known == format).expect("a format");
+        let mut formats = FORMATS.iter().chain(&OWN_FORMATS);
+        let (_, driver) = formats.find(|(known, _)| known == format).expect("a format");
         let sent = file(&site, &format!("hostile-{number}.{format}"));
         make(&["create", "-q", "-f", driver, text(&sent), SMALL]);
         let mut bytes = fs::read(&sent).expect("a file");
