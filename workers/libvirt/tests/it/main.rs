@@ -1,10 +1,10 @@
 //! What is promised of a host, on a real libvirtd with real guests.
 //!
 //! Each test has a libvirtd of its own (`ops/lab/libvirtd`). Where there is none, or nobody may
-//! start one, they say so and are left out.
+//! start one, they fail, and say what is missing.
 
 #![expect(clippy::expect_used, reason = "what a test needs is there, or it fails")]
-#![expect(clippy::print_stdout, reason = "a test says what it has left out")]
+#![expect(clippy::print_stdout, reason = "a test says what it has seen")]
 
 mod agent;
 mod definitions;
