@@ -31,6 +31,8 @@ mod site;
 #[cfg(test)]
 mod storages;
 #[cfg(test)]
+mod upkeep;
+#[cfg(test)]
 mod uploads;
 #[cfg(test)]
 mod viewer;
