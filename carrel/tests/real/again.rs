@@ -12,6 +12,8 @@ use crate::site::Site;
 
 /// A version is at most so many files deep; beyond that it is flattened.
 const DEPTH_MAX: usize = 4;
+/// The first version that is deeper, when each stands on the one before.
+const TOO_DEEP: u64 = 5;
 
 fn populate(site: &Site, more: &[&str]) -> String {
     site.does(&[&["do", "Populate", "--initial", "win11"], more].concat())
@@ -158,7 +160,12 @@ fn after_many_seals_nothing_is_deep_old_versions_go_and_guests_read_what_they_re
     for number in 2..=7 {
         prepare(&site);
         sealed.insert(number, digest(&site.disk("win11"), None));
-        site.does(&["do", "SealImage", "--initial", "win11", "--wait"]);
+        if number == TOO_DEEP {
+            populate(&site, &["--machines", "win11-001", "--discard-data", "true", "--wait"]);
+            come_to_stand_on_one_file(&site, &sealed[&number]);
+        } else {
+            site.does(&["do", "SealImage", "--initial", "win11", "--wait"]);
+        }
     }
     let contents: BTreeSet<_> = sealed.values().chain([&on_first]).collect();
     assert_eq!(contents.len(), 7, "its guest has written something each time");
@@ -189,6 +196,21 @@ fn after_many_seals_nothing_is_deep_old_versions_go_and_guests_read_what_they_re
         site.does(&["do", "PowerOffMachine", "--machines", machine, "--wait"]);
     }
     site.has_what_it_should();
+}
+
+/// What stood on the deep file, and is off, stands on one that is whole by itself, and reads the
+/// same. The golden machine did: its version was made of what it has written.
+fn come_to_stand_on_one_file(site: &Site, content: &str) {
+    let deep = format!("{TOO_DEEP}-0.qcow2");
+    for machine in ["win11", "win11-001"] {
+        let flat = eventually(&format!("{machine} stands on one file"), || {
+            let flat = below(site, machine);
+            (!flat.ends_with(&deep)).then_some(flat)
+        });
+        assert_eq!(backing(&flat), None);
+        assert_eq!(digest(&flat, None), content);
+        assert_eq!(digest(&site.disk(machine), None), content, "{machine}");
+    }
 }
 
 /// A version is retired unless somebody stands on it, and its files go with the last that stands on
