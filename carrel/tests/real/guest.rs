@@ -1,5 +1,7 @@
 //! What is known of a guest from within, and what is said to whoever sits there.
 
+use std::io::Cursor;
+
 use carrel_lab::eventually;
 use serde_json::{Value, json};
 
@@ -36,6 +38,23 @@ fn a_guest_says_its_name_its_address_and_who_is_there() {
     let addresses = said["addresses"].as_array().expect("addresses");
     assert!(addresses.contains(&json!(address)), "{said}");
     assert!(said["agent"].as_str().is_some_and(|version| version.starts_with('7')), "{said}");
+}
+
+#[test]
+fn what_a_machine_shows_is_sent_as_a_picture() {
+    let site = Site::start();
+    site.import("gold");
+    let asked = || site.answers("/v1/machines/gold/screenshot");
+    assert!(asked().is_none(), "it is off");
+    site.boots_as("gold", 1);
+    let picture = asked().expect("a picture");
+    let mut reader = png::Decoder::new(Cursor::new(picture)).read_info().expect("PNG");
+    let (width, height) = reader.info().size();
+    assert!(width >= 640 && height >= 350, "{width} x {height}");
+    let mut bytes = vec![0; reader.output_buffer_size().expect("a size")];
+    let frame = reader.next_frame(&mut bytes).expect("all of it");
+    let shown = &bytes[..frame.buffer_size()];
+    assert!(shown.iter().any(|byte| *byte != shown[0]), "there is text on it");
 }
 
 /// No part of it is for a shell, for `wall` or for a terminal.
