@@ -25,6 +25,8 @@ mod many;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod site;

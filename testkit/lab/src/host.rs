@@ -80,6 +80,11 @@ impl Lab {
         assert_eq!(answer.trim(), "ok", "{command}");
     }
 
+    /// Of the host, for a moment: guests and libvirtd are gone, and libvirtd begins again.
+    pub fn loses_power(&self) {
+        self.tell("power");
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
