@@ -67,9 +67,14 @@ impl Lab {
 
     /// Runs something in the guest by its agent, as somebody who is logged in there.
     pub(crate) fn exec(&self, path: &str, arguments: &[&str]) {
+        assert!(self.tries_exec(path, arguments), "its agent does not listen");
+    }
+
+    /// The same where its agent may not listen yet.
+    pub(crate) fn tries_exec(&self, path: &str, arguments: &[&str]) -> bool {
         let command =
             json!({"execute": "guest-exec", "arguments": {"path": path, "arg": arguments}});
-        self.virsh(&["qemu-agent-command", NAME, &command.to_string()]);
+        self.tries(&["qemu-agent-command", NAME, &command.to_string()]).is_some()
     }
 
     pub(crate) fn root(&self) -> Root {

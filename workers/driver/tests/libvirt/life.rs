@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use carrel_driver::place::is_beside_disks;
 use carrel_driver::{
@@ -179,4 +182,40 @@ fn a_guest_that_goes_off_by_itself_is_seen_to() {
     });
     let shot = lab.host.screenshot(MACHINE);
     assert!(shot.is_err(), "nothing is shown of a machine that is off");
+}
+
+/// Nothing is told at all if it takes so long.
+const TOLD_MAX: Duration = Duration::from_secs(60);
+
+/// Nobody looks before something was told.
+#[test]
+fn that_a_machine_goes_off_is_told_to_whoever_does_not_look() {
+    let lab = Lab::start();
+    let overlay = lab.makes_disk();
+    let (tell, told) = channel();
+    lab.host.tells(Arc::new(move || {
+        let _ = tell.send(());
+    }));
+    for (boot, how) in (1..).zip([End::Guest, End::Crash, End::Cut]) {
+        lab.does(&lab.definition(boot, &overlay));
+        lab.does(&Step::Start { boot_epoch: boot });
+        let told_so = format!("carrel-guest: boot {boot} of");
+        eventually(&told_so, || lab.console().contains(&told_so));
+        // That it was started was told long ago.
+        while told.try_recv().is_ok() {}
+        if how == End::Guest {
+            eventually("its agent listens", || lab.tries_exec("/bin/poweroff", &["-f"]));
+        } else if how == End::Crash {
+            lab.tell(&format!("qemu KILL {NAME}"));
+        } else {
+            lab.virsh(&["destroy", NAME]);
+        }
+        let off = DomainState::Off { ended: Some(how) };
+        let mut seen = Vec::new();
+        while !seen.contains(&off) {
+            let heard = told.recv_timeout(TOLD_MAX);
+            assert!(heard.is_ok(), "nobody tells of {how:?}: {seen:?}");
+            seen.extend(lab.host.list().expect("a list").domains.pop().map(|it| it.state));
+        }
+    }
 }
