@@ -109,9 +109,21 @@ impl<'a> Site<'a> {
 
     pub(super) async fn until_off(&mut self, machine: &str) -> Result<(), Failure> {
         let path = format!("/v1/machines/{machine}");
-        while self.get(&path).await?["state"] != "off" {
+        while !is_off(&self.get(&path).await?["state"]) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(())
     }
+
+    pub(super) async fn until(&self, mut is_so: impl FnMut() -> bool) -> Result<(), Failure> {
+        while !is_so() {
+            self.session.stop.check()?;
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+}
+
+fn is_off(state: &Value) -> bool {
+    state == "off" || state == "crashed"
 }
