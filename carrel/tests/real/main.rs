@@ -19,6 +19,8 @@ mod guest;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod late;
 #[cfg(test)]
 mod many;

@@ -277,22 +277,22 @@ impl Site {
 
     /// What the person's viewer opens.
     pub(crate) fn viewer_file(&self, name: &str, desktop: &str) -> PathBuf {
-        let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
-        let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-        let (shown, password) = (path(&file), path(&password));
-        self.does(&[
-            "connect",
-            desktop,
-            "--user",
-            name,
-            "--password-file",
-            &password,
-            "--file",
-            &shown,
-        ]);
+        let (file, answered) = self.tries_to_connect(name, desktop);
+        let complaint = String::from_utf8_lossy(&answered.stderr);
+        assert!(answered.status.success(), "carrel connect {desktop}: {complaint}");
         let mode = fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
         file
+    }
+
+    /// Where it is to be, and what comes of it.
+    pub(crate) fn tries_to_connect(&self, name: &str, desktop: &str) -> (PathBuf, Output) {
+        let (file, password) = (self.folder.join("a.vv"), self.folder.join("password"));
+        let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        let (shown, password) = (path(&file), path(&password));
+        let who = ["--user", name, "--password-file", &password, "--file", &shown];
+        let answered = self.asks(&[&["connect", desktop], &who[..]].concat());
+        (file, answered)
     }
 
     /// The password was of use for all channels of a viewer, and is none any more: whoever tried it
