@@ -131,3 +131,39 @@ fn nothing_is_started_on_a_version_that_somebody_has_cut_short() {
     }
     site.stop();
 }
+
+#[test]
+fn a_machine_whose_qemu_stands_still_holds_up_no_other() {
+    let site = Site::with_initial("one");
+    let does = |command: &str, machines: &str| {
+        site.does(&["do", command, "--machines", machines, "--wait"]);
+    };
+    let boots = |machine: &str| site.console(machine).matches("carrel-guest: boot").count();
+    site.does(&["do", "Populate", "--initial", "one", "--count", "2", "--wait"]);
+    does("StartMachine", "one-001,one-002");
+    for machine in ["one-001", "one-002"] {
+        eventually("it is up", || (boots(machine) == 1).then_some(()));
+    }
+
+    site.lab.tell("qemu STOP one-001");
+    site.does(&["do", "SuspendMachine", "--machines", "one-001"]);
+    for _ in 0..3 {
+        does("PowerOffMachine", "one-002");
+        does("StartMachine", "one-002");
+        assert_eq!(site.lab.virsh(&["domstate", "one-002"]), "running");
+    }
+    assert_eq!(state(&site, "one-001"), "running", "it has not done what it was told");
+
+    site.lab.tell("qemu CONT one-001");
+    eventually("it does it now", || (state(&site, "one-001") == "paused").then_some(()));
+    assert_eq!(site.lab.virsh(&["domstate", "one-001"]), "paused");
+    does("ResumeMachine", "one-001");
+    does("ResetMachine", "one-001");
+    eventually("it is well", || (boots("one-001") == 2).then_some(()));
+
+    // Power is cut of one that does not answer, too.
+    site.lab.tell("qemu STOP one-001");
+    does("PowerOffMachine", "one-001,one-002");
+    assert_eq!(site.lab.virsh(&["list", "--name"]), "");
+    site.has_what_it_should();
+}
