@@ -358,12 +358,12 @@ fn killed_after_every_step_of_its_upkeep() {
 
 #[test]
 fn killed_before_steps_while_what_is_written_is_thrown_away() {
-    killed("worker.step_entered", 12, THROW_AWAY);
+    killed("worker.step_entered", 8, THROW_AWAY);
 }
 
 #[test]
 fn killed_after_steps_while_somebody_is_at_a_machine() {
-    killed("worker.step_done", 12, BE_AT);
+    killed("worker.step_done", 6, BE_AT);
 }
 
 #[test]
