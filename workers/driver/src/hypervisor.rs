@@ -10,12 +10,14 @@
 //! - Nothing is guessed: formats, sizes and what stands on what are told, or read from what this
 //!   port has written itself.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use carrel_model::contract::{Guest, Taken};
 use carrel_model::foreign::ForeignDomain;
 use carrel_model::ids::MachineId;
+use carrel_model::machine::Format;
 use carrel_model::name::HostPath;
 use carrel_model::work::Thing;
 use uuid::Uuid;
@@ -78,6 +80,8 @@ pub struct Look {
     pub roots: Vec<Root>,
     /// Whether they are there, wherever they lie.
     pub places: Vec<Place>,
+    /// In which format those of them are that were there before Carrel: their names don't say it.
+    pub formats: BTreeMap<Place, Format>,
 }
 
 /// A machine's domain is known by its metadata; one that was there before Carrel, by its UUID.

@@ -29,6 +29,7 @@ pub enum Step {
     /// It only grows. A guest that runs on it sees so at once.
     Resize {
         file: Place,
+        format: Format,
         size_gib: u32,
     },
     /// An overlay is put onto another file of the same content. Nothing is written to it meanwhile.
@@ -150,6 +151,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frozen {
     pub disk: Place,
+    pub format: Format,
     pub kept: Place,
 }
 

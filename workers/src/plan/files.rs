@@ -123,7 +123,7 @@ impl Case<'_> {
             return Some(Next::Wait("its disk grows when it is off"));
         }
         let file = there.place.clone();
-        Some(step(Step::Resize { file, size_gib: disk.size_gib }))
+        Some(step(Step::Resize { file, format: disk.format, size_gib: disk.size_gib }))
     }
 
     /// Nothing starts on a file of a version that is not what was made: it is told by size, time

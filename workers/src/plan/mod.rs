@@ -13,11 +13,13 @@
 //! the same step or the one after it. What must not be done twice (asking a guest by ACPI, waking
 //! somebody, showing words) is remembered before it is done, so it is done at most once.
 
+use std::collections::BTreeMap;
+
 use carrel_driver::place::{image_file, root_of};
 use carrel_driver::{Look, LookFor, Place, Root, STORAGE_NOT_MOUNTED, Seen, Step};
 use carrel_model::contract::Order;
 use carrel_model::ids::{MachineId, SessionId, SnapshotId};
-use carrel_model::machine::{Outcome, Reported};
+use carrel_model::machine::{Format, Outcome, Reported};
 use carrel_model::operation::Failure;
 use carrel_model::sealed::Secret;
 use carrel_model::work::{FileTask, MachineSpec, Shall, Thing};
@@ -101,7 +103,8 @@ pub trait Passwords {
 
 /// What has to be looked at before anything can be said.
 pub fn look(thing: Thing, order: Option<&Order>, entry: &Entry) -> Look {
-    let mut look = Look { domain: None, roots: entry.roots.clone(), places: entry.made.clone() };
+    let (roots, places) = (entry.roots.clone(), entry.made.clone());
+    let mut look = Look { roots, places, ..Look::default() };
     let Thing::Machine(machine) = thing else {
         if let Some(Shall::Files(spec)) = order.map(|order| &order.work.shall) {
             image::look(spec, &mut look.places);
@@ -112,7 +115,8 @@ pub fn look(thing: Thing, order: Option<&Order>, entry: &Entry) -> Look {
     match order.map(|order| &order.work.shall) {
         Some(Shall::Present(spec)) => {
             look.domain = Some(LookFor { machine, uuid: Some(spec.identity.uuid) });
-            look.places.extend(places(machine, spec));
+            look.places.extend(elsewhere(machine, spec));
+            look.formats = formats(machine, spec);
         }
         Some(Shall::Absent { disks }) => {
             look.places.extend(disks.iter().filter_map(|disk| files::place(machine, disk)));
@@ -122,8 +126,14 @@ pub fn look(thing: Thing, order: Option<&Order>, entry: &Entry) -> Look {
     look
 }
 
+/// Of disks that were there before.
+fn formats(machine: MachineId, spec: &MachineSpec) -> BTreeMap<Place, Format> {
+    let disks = spec.disks.iter().chain(&spec.keep).filter(|disk| disk.file.is_some());
+    disks.filter_map(|disk| Some((files::place(machine, disk)?, disk.format))).collect()
+}
+
 /// Files that lie elsewhere than in the machine's folders.
-fn places(machine: MachineId, spec: &MachineSpec) -> Vec<Place> {
+fn elsewhere(machine: MachineId, spec: &MachineSpec) -> Vec<Place> {
     let disks = spec.disks.iter().chain(&spec.keep);
     let own = disks.clone().filter_map(|disk| files::place(machine, disk));
     let below = disks.flat_map(|disk| &disk.backing).filter_map(image_file);

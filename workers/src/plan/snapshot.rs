@@ -81,7 +81,7 @@ impl Case<'_> {
         let disks = self.spec.disks.iter().map(|disk| {
             let disk_file = files::place(self.machine, disk)?;
             let kept = snapshot_file(self.machine, disk, snapshot)?;
-            Some(Frozen { disk: disk_file, kept })
+            Some(Frozen { disk: disk_file, format: disk.format, kept })
         });
         disks.collect()
     }

@@ -90,7 +90,7 @@ fn about(person: u128, mut with: Value) -> (Value, Properties) {
 
 fn read_of(scene: &Scene) -> Vec<Uuid> {
     let domain = Some(LookFor { machine: MACHINE, uuid: None });
-    let look = Look { domain, roots: Vec::new(), places: Vec::new() };
+    let look = Look { domain, roots: Vec::new(), ..Look::default() };
     let seen = scene.world.host(HOST).observe(&look).expect("it can be looked at");
     seen.domain.expect("a domain").people
 }

@@ -32,12 +32,11 @@ pub(super) fn define(
     Ok(true)
 }
 
+/// What is known of it, and where no domain is, how it was written.
+type Was = (Arc<Found>, Option<Element>);
+
 /// As it is defined here, or as the host that had it before has left it.
-fn found(
-    on: &LibvirtHost,
-    machine: MachineId,
-    of: &Definition,
-) -> Result<Option<(Arc<Found>, Option<Element>)>, Trouble> {
+fn found(on: &LibvirtHost, machine: MachineId, of: &Definition) -> Result<Option<Was>, Trouble> {
     if let Some(target) = on.find(machine)? {
         let observed = on.host.observe(target.uuid)?;
         let adopted = |found: &Arc<Found>| found.ours.as_ref().is_some_and(|ours| ours.adopted);

@@ -42,7 +42,7 @@ pub(super) fn named(place: &Place) -> DiskFile {
     DiskFile::named(place.path())
 }
 
-fn told(place: &Place, of: Format) -> DiskFile {
+pub(super) fn told(place: &Place, of: Format) -> DiskFile {
     DiskFile::new(place.path(), format(of))
 }
 
@@ -81,7 +81,9 @@ pub(super) fn step(
             let on = on.as_ref().map(|(place, of)| told(place, *of));
             so(images.make_disk(&told(file, *format), bytes(*size_gib), on.as_ref()))
         }
-        Step::Resize { file, size_gib } => so(images.resize(&named(file), bytes(*size_gib), watch)),
+        Step::Resize { file, format, size_gib } => {
+            so(images.resize(&told(file, *format), bytes(*size_gib), watch))
+        }
         Step::Rebase { file, onto, format } => {
             so(images.rebase(&path(file), &told(onto, *format), watch))
         }
@@ -131,7 +133,7 @@ pub(super) fn step(
 
 fn frozen(disks: &[Frozen]) -> Vec<FrozenFile> {
     let disks = disks.iter();
-    disks.map(|it| FrozenFile { disk: named(&it.disk), kept: path(&it.kept) }).collect()
+    disks.map(|it| FrozenFile { disk: told(&it.disk, it.format), kept: path(&it.kept) }).collect()
 }
 
 /// Of a file that is not the one that was made for a version.

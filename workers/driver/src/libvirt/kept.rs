@@ -103,7 +103,7 @@ pub(super) fn snapshot(
     machine: MachineId,
     disks: &[Frozen],
 ) -> Result<(), Trouble> {
-    let Some(Frozen { disk, kept: snapshot }) = disks.first() else { return Ok(()) };
+    let Some(Frozen { disk, kept: snapshot, .. }) = disks.first() else { return Ok(()) };
     // Without a domain it has no TPM here.
     let uuid = on.find(machine)?.map_or(Uuid::nil(), |target| target.uuid);
     kept(on, folder(machine, snapshot)?, uuid).snapshot(stem(disk), stem(snapshot))
@@ -115,7 +115,7 @@ pub(super) fn revert(
     machine: MachineId,
     disks: &[Frozen],
 ) -> Result<(), Trouble> {
-    let Some(Frozen { disk, kept: snapshot }) = disks.first() else { return Ok(()) };
+    let Some(Frozen { disk, kept: snapshot, .. }) = disks.first() else { return Ok(()) };
     kept(on, folder(machine, snapshot)?, Uuid::nil()).revert(stem(disk), stem(snapshot))
 }
 

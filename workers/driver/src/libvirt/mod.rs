@@ -234,7 +234,7 @@ impl Hypervisor for LibvirtHost {
             }
             kept::snapshot(self, machine, disks)?;
         }
-        if let (Thing::Machine(machine), Step::Resize { file, size_gib }) = (doing.thing, step)
+        if let (Thing::Machine(machine), Step::Resize { file, size_gib, .. }) = (doing.thing, step)
             && let Some(target) = self.find(machine)?
             && self.host.grow(target, &file.path(), files::bytes(*size_gib))?
         {

@@ -57,7 +57,11 @@ pub(super) fn observe(on: &LibvirtHost, look: &Look) -> Result<Seen, Trouble> {
         look.roots.iter().flat_map(in_root).collect::<Vec<_>>()
     });
     let folders: Vec<_> = folders.collect();
-    let places: Vec<DiskFile> = look.places.iter().map(files::named).collect();
+    let file = |place: &Place| match look.formats.get(place) {
+        Some(format) => files::told(place, *format),
+        None => files::named(place),
+    };
+    let places: Vec<DiskFile> = look.places.iter().map(file).collect();
     let found = on.images.seen(&folders, &places)?;
     // Whatever was unmounted, or mounted, while files were looked for.
     unmounted.extend(all.iter().filter(is_away).copied());

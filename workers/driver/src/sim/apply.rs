@@ -191,7 +191,7 @@ impl State {
             Step::MakeDisk { file, size_gib, on, .. } => {
                 files.make_disk(file, (*size_gib, on.as_ref()), now)?
             }
-            Step::Resize { file, size_gib } => files.resize(file, *size_gib)?,
+            Step::Resize { file, size_gib, .. } => files.resize(file, *size_gib)?,
             Step::Rebase { file, onto, .. } => files.rebase(file, onto)?,
             Step::Copy { from, to, .. } => files.copy((from, to), false, now)?,
             Step::CopyVersion { from, to, .. } => {

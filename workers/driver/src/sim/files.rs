@@ -244,7 +244,7 @@ impl Files {
         now: Duration,
     ) -> Result<Changed, Trouble> {
         let mut changed = false;
-        for Frozen { disk, kept } in disks {
+        for Frozen { disk, kept, .. } in disks {
             if !self.files.contains_key(&key(kept)) {
                 self.opens(disk)?;
                 let Some(file) = self.files.remove(&key(disk)) else { continue };
@@ -260,7 +260,7 @@ impl Files {
 
     pub(super) fn revert(&mut self, disks: &[Frozen], now: Duration) -> Result<Changed, Trouble> {
         let mut changed = false;
-        for Frozen { disk, kept } in disks {
+        for Frozen { disk, kept, .. } in disks {
             let size_gib = self.opens(kept)?.size_gib;
             let is_fresh = |file: &File| {
                 file.written == 0 && file.backing.as_ref().map(key) == Some(key(kept))

@@ -78,7 +78,7 @@ fn copies_have_the_content_of_what_they_were_made_of_and_snapshots_bring_it_back
     let copy = Step::Copy { from: place("a"), to: place("b"), format: Format::Qcow2 };
     does(&host, &copy).expect("done");
     assert_eq!(verify("b"), before);
-    let disks = vec![Frozen { disk: place("a"), kept: place("kept") }];
+    let disks = vec![Frozen { disk: place("a"), format: Format::Qcow2, kept: place("kept") }];
     let snapshot = carrel_model::ids::SnapshotId::MIN;
     let (quiesced, frozen) = (false, disks.clone());
     does(&host, &Step::TakeSnapshot { snapshot, quiesced, disks: frozen }).expect("done");

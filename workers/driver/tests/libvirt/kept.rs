@@ -137,7 +137,7 @@ fn a_snapshot_has_what_was_kept_then() {
     keeps.runs(&disk, "then");
     let snapshot = SnapshotId::new(Uuid::from_u128(5));
     let kept = keeps.lab.place(&format!("machines/{MACHINE}/{snapshot}.{DISK}.qcow2"));
-    let disks = vec![Frozen { disk: disk.clone(), kept }];
+    let disks = vec![Frozen { disk: disk.clone(), format: Format::Qcow2, kept }];
     let take = Step::TakeSnapshot { snapshot, quiesced: false, disks: disks.clone() };
     keeps.lab.does(&take);
     assert_eq!(keeps.defined(as_it_is, &disk), both("then"));

@@ -108,7 +108,7 @@ impl Lab {
 
     pub(crate) fn sees(&self) -> Seen {
         let domain = Some(LookFor { machine: MACHINE, uuid: None });
-        let look = Look { domain, roots: vec![self.root()], places: Vec::new() };
+        let look = Look { domain, roots: vec![self.root()], ..Look::default() };
         self.host.observe(&look).expect("it can be looked at")
     }
 

@@ -88,17 +88,17 @@ fn a_disk_grows_under_a_guest_that_runs() {
     let capacity = || {
         let told = lab.virsh(&["domblkinfo", NAME, "vda"]);
         let line = told.lines().find_map(|line| line.strip_prefix("Capacity:"));
-        line.map(|bytes| bytes.trim().to_owned()).unwrap_or_else(|| panic!("{told}"))
+        line.map_or_else(|| panic!("{told}"), |bytes| bytes.trim().to_owned())
     };
     assert_eq!(capacity(), (1_u64 << 30).to_string());
-    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 3 });
+    lab.does(&Step::Resize { file: overlay.clone(), format: Format::Qcow2, size_gib: 3 });
     assert_eq!(capacity(), (3_u64 << 30).to_string());
     assert_eq!(lab.sees().file(&overlay).map(|file| file.size_gib), Some(3));
     // It never shrinks.
-    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 2 });
+    lab.does(&Step::Resize { file: overlay.clone(), format: Format::Qcow2, size_gib: 2 });
     assert_eq!(capacity(), (3_u64 << 30).to_string());
     lab.does(&Step::Destroy);
-    lab.does(&Step::Resize { file: overlay.clone(), size_gib: 4 });
+    lab.does(&Step::Resize { file: overlay.clone(), format: Format::Qcow2, size_gib: 4 });
     assert_eq!(lab.sees().file(&overlay).map(|file| file.size_gib), Some(4));
 }
 
@@ -109,7 +109,7 @@ fn no_snapshot_is_taken_of_what_runs() {
     lab.does(&lab.definition(1, &disk));
     let snapshot = SnapshotId::new(Uuid::from_u128(5));
     let kept = lab.place(&format!("machines/{MACHINE}/{snapshot}.{DISK}.qcow2"));
-    let disks = vec![Frozen { disk, kept: kept.clone() }];
+    let disks = vec![Frozen { disk, format: Format::Qcow2, kept: kept.clone() }];
     let take = Step::TakeSnapshot { snapshot, quiesced: true, disks };
     lab.does(&Step::Start { boot_epoch: 1 });
     let before = lab.sees().files;
