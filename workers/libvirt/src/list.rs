@@ -6,10 +6,11 @@ use std::sync::Arc;
 use carrel_domain::{Ended, Found, FoundDisplay, Ours};
 use uuid::Uuid;
 use virt::connect::Connect;
+use virt::domain::Domain;
 
 use crate::bridge;
 use crate::host::{Host, Turns};
-use crate::known::Known;
+use crate::known::{Known, Since};
 use crate::state::State;
 use crate::target::{self, find};
 use crate::trouble::Trouble;
@@ -168,7 +169,11 @@ fn read(
     }
     let since = known.since(uuid);
     let Some(domain) = find(connect, uuid)? else { return Ok(None) };
-    let found = unless_gone(target::found(&domain))?.map(Arc::new);
+    read_of(&domain, known, since)
+}
+
+fn read_of(domain: &Domain, known: &Known, since: Since) -> Result<Option<Arc<Found>>, Trouble> {
+    let found = unless_gone(target::found(domain))?.map(Arc::new);
     if let Some(found) = &found {
         known.remember(since, found);
     }
@@ -218,8 +223,9 @@ fn observe(
     known: &Known,
     uuid: Uuid,
 ) -> Result<(Option<Observed>, Option<ToNote>), Trouble> {
+    let since = known.since(uuid);
     let Some(domain) = find(connect, uuid)? else { return Ok((None, None)) };
-    let Some(found) = read(connect, known, uuid, Fresh::Yes)? else { return Ok((None, None)) };
+    let Some(found) = read_of(&domain, known, since)? else { return Ok((None, None)) };
     let Some(state) = unless_gone(target::state(&domain))? else { return Ok((None, None)) };
     let mut displays = Vec::new();
     if state.is_on() {

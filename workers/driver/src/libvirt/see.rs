@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carrel_domain::{Ended, Found, FoundDevice, FoundDisplay, Ours};
 use carrel_images::{DiskFile, SeenFile as FoundFile};
-use carrel_libvirt::{Pause, State, Target};
+use carrel_libvirt::{Observed, Pause, State, Target};
 use carrel_model::hash::Digest;
 use carrel_model::ids::{FromUuid, MachineId};
 use carrel_model::machine::{PauseReason, Probe};
@@ -86,21 +86,27 @@ fn seen_file(file: &FoundFile, roots: &Roots) -> Option<SeenFile> {
 }
 
 fn domain(on: &LibvirtHost, it: LookFor, roots: &Roots) -> Result<Option<Domain>, Trouble> {
-    if let Some(uuid) = it.uuid {
-        let target = Target { uuid, machine: it.machine.uuid() };
-        if on.host.observe(uuid)?.is_none() {
-            return Ok(None);
-        }
-        on.host.adopt(target, Ours::new(it.machine.uuid(), (0, 0), 0))?;
-    }
     let at = on.people.now();
-    let Some(target) = on.find(it.machine)? else { return Ok(None) };
-    let Some(observed) = on.host.observe(target.uuid)? else { return Ok(None) };
+    let Some((target, observed)) = observed(on, it)? else { return Ok(None) };
     let Some(ours) = observed.found.ours.clone() else { return Ok(None) };
     let ended = observed.ended();
     look_closely(on, target, observed.state);
     let known = known(on, &ours, (&observed.found, observed.state, ended), roots, at);
     Ok(Some(Domain { ports: ports(&observed.displays), ..known }))
+}
+
+/// One that is nobody's yet and has the machine's UUID becomes the machine's.
+fn observed(on: &LibvirtHost, it: LookFor) -> Result<Option<(Target, Observed)>, Trouble> {
+    if let Some(uuid) = it.uuid {
+        let target = Target { uuid, machine: it.machine.uuid() };
+        let Some(observed) = on.host.observe(uuid)? else { return Ok(None) };
+        if observed.found.ours.as_ref().is_some_and(|ours| ours.machine == target.machine) {
+            return Ok(Some((target, observed)));
+        }
+        on.host.adopt(target, Ours::new(target.machine, (0, 0), 0))?;
+    }
+    let Some(target) = on.find(it.machine)? else { return Ok(None) };
+    Ok(on.host.observe(target.uuid)?.map(|observed| (target, observed)))
 }
 
 pub(super) fn list(on: &LibvirtHost) -> Result<Listing, Trouble> {
